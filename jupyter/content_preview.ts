@@ -1,0 +1,407 @@
+// The part of a display that shows content: an image as an image, the head of CSV and NDJSON as a
+// table, JSON folded, the head of text, and otherwise bytes in hexadecimal. Only the first 64 KiB
+// are looked at, whatever the size, except for an image that is shown whole.
+// The head is copied before it is read: memory that native code still writes to could change
+// between two looks, and 64 KiB cost microseconds.
+
+import { type Content, type ContentKind, sniffContent } from "./content_kind.ts";
+import { readRecords } from "./delimited_head.ts";
+import { Html, html, markedText, preformatted } from "./html.ts";
+import { type ImageSize, imageSize } from "./image_size.ts";
+import { type JsonNode, readJsonHead } from "./json_head.ts";
+import { countOf, formatBytes, formatCount } from "./quantities.ts";
+import { box, type Cell, type Column, dataTable, noteLine, plainTable } from "./view.ts";
+import { cutEnd, visibleLines, visibleText } from "./visible_text.ts";
+
+const HEAD_BYTES = 64 * 1024;
+/** Base64 makes four characters of three bytes; with this the bundle stays under 1 MiB. */
+const MAX_IMAGE_BYTES = 720 * 1024;
+const MAX_IMAGE_PIXELS = 64_000_000;
+
+const TABLE_ROWS = 8;
+const TABLE_COLUMNS = 16;
+const CELL_CHARACTERS = 60;
+const TEXT_LINES = 24;
+const LINE_CHARACTERS = 400;
+const HEX_BYTES = 256;
+const JSON_LINES = 32;
+const JSON_CHILDREN = 24;
+const JSON_OPEN_DEPTH = 1;
+
+const MEDIA_TYPES: Partial<Record<ContentKind, string>> = {
+  png: "image/png",
+  jpeg: "image/jpeg",
+  gif: "image/gif",
+  webp: "image/webp",
+  svg: "image/svg+xml",
+};
+
+/** Content ready to be shown: what it is, and its preview as HTML and as text. */
+export interface ContentPreview {
+  readonly kind: ContentKind;
+  /** What it is, such as `PNG image, 640 × 480`. */
+  readonly label: string;
+  readonly markup: () => Html;
+  readonly text: () => string;
+}
+
+/**
+ * Looks at the head of `bytes` and prepares its preview.
+ *
+ * @param bytes The content, or its beginning.
+ * @param size The size of the whole content in bytes.
+ */
+export function previewContent(bytes: Uint8Array, size: number): ContentPreview {
+  const head = bytes.slice(0, HEAD_BYTES);
+  const complete = head.length >= size;
+  const content = sniffContent(head, complete);
+  const mediaType = MEDIA_TYPES[content.kind];
+  if (mediaType !== undefined) return previewImage(content, mediaType, bytes, head, size);
+  const label = content.label;
+  switch (content.kind) {
+    case "empty":
+      return { kind: "empty", label, markup: () => html``, text: () => "" };
+    case "csv":
+      return previewTable(content, delimitedTable(content, complete));
+    case "ndjson":
+      return previewTable(content, ndjsonTable(content.text ?? "", complete));
+    case "json":
+      return previewJson(content, complete);
+    case "text":
+      return previewText(content, complete);
+    default:
+      return previewHex(content, head, size);
+  }
+}
+
+// -- images ----------------------------------------------------------------------------------------
+
+function previewImage(
+  content: Content,
+  mediaType: string,
+  bytes: Uint8Array,
+  head: Uint8Array,
+  size: number,
+): ContentPreview {
+  const pixels = imageSize(content.kind, head);
+  const label = pixels === undefined
+    ? content.label
+    : `${content.label}, ${pixels.width} × ${pixels.height}`;
+  const fallback = content.text === undefined
+    ? previewHex(content, head, size)
+    : previewText(content, head.length >= size);
+  const obstacle = imageObstacle(content, pixels, bytes.length, size);
+  if (obstacle !== undefined) {
+    return {
+      kind: content.kind,
+      label,
+      markup: () => html`${fallback.markup()}${noteLine(obstacle)}`,
+      text: () => `${fallback.text()}\n  ${obstacle}`,
+    };
+  }
+  return {
+    kind: content.kind,
+    label,
+    markup: () =>
+      box(
+        label,
+        html`<img class="dipper-image" alt="${label}" src="${new Html(
+          `data:${mediaType};base64,${bytes.slice(0, size).toBase64()}`,
+        )}">`,
+      ),
+    // A terminal shows no picture, and the header's bytes say less than the line above them.
+    text: () => content.text === undefined ? "" : fallback.text(),
+  };
+}
+
+/** Why an image is not shown as an image, in words, or `undefined` if it can be. */
+function imageObstacle(
+  content: Content,
+  pixels: ImageSize | undefined,
+  available: number,
+  size: number,
+): string | undefined {
+  if (size > MAX_IMAGE_BYTES) {
+    return `Not drawn: an image of more than ${
+      formatBytes(MAX_IMAGE_BYTES)
+    } would swell the notebook.`;
+  }
+  if (available < size) return "Not drawn: only the beginning of the image is here.";
+  if (pixels !== undefined && pixels.width * pixels.height > MAX_IMAGE_PIXELS) {
+    return `Not drawn: ${formatCount(pixels.width * pixels.height)} pixels are too many.`;
+  }
+  if (content.kind === "svg" && !content.text?.includes("http://www.w3.org/2000/svg")) {
+    return "Not drawn: the SVG names no namespace (xmlns).";
+  }
+  return undefined;
+}
+
+// -- tables ----------------------------------------------------------------------------------------
+
+interface HeadTable {
+  readonly columns: readonly Column[];
+  readonly rows: readonly (readonly Cell[])[];
+  readonly note: string;
+}
+
+function previewTable(content: Content, table: HeadTable): ContentPreview {
+  return {
+    kind: content.kind,
+    label: content.label,
+    markup: () =>
+      html`${dataTable(`Head of the ${content.label} data`, table.columns, table.rows)}${
+        noteLine(table.note)
+      }`,
+    text: () => `${plainTable(table.columns, table.rows)}\n  ${table.note}`,
+  };
+}
+
+function delimitedTable(content: Content, complete: boolean): HeadTable {
+  const records = readRecords(
+    content.text ?? "",
+    content.delimiter ?? ",",
+    TABLE_ROWS + 2,
+    complete,
+  );
+  const first = records[0] ?? [];
+  const hasHeader = first.every((name) => name.trim() !== "" && !isNumber(name));
+  const rows = hasHeader ? records.slice(1) : records;
+  const names = hasHeader ? first : first.map((_, index) => `column ${index + 1}`);
+  return headTable(names, rows, complete && rows.length <= TABLE_ROWS);
+}
+
+function ndjsonTable(text: string, complete: boolean): HeadTable {
+  const rows: JsonNode[] = [];
+  let at = 0;
+  while (rows.length <= TABLE_ROWS) {
+    const { node, state, end } = readJsonHead(text, at);
+    if (state !== "whole" || node === undefined) break;
+    rows.push(node);
+    at = end;
+  }
+  const names = new Set<string>();
+  for (const row of rows.slice(0, TABLE_ROWS)) {
+    if (row.type === "object") { for (const { key } of row.entries) names.add(key); }
+    else names.add("value");
+  }
+  const list = [...names];
+  const records = rows.map((row) => {
+    if (row.type !== "object") return list.map((name) => name === "value" ? row.source : "");
+    const values = new Map(row.entries.map(({ key, value }) => [key, cellOfJson(value)]));
+    return list.map((name) => values.get(name) ?? "");
+  });
+  return headTable(list, records, complete && rows.length <= TABLE_ROWS);
+}
+
+function cellOfJson(node: JsonNode): string {
+  return node.type === "string" ? JSON.parse(node.source) : node.source;
+}
+
+function headTable(names: readonly string[], records: string[][], whole: boolean): HeadTable {
+  const shown = records.slice(0, TABLE_ROWS);
+  const columns = names.slice(0, TABLE_COLUMNS).map((name, index) => ({
+    name: cutEnd(name, CELL_CHARACTERS),
+    numeric: shown.some((row) => isNumber(row[index] ?? "")) &&
+      shown.every((row) => row[index] === undefined || row[index] === "" || isNumber(row[index])),
+  }));
+  const rows = shown.map((row) =>
+    columns.map((_, index) => {
+      const value = row[index] ?? "";
+      const text = cutEnd(value, CELL_CHARACTERS);
+      return text === value ? { text } : { text, title: cutEnd(value, 1000) };
+    })
+  );
+  const hidden = names.length - columns.length;
+  return {
+    columns,
+    rows,
+    note: [
+      whole ? `All ${countOf(rows.length, "row")}` : `First ${countOf(rows.length, "row")}`,
+      hidden > 0
+        ? `${columns.length} of ${formatCount(names.length)} columns`
+        : countOf(names.length, "column"),
+    ].join(", ") + ".",
+  };
+}
+
+function isNumber(text: string): boolean {
+  return /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*$/.test(text);
+}
+
+// -- text and JSON ---------------------------------------------------------------------------------
+
+function previewText(content: Content, complete: boolean): ContentPreview {
+  const all = (content.text ?? "").replace(/^\ufeff/, "").split("\n");
+  if (all.at(-1) === "") all.pop();
+  const lines = all.slice(0, TEXT_LINES).map((line) => cutEnd(line, LINE_CHARACTERS));
+  const whole = complete && all.length <= TEXT_LINES;
+  const shown = lines.join("\n");
+  const note = whole ? undefined : `First ${countOf(lines.length, "line")}.`;
+  return {
+    kind: content.kind,
+    label: content.label,
+    markup: () =>
+      html`${
+        box(
+          `Head of the ${content.label}`,
+          html`<pre class="dipper-pre">${preformatted(shown)}</pre>`,
+        )
+      }${note && noteLine(note)}`,
+    text: () => indent(visibleLines(shown)) + (note === undefined ? "" : `\n  ${note}`),
+  };
+}
+
+function previewJson(content: Content, complete: boolean): ContentPreview {
+  const { node, state } = readJsonHead(content.text ?? "", 0);
+  const note = complete && state === "whole"
+    ? undefined
+    : `First ${formatBytes(HEAD_BYTES)}; counts are of what was read.`;
+  return {
+    kind: content.kind,
+    label: node?.type === "array" || node?.type === "object"
+      ? `${content.label}, ${jsonCount(node, note !== undefined)}`
+      : content.label,
+    markup: () =>
+      html`${
+        box(
+          "JSON, folded",
+          html`<div class="dipper-json">${node && jsonMarkup(node, undefined, 0)}</div>`,
+        )
+      }${note && noteLine(note)}`,
+    text: () => {
+      const lines: string[] = [];
+      if (node !== undefined) jsonLines(node, "", "", lines, 0);
+      const shown = lines.slice(0, JSON_LINES);
+      if (lines.length > shown.length) shown.push("…");
+      return indent(shown.join("\n")) + (note === undefined ? "" : `\n  ${note}`);
+    },
+  };
+}
+
+function jsonCount(node: JsonNode & { count: number }, cut: boolean): string {
+  const count = countOf(node.count, node.type === "array" ? "item" : "member");
+  return cut ? `${formatCount(node.count)} or more ${count.replace(/^\S+ /, "")}` : count;
+}
+
+function jsonChildren(node: JsonNode): { key: string | undefined; value: JsonNode }[] {
+  if (node.type === "object") return node.entries;
+  if (node.type === "array") return node.items.map((value) => ({ key: undefined, value }));
+  return [];
+}
+
+function jsonMarkup(node: JsonNode, key: string | undefined, depth: number): Html {
+  const name = key === undefined ? undefined : html`
+    <span class="dipper-weak">${markedText(cutEnd(key, CELL_CHARACTERS))}:</span>
+  `;
+  if (node.type !== "object" && node.type !== "array") {
+    const value = markedText(cutEnd(node.source, LINE_CHARACTERS));
+    return html`<div class="dipper-leaf">${name}<span class="dipper-${node.type}">${value}</span></div>`;
+  }
+  const children = jsonChildren(node).slice(0, depth < 3 ? JSON_CHILDREN : 8);
+  const open = depth < JSON_OPEN_DEPTH ? new Html(" open") : undefined;
+  const brackets = node.type === "array" ? "[ ]" : "{ }";
+  if (node.count === 0) {
+    return html`<div class="dipper-leaf">${name}${brackets.replace(" ", "")}</div>`;
+  }
+  const hidden = node.count - children.length;
+  return html`<details${open}><summary>${name}${brackets} <span class="dipper-weak">${
+    jsonCount(node, false)
+  }</span></summary>${
+    depth >= 6
+      ? html`<div class="dipper-leaf dipper-weak">…</div>`
+      : children.map((child) => jsonMarkup(child.value, child.key, depth + 1))
+  }${
+    hidden > 0 && depth < 6
+      ? html`<div class="dipper-leaf dipper-weak">… ${formatCount(hidden)} more</div>`
+      : undefined
+  }</details>`;
+}
+
+/** Indented lines of JSON, shortened: small values on one line, long lists by their beginning. */
+function jsonLines(
+  node: JsonNode,
+  margin: string,
+  prefix: string,
+  lines: string[],
+  depth: number,
+): void {
+  if (lines.length > JSON_LINES) return;
+  if (node.type !== "object" && node.type !== "array") {
+    lines.push(margin + prefix + visibleText(cutEnd(node.source, 100)));
+    return;
+  }
+  const compact = visibleText(node.source.slice(0, 80).replace(/\s+/g, " "));
+  if (node.source !== "" && node.source.length <= 72 && (depth > 0 || node.count === 0)) {
+    lines.push(margin + prefix + compact);
+    return;
+  }
+  const [open, close] = node.type === "array" ? ["[", "]"] : ["{", "}"];
+  if (depth >= 6) {
+    lines.push(`${margin}${prefix}${open} … ${close}`);
+    return;
+  }
+  lines.push(margin + prefix + open);
+  const children = jsonChildren(node).slice(0, depth === 0 ? 16 : 6);
+  for (const { key, value } of children) {
+    const name = key === undefined ? "" : `${visibleText(JSON.stringify(cutEnd(key, 60)))}: `;
+    jsonLines(value, margin + "  ", name, lines, depth + 1);
+  }
+  const hidden = node.count - children.length;
+  if (hidden > 0) lines.push(`${margin}  … ${formatCount(hidden)} more`);
+  lines.push(margin + close);
+}
+
+// -- bytes -----------------------------------------------------------------------------------------
+
+function previewHex(content: Content, head: Uint8Array, size: number): ContentPreview {
+  const dump = hexDump(head.subarray(0, HEX_BYTES));
+  const note = size > HEX_BYTES ? `First ${HEX_BYTES} of ${countOf(size, "byte")}.` : undefined;
+  return {
+    kind: content.kind,
+    label: content.label,
+    markup: () =>
+      html`${
+        box(
+          "Bytes in hexadecimal and ASCII",
+          html`<pre class="dipper-pre">${
+            dump.map(({ offset, hex, ascii }, index) =>
+              html`
+                ${index > 0
+                  ? new Html("\n")
+                  : undefined}<span class="dipper-weak">${offset}</span>  ${hex}  <span
+                  class="dipper-weak">${ascii}</span>
+              `
+            )
+          }</pre>`,
+        )
+      }${note && noteLine(note)}`,
+    text: () =>
+      indent(dump.map(({ offset, hex, ascii }) => `${offset}  ${hex}  |${ascii}|`).join("\n")) +
+      (note === undefined ? "" : `\n  ${note}`),
+  };
+}
+
+/** Sixteen bytes a line, in two groups of eight; what is not printable ASCII is a dot. */
+function hexDump(bytes: Uint8Array): { offset: string; hex: string; ascii: string }[] {
+  const lines = [];
+  const width = bytes.length < 16 ? bytes.length * 3 - (bytes.length <= 8 ? 1 : 0) : 48;
+  for (let at = 0; at < bytes.length; at += 16) {
+    const line = bytes.subarray(at, at + 16);
+    const pairs = Array.from(line, (byte) => byte.toString(16).padStart(2, "0"));
+    const groups = [pairs.slice(0, 8).join(" "), pairs.slice(8).join(" ")];
+    lines.push({
+      offset: at.toString(16).padStart(8, "0"),
+      hex: groups.join("  ").trimEnd().padEnd(width),
+      ascii: Array.from(
+        line,
+        (byte) => byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ".",
+      )
+        .join(""),
+    });
+  }
+  return lines;
+}
+
+function indent(text: string): string {
+  return text.split("\n").map((line) => line === "" ? line : `  ${line}`).join("\n");
+}

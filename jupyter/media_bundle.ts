@@ -1,0 +1,54 @@
+// What a display hands to the kernel: the same thing once as HTML and once as plain text.
+// The kernel serializes the bundle as JSON, so it holds strings only (a BigInt would break it),
+// and it stays under one MiB, because a notebook keeps every output it has ever shown.
+
+import type { Html } from "./html.ts";
+
+/** A display: media type to content. Every bundle made here has `text/html` and `text/plain`. */
+export type MediaBundle = Record<string, string | object>;
+
+/**
+ * The method name that `deno jupyter` calls to display the value of a cell.
+ *
+ * @example
+ * ```ts ignore
+ * class Answer {
+ *   [JUPYTER_DISPLAY](): MediaBundle {
+ *     return showStat({ uri: "s3://bucket/key", size: 4, metadata: {} });
+ *   }
+ * }
+ * ```
+ */
+export const JUPYTER_DISPLAY: unique symbol = Symbol.for("Jupyter.display");
+
+/** The most bytes that both texts of a bundle may take together, as UTF-8: 1 MiB. */
+export const MAX_BUNDLE_BYTES: number = 1024 * 1024;
+
+// The plain text may take a quarter; the rest belongs to the HTML, which may carry an image.
+const MAX_PLAIN_CHARACTERS = MAX_BUNDLE_BYTES / 16;
+
+/**
+ * Puts HTML and plain text together and keeps the bundle under {@linkcode MAX_BUNDLE_BYTES}.
+ *
+ * The parts are cut where they are made; this is the last guard. HTML cannot be cut safely, so
+ * when it is too long it is left out and the plain text stands alone.
+ */
+export function mediaBundle(rendered: Html, plain: string): MediaBundle {
+  const text = plain.length > MAX_PLAIN_CHARACTERS
+    ? plain.slice(0, MAX_PLAIN_CHARACTERS).toWellFormed() + "\n…"
+    : plain;
+  const markup = rendered.toString();
+  if (utf8Length(markup) + utf8Length(text) > MAX_BUNDLE_BYTES) {
+    return {
+      "text/html": "<p>This display is too long to show; print it as text instead.</p>",
+      "text/plain": text,
+    };
+  }
+  return { "text/html": markup, "text/plain": text };
+}
+
+function utf8Length(text: string): number {
+  // A string never takes more than three bytes per code unit, so most need no encoding.
+  if (text.length * 3 <= MAX_BUNDLE_BYTES / 4) return text.length * 3;
+  return new TextEncoder().encode(text).length;
+}

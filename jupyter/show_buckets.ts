@@ -1,0 +1,84 @@
+// How the buckets of an account show themselves.
+
+import { html } from "./html.ts";
+import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
+import { countOf, formatCount, formatDate } from "./quantities.ts";
+import {
+  type Cell,
+  type Column,
+  dataTable,
+  noteLine,
+  plainParts,
+  plainTable,
+  plainTitle,
+  title,
+  view,
+} from "./view.ts";
+import { cutMiddle } from "./visible_text.ts";
+
+/** A bucket, as {@linkcode showBuckets} takes it. */
+export interface BucketLike {
+  readonly name: string;
+  readonly createdAt?: Date;
+  readonly region?: string;
+}
+
+const PAGE_ROWS = 50;
+
+/**
+ * Displays buckets: a table of the first 50 with region and date where they are known.
+ *
+ * @example
+ * ```ts
+ * showBuckets([{ name: "taxi", region: "eu-central-1" }]);
+ * ```
+ */
+export function showBuckets(buckets: readonly BucketLike[]): MediaBundle {
+  const { tags, columns, rows, note } = parts(buckets);
+  return mediaBundle(
+    view(
+      title("Buckets", tags),
+      rows.length > 0 ? dataTable("Buckets", columns, rows) : undefined,
+      note === undefined ? undefined : noteLine(html`${note}`),
+    ),
+    describeBuckets(buckets),
+  );
+}
+
+/** The plain-text twin of {@linkcode showBuckets}. */
+export function describeBuckets(buckets: readonly BucketLike[]): string {
+  const { tags, columns, rows, note } = parts(buckets);
+  return plainParts(
+    plainTitle("Buckets", tags),
+    rows.length > 0 ? plainTable(columns, rows) : undefined,
+    note === undefined ? undefined : `  ${note}`,
+  );
+}
+
+function parts(buckets: readonly BucketLike[]): {
+  tags: string[];
+  columns: Column[];
+  rows: Cell[][];
+  note: string | undefined;
+} {
+  const shown = buckets.slice(0, PAGE_ROWS);
+  const hasRegions = shown.some(({ region }) => region !== undefined);
+  const hasDates = shown.some(({ createdAt }) => createdAt !== undefined);
+  const columns: Column[] = [{ name: "Name", code: true }];
+  if (hasRegions) columns.push({ name: "Region" });
+  if (hasDates) columns.push({ name: "Created", numeric: true });
+  const rows = shown.map(({ name, region, createdAt }) => {
+    const cells: Cell[] = [{ text: cutMiddle(name, 100), title: `s3://${cutMiddle(name, 100)}/` }];
+    if (hasRegions) cells.push({ text: cutMiddle(region ?? "", 60) });
+    if (hasDates) cells.push({ text: createdAt === undefined ? "" : formatDate(createdAt) });
+    return cells;
+  });
+  return {
+    tags: [buckets.length === 0 ? "none" : countOf(buckets.length, "bucket")],
+    columns,
+    rows,
+    note: buckets.length > shown.length
+      ? `First ${shown.length} of ${formatCount(buckets.length)}; the array holds all of them.`
+      : undefined,
+  };
+}

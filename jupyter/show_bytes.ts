@@ -1,0 +1,71 @@
+// How bytes and buffers show themselves: what they hold, how many they are, where they lie and who
+// owns them.
+
+import { previewContent } from "./content_preview.ts";
+import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
+import { formatExactBytes } from "./quantities.ts";
+import { type Fact, factsTable, plainFacts, plainParts, plainTitle, title, view } from "./view.ts";
+
+/** Bytes in memory, as {@linkcode showBytes} takes them. */
+export interface BytesLike {
+  /** The content. It is not looked at when the state is `disposed`. */
+  readonly bytes: Uint8Array;
+  /** Who owns the memory. */
+  readonly state: "borrowed" | "adopted" | "disposed" | "unsafe";
+  /** Where the memory lies, such as `0x7f2a4c000000`. */
+  readonly address?: string;
+  /** The class of the value, such as `RustBuffer` or `Uint8Array`. */
+  readonly className: string;
+}
+
+const OWNERSHIP: Record<BytesLike["state"], string> = {
+  borrowed: "Rust owns the memory; dispose() ends every view",
+  adopted: "JavaScript owns the memory; freed with its last holder",
+  disposed: "the memory is released",
+  unsafe: "nothing keeps the memory alive; it dangles after dispose()",
+};
+
+/**
+ * Displays bytes by their content: an image as an image, CSV and NDJSON as a small table, JSON
+ * folded, the head of text, and otherwise the first 256 bytes in hexadecimal; with size in bytes,
+ * address and ownership. Reads 64 KiB at most, or the whole of an image up to 720 KiB.
+ *
+ * @example
+ * ```ts
+ * showBytes({ bytes: new Uint8Array([1, 2]), state: "adopted", className: "Uint8Array" });
+ * ```
+ */
+export function showBytes(b: BytesLike): MediaBundle {
+  const { name, tags, facts, preview } = parts(b);
+  return mediaBundle(
+    view(title(name, tags), factsTable(facts), preview?.markup()),
+    describe(b),
+  );
+}
+
+/** The plain-text twin of {@linkcode showBytes}. */
+export function describeBytes(b: BytesLike): string {
+  return describe(b);
+}
+
+function describe(b: BytesLike): string {
+  const { name, tags, facts, preview } = parts(b);
+  return plainParts(plainTitle(name, tags), plainFacts(facts), preview?.text());
+}
+
+function parts(b: BytesLike): {
+  name: string;
+  tags: string[];
+  facts: Fact[];
+  preview: ReturnType<typeof previewContent> | undefined;
+} {
+  const state: Fact = { label: "State", value: b.state, note: `(${OWNERSHIP[b.state]})` };
+  if (b.state === "disposed") {
+    return { name: b.className, tags: ["disposed"], facts: [state], preview: undefined };
+  }
+  const preview = previewContent(b.bytes, b.bytes.length);
+  const facts: Fact[] = [{ label: "Size", value: formatExactBytes(b.bytes.length) }];
+  if (b.address !== undefined) facts.push({ label: "Address", value: b.address, code: true });
+  facts.push(state);
+  return { name: b.className, tags: [preview.label], facts, preview };
+}

@@ -1,0 +1,142 @@
+// How an object and its properties show themselves: what a user would otherwise ask the console of
+// the provider for, and the beginning of the content where it was fetched.
+
+import { previewContent } from "./content_preview.ts";
+import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
+import { formatDate, formatExactBytes } from "./quantities.ts";
+import { shownUri, withoutSecrets } from "./redaction.ts";
+import {
+  type Fact,
+  factsTable,
+  noteLine,
+  plainFacts,
+  plainParts,
+  plainTitle,
+  title,
+  view,
+} from "./view.ts";
+import { cutEnd, cutMiddle, visibleText } from "./visible_text.ts";
+
+/** The properties of an object, as {@linkcode showStat} takes them. */
+export interface StatLike {
+  /** Bytes. */
+  readonly size: number;
+  readonly lastModified?: Date;
+  readonly etag?: string;
+  readonly contentType?: string;
+  readonly storageClass?: string;
+  /** What the writer attached, by name. */
+  readonly metadata: Record<string, string>;
+}
+
+/** An object, as {@linkcode showFile} takes it. */
+export interface FileLike {
+  readonly uri: string;
+  /** The last part of the key. */
+  readonly name: string;
+  /** Its properties, where they are known. */
+  readonly stat?: StatLike;
+  /** The beginning of the content, or all of it. */
+  readonly preview?: Uint8Array;
+  /** Why something is missing, such as `the preview took too long`. */
+  readonly note?: string;
+}
+
+const MAX_NAME = 200;
+const MAX_NOTE = 500;
+const MAX_METADATA = 32;
+
+/**
+ * Displays an object: address, size, type, date, ETag, storage class, metadata, and the head of
+ * its content. The address is shown without credentials and without a signed query.
+ *
+ * @example
+ * ```ts
+ * showFile({ uri: "s3://bucket/a.txt", name: "a.txt", stat: { size: 4, metadata: {} } });
+ * ```
+ */
+export function showFile(f: FileLike): MediaBundle {
+  const { name, tags, facts, preview, note } = fileParts(f);
+  return mediaBundle(
+    view(
+      title(name, tags),
+      factsTable(facts),
+      preview?.markup(),
+      note === undefined ? undefined : noteLine(note),
+    ),
+    describeFile(f),
+  );
+}
+
+/** The plain-text twin of {@linkcode showFile}. */
+export function describeFile(f: FileLike): string {
+  const { name, tags, facts, preview, note } = fileParts(f);
+  return plainParts(
+    plainTitle(name, tags),
+    plainFacts(facts),
+    preview?.text(),
+    note === undefined ? undefined : `  ${visibleText(note)}`,
+  );
+}
+
+/**
+ * Displays the properties of an object, without its content.
+ *
+ * @example
+ * ```ts
+ * showStat({ uri: "s3://bucket/a.txt", size: 4, metadata: {} });
+ * ```
+ */
+export function showStat(s: StatLike & { uri: string }): MediaBundle {
+  return mediaBundle(view(title("Stat", []), factsTable(statFacts(s))), describeStat(s));
+}
+
+/** The plain-text twin of {@linkcode showStat}. */
+export function describeStat(s: StatLike & { uri: string }): string {
+  return plainParts(plainTitle("Stat", []), plainFacts(statFacts(s)));
+}
+
+function statFacts(s: StatLike & { uri: string }): Fact[] {
+  return [{ label: "URI", value: shownUri(s.uri), code: true }, ...properties(s)];
+}
+
+function fileParts(f: FileLike): {
+  name: string;
+  tags: string[];
+  facts: Fact[];
+  preview: ReturnType<typeof previewContent> | undefined;
+  note: string | undefined;
+} {
+  const preview = f.preview === undefined
+    ? undefined
+    : previewContent(f.preview, f.stat?.size ?? f.preview.length);
+  return {
+    // A name that is empty (a key ending in "/") or an address in disguise is redacted like one.
+    name: cutMiddle(shownUri(f.name), MAX_NAME) || "(no name)",
+    tags: preview === undefined ? [] : [preview.label],
+    facts: [
+      { label: "URI", value: shownUri(f.uri), code: true },
+      ...(f.stat === undefined ? [] : properties(f.stat)),
+    ],
+    preview,
+    note: f.note === undefined ? undefined : cutEnd(withoutSecrets(f.note), MAX_NOTE),
+  };
+}
+
+function properties(s: StatLike): Fact[] {
+  const facts: Fact[] = [{ label: "Size", value: formatExactBytes(s.size) }];
+  if (s.contentType !== undefined) facts.push({ label: "Type", value: s.contentType });
+  if (s.lastModified !== undefined) {
+    facts.push({ label: "Modified", value: formatDate(s.lastModified) });
+  }
+  if (s.etag !== undefined) facts.push({ label: "ETag", value: s.etag, code: true });
+  if (s.storageClass !== undefined) facts.push({ label: "Class", value: s.storageClass });
+  const metadata = Object.entries(s.metadata);
+  for (const [name, value] of metadata.slice(0, MAX_METADATA)) {
+    facts.push({ label: cutMiddle(name, 60), value: withoutSecrets(value), note: "(metadata)" });
+  }
+  if (metadata.length > MAX_METADATA) {
+    facts.push({ label: "…", value: `${metadata.length - MAX_METADATA} more metadata entries` });
+  }
+  return facts;
+}

@@ -1,0 +1,159 @@
+// How a listing shows itself: its first rows, what there is in total, and how to get the rest. Only
+// the first page is rendered, so ten thousand entries cost no more than a hundred.
+
+import { type Html, html, markedText } from "./html.ts";
+import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
+import { countOf, formatBytes, formatCount, formatDate, formatExactBytes } from "./quantities.ts";
+import { shownUri } from "./redaction.ts";
+import {
+  type Cell,
+  type Column,
+  dataTable,
+  noteLine,
+  plainParts,
+  plainTable,
+  plainTitle,
+  title,
+  view,
+} from "./view.ts";
+import { cutMiddle, visibleText } from "./visible_text.ts";
+
+/** An object or a common prefix ("folder"), as {@linkcode showListing} takes it. */
+export type EntryLike =
+  | {
+    readonly uri: string;
+    readonly key: string;
+    /** Bytes. */
+    readonly size: number;
+    readonly lastModified: Date;
+    readonly etag?: string;
+    readonly storageClass?: string;
+  }
+  | { readonly uri: string; readonly prefix: string };
+
+/** A listing, as {@linkcode showListing} takes it. */
+export interface ListingLike {
+  readonly uri: string;
+  readonly entries: readonly EntryLike[];
+  /** Whether `entries` is all there is, or the beginning. */
+  readonly complete: boolean;
+}
+
+const PAGE_ROWS = 20;
+const MAX_KEY = 160;
+const MAX_URI = 200;
+
+/**
+ * Displays a listing: a table of the first 20 entries, the totals in objects and bytes, and the
+ * call that gives all of them.
+ *
+ * @example
+ * ```ts
+ * showListing({ uri: "s3://bucket/", entries: [], complete: true });
+ * ```
+ */
+export function showListing(l: ListingLike): MediaBundle {
+  const { name, tags, columns, rows, notes } = parts(l);
+  return mediaBundle(
+    view(
+      title(name, tags),
+      rows.length > 0 ? dataTable(`Entries of ${name}`, columns, rows) : undefined,
+      notes.map(({ words, code }) =>
+        noteLine(html`${words} ${code && html`<code class="dipper-code">${code}</code>`}`)
+      ),
+    ),
+    describeListing(l),
+  );
+}
+
+/** The plain-text twin of {@linkcode showListing}. */
+export function describeListing(l: ListingLike): string {
+  const { name, tags, columns, rows, notes } = parts(l);
+  return plainParts(
+    plainTitle(name, tags),
+    rows.length > 0 ? plainTable(columns, rows) : undefined,
+    ...notes.map(({ words, code }) => `  ${words}${code === undefined ? "" : ` ${code}`}`),
+  );
+}
+
+interface ListingParts {
+  name: string;
+  tags: string[];
+  columns: Column[];
+  rows: Cell[][];
+  notes: { words: string; code?: string }[];
+}
+
+function parts(l: ListingLike): ListingParts {
+  let objects = 0;
+  let folders = 0;
+  let bytes = 0;
+  for (const entry of l.entries) {
+    if ("prefix" in entry) folders++;
+    else {
+      objects++;
+      bytes += entry.size;
+    }
+  }
+  const shown = l.entries.slice(0, PAGE_ROWS);
+  // Nearly every object is STANDARD; the column appears where it says something.
+  const hasClasses = shown.some((entry) =>
+    "key" in entry && entry.storageClass !== undefined && entry.storageClass !== "STANDARD"
+  );
+  const columns: Column[] = [
+    { name: "Key", code: true },
+    { name: "Size", numeric: true },
+    { name: "Modified", numeric: true },
+  ];
+  if (hasClasses) columns.push({ name: "Class" });
+  const name = cutMiddle(shownUri(l.uri), MAX_URI);
+  const atLeast = l.complete ? "" : " or more";
+  const tags = l.entries.length === 0 ? [l.complete ? "empty" : "not listed yet"] : [
+    ...(objects > 0 ? [`${countOf(objects, "object")}${atLeast}`] : []),
+    ...(folders > 0 ? [`${countOf(folders, "folder")}${atLeast}`] : []),
+    ...(objects > 0 ? [`${formatBytes(bytes)}${atLeast}`] : []),
+  ];
+  return {
+    name,
+    tags,
+    columns,
+    rows: shown.map((entry) => row(entry, hasClasses)),
+    notes: notes(l),
+  };
+}
+
+function row(entry: EntryLike, hasClasses: boolean): Cell[] {
+  const path = "prefix" in entry ? entry.prefix : entry.key;
+  const text = cutMiddle(path, MAX_KEY);
+  const key: Cell = { text, markup: keyMarkup(text), title: cutMiddle(shownUri(entry.uri), 1200) };
+  const cells = "prefix" in entry
+    ? [key, { text: "folder", markup: html`<span class="dipper-weak">folder</span>` }, { text: "" }]
+    : [
+      key,
+      { text: formatBytes(entry.size), title: formatExactBytes(entry.size) },
+      { text: formatDate(entry.lastModified) },
+    ];
+  if (hasClasses) cells.push({ text: "prefix" in entry ? "" : entry.storageClass ?? "" });
+  return cells;
+}
+
+/** A key with its path in a weaker colour, so that the names stand out. */
+function keyMarkup(key: string): Html {
+  const cut = key.lastIndexOf("/", key.length - 2) + 1;
+  return html`<bdi><span class="dipper-weak">${markedText(key.slice(0, cut))}</span>${
+    markedText(key.slice(cut))
+  }</bdi>`;
+}
+
+function notes(l: ListingLike): ListingParts["notes"] {
+  if (l.entries.length === 0) return [];
+  const shown = Math.min(l.entries.length, PAGE_ROWS);
+  if (l.complete && l.entries.length <= PAGE_ROWS) return [];
+  const argument = visibleText(JSON.stringify(cutMiddle(shownUri(l.uri), MAX_URI)));
+  const of = l.complete ? ` of ${formatCount(l.entries.length)}` : "; there are more";
+  return [
+    { words: `First ${formatCount(shown)}${of}.` },
+    { words: "All of them:", code: `await list(${argument}).toArray()` },
+    { words: "One by one:", code: `for await (const entry of list(${argument})) { … }` },
+  ];
+}

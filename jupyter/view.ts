@@ -1,0 +1,199 @@
+// The frame that every display shares: its style, a title, a table of facts, and the plain-text
+// twin of each. The style follows JupyterLab's theme through its variables; elsewhere everything is
+// derived from the text colour around it, so it fits light and dark pages without asking which. All
+// selectors start at `.dipper-view`: the page around it is left alone, and JupyterLab's own table
+// rules are outweighed.
+
+import { Html, html, type HtmlPart, markedText } from "./html.ts";
+import { columnsOf, cutMiddle, visibleText } from "./visible_text.ts";
+
+/** A labelled line of a display. `note` is shown beside the value in a weaker colour. */
+export interface Fact {
+  readonly label: string;
+  readonly value: string;
+  readonly note?: string;
+  /** Set for what people copy: addresses, tags, identifiers. */
+  readonly code?: boolean;
+}
+
+/** A column of a table. */
+export interface Column {
+  readonly name: string;
+  /** Numbers stand at the right. */
+  readonly numeric?: boolean;
+  /** Set for keys and identifiers. */
+  readonly code?: boolean;
+}
+
+/** A cell: its text, and optionally other markup for the HTML and a tooltip. */
+export interface Cell {
+  readonly text: string;
+  readonly markup?: Html;
+  readonly title?: string;
+}
+
+/** The longest value a fact shows: an S3 key may have 1,024 bytes, metadata 2 KiB. */
+const MAX_VALUE = 1200;
+
+const STYLE = new Html(`<style>
+.dipper-view{--dipper-weak:var(--jp-content-font-color2,color-mix(in srgb,currentColor 68%,transparent));--dipper-line:var(--jp-border-color2,color-mix(in srgb,currentColor 24%,transparent));--dipper-panel:color-mix(in srgb,currentColor 6%,transparent);--dipper-accent:var(--jp-brand-color1,#2a7fc9);--dipper-error:var(--jp-error-color1,#d93a35);--dipper-mono:var(--jp-code-font-family,ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace);color:var(--jp-content-font-color1,inherit);font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.45;text-align:left;max-width:100%;padding:2px 0 4px}
+.dipper-view *{box-sizing:border-box}
+.dipper-view .dipper-title{display:flex;flex-wrap:wrap;align-items:baseline;gap:2px 10px;margin:0 0 6px}
+.dipper-view .dipper-name{font-weight:600;font-size:14px;overflow-wrap:anywhere}
+.dipper-view .dipper-weak{color:var(--dipper-weak)}
+.dipper-view .dipper-tag{border:1px solid var(--dipper-line);border-radius:9px;padding:0 8px;font-size:12px;white-space:nowrap}
+.dipper-view .dipper-code{font-family:var(--dipper-mono);font-size:12px;overflow-wrap:anywhere;background:none;padding:0;color:inherit}
+.dipper-view .dipper-escape{color:var(--dipper-error);background:var(--dipper-panel);border-radius:2px}
+.dipper-view table.dipper-facts,.dipper-view table.dipper-table{border-collapse:collapse;border:0;margin:0;table-layout:auto;font-size:13px;color:inherit;width:auto}
+.dipper-view table.dipper-facts tr,.dipper-view table.dipper-table tr{background:none;border:0;text-align:left}
+.dipper-view table.dipper-facts tbody th,.dipper-view table.dipper-facts tbody td{border:0;padding:1px 0;text-align:left;vertical-align:top;white-space:normal;line-height:1.45;max-width:none}
+.dipper-view table.dipper-facts tbody th{font-weight:400;color:var(--dipper-weak);padding-right:16px;white-space:nowrap}
+.dipper-view table.dipper-facts tbody td{overflow-wrap:anywhere}
+.dipper-view .dipper-box{overflow:auto;max-width:100%;max-height:440px;border:1px solid var(--dipper-line);border-radius:4px;margin:8px 0 0;width:fit-content}
+.dipper-view table.dipper-table thead th{font-weight:600;background:var(--dipper-panel);border:0;border-bottom:1px solid var(--dipper-line);padding:4px 12px;text-align:left;white-space:nowrap;vertical-align:bottom}
+.dipper-view table.dipper-table tbody td,.dipper-view table.dipper-table tbody th{font-weight:400;border:0;border-top:1px solid color-mix(in srgb,currentColor 10%,transparent);padding:3px 12px;text-align:left;white-space:nowrap;vertical-align:top;line-height:1.45;max-width:none}
+.dipper-view table.dipper-table tbody tr:first-child>*{border-top:0}
+.dipper-view table.dipper-table tbody tr:nth-child(n):hover{background:var(--dipper-panel)}
+.dipper-view table.dipper-table thead th.dipper-number,.dipper-view table.dipper-table tbody td.dipper-number{text-align:right;font-variant-numeric:tabular-nums}
+.dipper-view pre.dipper-pre{font-family:var(--dipper-mono);font-size:12px;line-height:1.45;margin:0;padding:8px 12px;border:0;background:none;color:inherit;white-space:pre;overflow:visible;width:max-content;min-width:100%}
+.dipper-view .dipper-note{color:var(--dipper-weak);margin:6px 0 0;overflow-wrap:anywhere}
+.dipper-view .dipper-image{display:block;max-width:100%;max-height:420px;width:auto;height:auto;margin:0;background:repeating-conic-gradient(color-mix(in srgb,currentColor 12%,transparent) 0 25%,transparent 0 50%) 0 0/16px 16px}
+.dipper-view details{margin:0 0 0 16px}
+.dipper-view details>summary{cursor:pointer;margin-left:-16px;list-style-position:outside;padding-left:0;display:list-item;margin-left:0}
+.dipper-view .dipper-json{font-family:var(--dipper-mono);font-size:12px;padding:8px 12px;min-width:0}
+.dipper-view .dipper-leaf{padding-left:16px;overflow-wrap:anywhere}
+.dipper-view .dipper-string{color:var(--jp-mirror-editor-string-color,inherit)}
+.dipper-view .dipper-bar{display:flex;height:10px;min-width:140px;width:260px;border-radius:5px;overflow:hidden;background:color-mix(in srgb,currentColor 14%,transparent);margin:5px 0}
+.dipper-view .dipper-fill{display:block;height:10px;background:var(--dipper-accent)}
+.dipper-view .dipper-error{border-left:3px solid var(--dipper-error);padding:2px 0 2px 12px}
+.dipper-view .dipper-message{margin:0 0 6px;white-space:pre-wrap;overflow-wrap:anywhere}
+.dipper-view .dipper-error .dipper-name{color:var(--dipper-error)}
+</style>`);
+
+/** Wraps a display: style and body in one element. */
+export function view(...body: HtmlPart[]): Html {
+  return html`<div class="dipper-view">${STYLE}${body}</div>`;
+}
+
+/** The first line: a name, and after it what the thing is, as tags. */
+export function title(name: string, tags: readonly (string | undefined)[]): Html {
+  const shown = tags.filter((tag) => tag !== undefined && tag !== "");
+  return html`<div class="dipper-title"><span class="dipper-name"><bdi>${
+    markedText(name)
+  }</bdi></span>${shown.map((tag) => html`<span class="dipper-tag">${tag}</span>`)}</div>`;
+}
+
+/** The first line as plain text. */
+export function plainTitle(name: string, tags: readonly (string | undefined)[]): string {
+  const shown = tags.filter((tag) => tag !== undefined && tag !== "");
+  return visibleText(name) + (shown.length > 0 ? `: ${shown.join(", ")}` : "");
+}
+
+/** Facts as a two-column table whose first column heads the rows. */
+export function factsTable(facts: readonly Fact[]): Html {
+  return html`
+    <table class="dipper-facts">
+      <tbody>${facts.map(({ label, value, note, code }) => {
+        const text = markedText(cutMiddle(value, MAX_VALUE));
+        const shown = code ? html`<code class="dipper-code">${text}</code>` : text;
+        const aside = note === undefined ? undefined : html`
+          <span class="dipper-weak">${note}</span>
+        `;
+        return html`
+          <tr>
+            <th scope="row">${label}</th>
+            <td><bdi>${shown}</bdi>${aside}</td>
+          </tr>
+        `;
+      })}</tbody>
+    </table>
+  `;
+}
+
+/** Facts as aligned plain lines, indented by two. */
+export function plainFacts(facts: readonly Fact[]): string {
+  const labels = facts.map(({ label }) => visibleText(label));
+  const width = Math.max(0, ...labels.map(columnsOf));
+  return facts.map(({ value, note }, index) => {
+    const label = labels[index] ?? "";
+    const shown = visibleText(cutMiddle(value, MAX_VALUE));
+    return `  ${pad(label, width)}  ${shown}${note === undefined ? "" : ` ${note}`}`;
+  }).join("\n");
+}
+
+/** A table in a box that scrolls by itself when the output is narrow. */
+export function dataTable(
+  label: string,
+  columns: readonly Column[],
+  rows: readonly (readonly Cell[])[],
+): Html {
+  const className = (column: Column | undefined): string =>
+    column?.numeric ? "dipper-number" : column?.code ? "dipper-code" : "dipper-text";
+  return box(
+    label,
+    html`
+      <table class="dipper-table" aria-label="${label}">
+        <thead>
+          <tr>${columns.map((column) =>
+            html`<th scope="col" class="${column.numeric ? "dipper-number" : "dipper-text"}">${
+              markedText(column.name)
+            }</th>`
+          )}</tr>
+        </thead>
+        <tbody>${rows.map((row) =>
+          html`<tr>${
+            row.map((cell, index) => {
+              const content = cell.markup ?? markedText(cell.text);
+              const hint = cell.title === undefined ? undefined : html`
+                title="${cell.title}"
+              `;
+              return html`
+                <td class="${className(columns[index])}" ${hint}>${content}</td>
+              `;
+            })
+          }</tr>`
+        )}</tbody>
+      </table>
+    `,
+  );
+}
+
+/** The same table as aligned plain lines. */
+export function plainTable(columns: readonly Column[], rows: readonly (readonly Cell[])[]): string {
+  const lines = [
+    columns.map(({ name }) => visibleText(name)),
+    ...rows.map((row) => row.map(({ text }) => visibleText(text))),
+  ];
+  const widths = columns.map((_, index) =>
+    Math.max(...lines.map((line) => columnsOf(line[index] ?? "")))
+  );
+  return lines.map((line) =>
+    "  " + line.map((text, index) => {
+      const width = widths[index] ?? 0;
+      return columns[index]?.numeric ? padStart(text, width) : pad(text, width);
+    }).join("  ").trimEnd()
+  ).join("\n");
+}
+
+/** A bordered part that scrolls in itself. The keyboard reaches it, a screen reader names it. */
+export function box(label: string, content: Html): Html {
+  return html`<div class="dipper-box" role="region" aria-label="${label}" tabindex="0">${content}</div>`;
+}
+
+/** A weaker line below a table. */
+export function noteLine(text: HtmlPart): Html {
+  return html`<div class="dipper-note">${text}</div>`;
+}
+
+/** Parts of a plain-text display, one below the other; empty ones are left out. */
+export function plainParts(...parts: (string | undefined)[]): string {
+  return parts.filter((part) => part !== undefined && part !== "").join("\n");
+}
+
+function pad(text: string, width: number): string {
+  return text + " ".repeat(Math.max(0, width - columnsOf(text)));
+}
+
+function padStart(text: string, width: number): string {
+  return " ".repeat(Math.max(0, width - columnsOf(text))) + text;
+}
