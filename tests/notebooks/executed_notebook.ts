@@ -1,0 +1,101 @@
+/**
+ * Runs a notebook through `execute_notebook.py` and gives access to what each cell put out.
+ *
+ * The Python comes from `DIPPER_TEST_PYTHON`, or else from the virtual environment that
+ * `deno task test` keeps in `.cache/venv`; it needs the packages of `tests/requirements.txt`.
+ */
+
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The repository's root. */
+export const repository: string = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+
+interface Cell {
+  id: string;
+  cell_type: "markdown" | "code";
+  source: string | string[];
+  outputs?: Output[];
+}
+
+interface Output {
+  output_type: "stream" | "display_data" | "execute_result" | "error";
+  name?: "stdout" | "stderr";
+  text?: string | string[];
+  data?: Record<string, string | string[]>;
+}
+
+const joined = (text: string | string[] | undefined): string => [text ?? ""].flat().join("");
+
+/** A notebook as it lies in a file, with or without outputs. */
+export class Notebook {
+  readonly #cells: Cell[];
+
+  constructor(json: string) {
+    this.#cells = JSON.parse(json).cells;
+  }
+
+  /** The code of all cells, in order, as one module. */
+  get code(): string {
+    return this.#cells.filter((cell) => cell.cell_type === "code")
+      .map((cell) => joined(cell.source)).join("\n");
+  }
+
+  /** How many outputs all cells have together. */
+  get outputCount(): number {
+    return this.#cells.reduce((sum, cell) => sum + (cell.outputs?.length ?? 0), 0);
+  }
+
+  /** What the cell wrote with `console.log`. */
+  stdout(id: string): string {
+    return this.#outputs(id).filter((output) => output.name === "stdout")
+      .map((output) => joined(output.text)).join("");
+  }
+
+  /** What the cell displayed in one media type; fails when it displayed nothing of that type. */
+  displayed(id: string, mediaType: string): string {
+    const found = this.#outputs(id).map((output) => output.data?.[mediaType])
+      .filter((data) => data !== undefined);
+    if (found.length === 0) throw new Error(`cell "${id}" displayed no ${mediaType}`);
+    return found.map(joined).join("\n");
+  }
+
+  #outputs(id: string): Output[] {
+    const cell = this.#cells.find((cell) => cell.id === id);
+    if (cell === undefined) throw new Error(`the notebook has no cell "${id}"`);
+    return cell.outputs ?? [];
+  }
+}
+
+/** Reads a notebook of the repository as it is committed. */
+export async function readNotebook(name: string): Promise<Notebook> {
+  return new Notebook(await Deno.readTextFile(join(repository, "notebooks", name)));
+}
+
+/** Executes a notebook in the real kernel; throws with the traceback when a cell fails. */
+export async function executeNotebook(path: string): Promise<Notebook> {
+  const output = await Deno.makeTempFile({ suffix: ".ipynb" });
+  try {
+    const { code, stderr } = await new Deno.Command(python(), {
+      args: [
+        join(repository, "tests", "notebooks", "execute_notebook.py"),
+        path,
+        output,
+        "--deno",
+        Deno.execPath(),
+        "--cwd",
+        join(repository, "notebooks"),
+      ],
+      stdout: "null",
+      stderr: "piped",
+    }).output();
+    if (code !== 0) throw new Error(new TextDecoder().decode(stderr));
+    return new Notebook(await Deno.readTextFile(output));
+  } finally {
+    await Deno.remove(output);
+  }
+}
+
+function python(): string {
+  return Deno.env.get("DIPPER_TEST_PYTHON") ?? join(repository, ".cache", "venv", "bin", "python");
+}

@@ -1,0 +1,263 @@
+/**
+ * Executes the notebooks in the real Deno kernel and compares what they show with what is true:
+ * addresses with each other, figures with an independent computation, listings with the files on
+ * disk. Wording and layout may change; meaning may not.
+ */
+
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { beforeAll, describe, it } from "@std/testing/bdd";
+import { join } from "node:path";
+import { DOMParser } from "linkedom";
+import { sampleDirectory, sampleFiles } from "sample_data";
+import { executeNotebook, type Notebook, readNotebook, repository } from "./executed_notebook.ts";
+
+const NOTEBOOKS = ["01_tour.ipynb", "02_zero_copy.ipynb"];
+const FLIGHTS = join(sampleDirectory(), "flights-200k.arrow");
+
+interface HourlyMean {
+  flights: number;
+  mean: number;
+}
+
+/**
+ * The mean delay by hour from the same flights in the JSON file of the same package: another file,
+ * another parser and other code than the notebook's.
+ */
+async function meanDelayFromJson(): Promise<Map<number, HourlyMean>> {
+  const text = await Deno.readTextFile(join(sampleDirectory(), "flights-200k.json"));
+  const rows = JSON.parse(text) as { delay: number; time: number }[];
+  const byHour = Map.groupBy(rows, (row) => Math.trunc(row.time));
+  return new Map(
+    [...byHour].map(([hour, group]) => [hour, {
+      flights: group.length,
+      mean: group.reduce((sum, row) => sum + row.delay, 0) / group.length,
+    }]),
+  );
+}
+
+/** The address after a label, as a number. */
+function address(text: string, label: string): number {
+  const found = new RegExp(`${label}\\s*(0x[0-9a-f]+)`).exec(text);
+  assert(found?.[1] !== undefined, `no address after "${label}" in:\n${text}`);
+  return Number(found[1]);
+}
+
+/** The number after a label. */
+function figure(text: string, label: string): number {
+  const found = new RegExp(`${label}\\s*(-?[0-9]+)`).exec(text);
+  assert(found?.[1] !== undefined, `no number after "${label}" in:\n${text}`);
+  return Number(found[1]);
+}
+
+/** The text of an HTML bundle, without its tags. */
+function visibleText(html: string): string {
+  return new DOMParser().parseFromString(`<html><body>${html}</body></html>`, "text/html")
+    .body.textContent;
+}
+
+describe("notebooks as they are committed", () => {
+  for (const name of NOTEBOOKS) {
+    it(`${name} has no outputs, which would churn and could leak`, async () => {
+      assertEquals((await readNotebook(name)).outputCount, 0);
+    });
+
+    it(`${name} type-checks, as an editor checks it`, async () => {
+      const path = await Deno.makeTempFile({ suffix: ".ts" });
+      try {
+        await Deno.writeTextFile(path, (await readNotebook(name)).code);
+        const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+          args: ["check", "--quiet", "--config", join(repository, "deno.json"), path],
+        }).output();
+        assert(success, new TextDecoder().decode(stderr));
+      } finally {
+        await Deno.remove(path);
+      }
+    });
+  }
+
+  it("a cell that fails fails the execution", async () => {
+    const path = await Deno.makeTempFile({ suffix: ".ipynb" });
+    try {
+      const cell = {
+        cell_type: "code",
+        execution_count: null,
+        id: "fails",
+        metadata: {},
+        outputs: [],
+        source: 'throw new RangeError("planted");',
+      };
+      const kernelspec = { display_name: "Deno", language: "typescript", name: "deno" };
+      await Deno.writeTextFile(
+        path,
+        JSON.stringify({ cells: [cell], metadata: { kernelspec }, nbformat: 4, nbformat_minor: 5 }),
+      );
+      await assertRejects(() => executeNotebook(path), Error, "planted");
+    } finally {
+      await Deno.remove(path);
+    }
+  });
+});
+
+describe("01_tour.ipynb in the kernel", () => {
+  let tour: Notebook;
+  beforeAll(async () => {
+    tour = await executeNotebook(join(repository, "notebooks", "01_tour.ipynb"));
+  });
+
+  it("shows both buckets", () => {
+    const shown = visibleText(tour.displayed("start", "text/html"));
+    for (const bucket of ["bucket", "vega"]) assertStringIncludes(shown, bucket);
+  });
+
+  it("reads back 1, 2, 3, 4 in the smallest example", () => {
+    const text = tour.stdout("smallest-example");
+    assertEquals(figure(text, "length"), 4);
+    assertStringIncludes(text.replaceAll(/[\s[\]]/g, ""), "firstfourbytes1,2,3,4");
+  });
+
+  it("lists what was written, in key order", async () => {
+    const files = await sampleFiles();
+    const shown = visibleText(tour.displayed("upload", "text/html"));
+    let last = -1;
+    for (const { name } of files.slice(0, 10)) {
+      const at = shown.indexOf(name);
+      assert(at > last, `${name} is missing or out of order in:\n${shown}`);
+      last = at;
+    }
+    assertStringIncludes(shown, String(files.length));
+  });
+
+  it("lists every file below a prefix, and no other", async () => {
+    const shown = visibleText(tour.displayed("list-flights", "text/html"));
+    for (const { name } of await sampleFiles()) {
+      assertEquals(shown.includes(name), name.startsWith("flights-"), name);
+    }
+  });
+
+  it("finds every column inside the downloaded allocation", async () => {
+    const text = tour.stdout("addresses");
+    const allocation = /allocation: (0x[0-9a-f]+) to (0x[0-9a-f]+) \((\d+) bytes\)/.exec(text);
+    assert(allocation !== null, text);
+    const [start, end, size] = allocation.slice(1).map(Number) as [number, number, number];
+    assertEquals(size, (await Deno.stat(FLIGHTS)).size);
+    assertEquals(end - start, size);
+
+    const widths: Record<string, number> = { delay: 2, distance: 2, time: 4 };
+    for (const [name, width] of Object.entries(widths)) {
+      const column = new RegExp(`${name}: (0x[0-9a-f]+) to (0x[0-9a-f]+), .*inside: true`)
+        .exec(text);
+      assert(column !== null, `${name} is not inside the allocation:\n${text}`);
+      const [from, to] = column.slice(1).map(Number) as [number, number];
+      assert(start <= from && to <= end, text);
+      assertEquals(to - from, 200_000 * width);
+    }
+  });
+
+  it("computes the mean delay of each hour", async () => {
+    const rows = [
+      ...tour.stdout("mean-delay").matchAll(
+        /(\d+):00\s+(\d+) flights\s+(-?[\d.]+) minutes/g,
+      ),
+    ];
+    const expected = await meanDelayFromJson();
+    assertEquals(rows.length, expected.size);
+    for (const [, hour, flights, mean] of rows) {
+      const truth = expected.get(Number(hour));
+      assertEquals(Number(flights), truth?.flights, `flights at ${hour}:00`);
+      assertEquals(mean, truth?.mean.toFixed(2), `mean delay at ${hour}:00`);
+    }
+  });
+
+  it("draws one bar for each hour, as high as its mean", async () => {
+    const svg = new DOMParser().parseFromString(tour.displayed("chart", "text/html"), "text/html");
+    const bars = [...svg.querySelectorAll('g[aria-label="bar"] rect')];
+    const means = [...await meanDelayFromJson()].sort(([a], [b]) => a - b).map(([, { mean }]) =>
+      Math.abs(mean)
+    );
+    assertEquals(bars.length, means.length);
+    const heights = bars.map((bar) => Number(bar.getAttribute("height")));
+    const scale = Math.max(...heights) / Math.max(...means);
+    heights.forEach((height, hour) => {
+      const expected = (means[hour] ?? NaN) * scale;
+      assert(Math.abs(height - expected) < 0.01, `bar ${hour} is ${height}, not ${expected}, high`);
+    });
+  });
+
+  it("computes the same at the same address over the unsafe view and the adopted buffer", () => {
+    const text = tour.stdout("unsafe-and-adopted");
+    assertEquals(address(text, "unsafe view:"), address(text, "adopted:"));
+    assertStringIncludes(text, "same address: true");
+    assertStringIncludes(text, "same result: true");
+    assertEquals(figure(text, "length of the unsafe view now:"), 0);
+  });
+
+  it("stops its server", () => {
+    assertStringIncludes(tour.stdout("stop"), "stopped");
+  });
+});
+
+describe("02_zero_copy.ipynb in the kernel", () => {
+  let notebook: Notebook;
+  let size: number;
+  beforeAll(async () => {
+    size = (await Deno.stat(FLIGHTS)).size;
+    notebook = await executeNotebook(join(repository, "notebooks", "02_zero_copy.ipynb"));
+  });
+
+  it("holds nothing at first", () => {
+    assertEquals(figure(notebook.stdout("memory-before"), "bytes held:"), 0);
+  });
+
+  it("borrows until the end of the block", () => {
+    const text = notebook.stdout("borrow");
+    assertEquals(figure(text, "inside the block, length of the view:"), size);
+    assert(figure(text, "inside the block, bytes held:") >= size, text);
+    assertEquals(figure(text, "after the block, length of the view:"), 0);
+    assertEquals(figure(text, "after the block, bytes held:"), 0);
+  });
+
+  it("keeps what `using` holds at the top level of a cell", () => {
+    const text = notebook.stdout("using-still-alive");
+    assert(figure(text, "one cell later, bytes held:") >= size, text);
+    assertEquals(figure(text, "after dispose\\(\\), bytes held:"), 0);
+  });
+
+  it("moves without changing the address", () => {
+    const text = notebook.stdout("move");
+    assertEquals(address(text, "address before:"), address(text, "address after:"));
+    assertEquals(figure(text, "length of the earlier view:"), 0);
+    assertEquals(figure(text, "length of the adopted buffer:"), size);
+  });
+
+  it("copies to another address", async () => {
+    const text = notebook.stdout("copy");
+    const view = address(text, "address of the view:");
+    const copy = address(text, "address of the copy:");
+    assert(Math.abs(view - copy) >= size, `copy and view overlap:\n${text}`);
+    const first = (await Deno.readFile(FLIGHTS))[0] ?? NaN;
+    assertStringIncludes(text, `first byte of view and copy: ${first} ${first ^ 255}`);
+    assertEquals(figure(text, "after the block, length of the copy:"), size);
+  });
+
+  it("transfers to a Worker at the same address", async () => {
+    const text = notebook.stdout("worker");
+    const here = address(text, "here before, address:");
+    assertEquals(here, address(text, "in the Worker, address:"));
+    assertEquals(here, address(notebook.stdout("move"), "address after:"));
+    const sum = (await Deno.readFile(FLIGHTS)).reduce((sum, byte) => sum + byte, 0);
+    assertEquals(figure(text, "in the Worker, sum of all bytes:"), sum);
+    assertEquals(figure(text, "here after, length:"), 0);
+  });
+
+  it("frees the memory when the Worker ends", () => {
+    assertEquals(figure(notebook.stdout("worker-end"), "bytes held:"), 0);
+  });
+
+  it("refuses a buffer that was disposed or adopted, and says which", () => {
+    const [disposed, adopted] = notebook.stdout("after-dispose").trim().split("\n");
+    assertStringIncludes(disposed ?? "", "InvalidInputError");
+    assertStringIncludes(disposed ?? "", "disposed");
+    assertStringIncludes(adopted ?? "", "InvalidInputError");
+    assertStringIncludes(adopted ?? "", "adopt");
+  });
+});
