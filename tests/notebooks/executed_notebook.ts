@@ -1,8 +1,8 @@
 /**
  * Runs a notebook through `execute_notebook.py` and gives access to what each cell put out.
  *
- * The Python comes from `DIPPER_TEST_PYTHON`, or else from the virtual environment that
- * `deno task test` keeps in `.cache/venv`; it needs the packages of `tests/requirements.txt`.
+ * `DIPPER_TEST_PYTHON` names a Python with the packages of `tests/requirements.txt`; `deno task test`
+ * sets it.
  */
 
 import { dirname, join } from "node:path";
@@ -10,6 +10,9 @@ import { fileURLToPath } from "node:url";
 
 /** The repository's root. */
 export const repository: string = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+
+/** The Python that drives the kernel; without one the notebooks cannot be executed. */
+export const python: string | undefined = Deno.env.get("DIPPER_TEST_PYTHON");
 
 interface Cell {
   id: string;
@@ -74,9 +77,10 @@ export async function readNotebook(name: string): Promise<Notebook> {
 
 /** Executes a notebook in the real kernel; throws with the traceback when a cell fails. */
 export async function executeNotebook(path: string): Promise<Notebook> {
+  if (python === undefined) throw new Error("DIPPER_TEST_PYTHON is not set");
   const output = await Deno.makeTempFile({ suffix: ".ipynb" });
   try {
-    const { code, stderr } = await new Deno.Command(python(), {
+    const { code, stderr } = await new Deno.Command(python, {
       args: [
         join(repository, "tests", "notebooks", "execute_notebook.py"),
         path,
@@ -94,8 +98,4 @@ export async function executeNotebook(path: string): Promise<Notebook> {
   } finally {
     await Deno.remove(output);
   }
-}
-
-function python(): string {
-  return Deno.env.get("DIPPER_TEST_PYTHON") ?? join(repository, ".cache", "venv", "bin", "python");
 }

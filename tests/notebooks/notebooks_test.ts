@@ -9,7 +9,13 @@ import { beforeAll, describe, it } from "@std/testing/bdd";
 import { join } from "node:path";
 import { DOMParser } from "linkedom";
 import { sampleDirectory, sampleFiles } from "sample_data";
-import { executeNotebook, type Notebook, readNotebook, repository } from "./executed_notebook.ts";
+import {
+  executeNotebook,
+  type Notebook,
+  python,
+  readNotebook,
+  repository,
+} from "./executed_notebook.ts";
 
 const NOTEBOOKS = ["01_tour.ipynb", "02_zero_copy.ipynb"];
 const FLIGHTS = join(sampleDirectory(), "flights-200k.arrow");
@@ -75,7 +81,7 @@ describe("notebooks as they are committed", () => {
     });
   }
 
-  it("a cell that fails fails the execution", async () => {
+  it("a cell that fails fails the execution", { ignore: python === undefined }, async () => {
     const path = await Deno.makeTempFile({ suffix: ".ipynb" });
     try {
       const cell = {
@@ -98,7 +104,7 @@ describe("notebooks as they are committed", () => {
   });
 });
 
-describe("01_tour.ipynb in the kernel", () => {
+describe("01_tour.ipynb in the kernel", { ignore: python === undefined }, () => {
   let tour: Notebook;
   beforeAll(async () => {
     tour = await executeNotebook(join(repository, "notebooks", "01_tour.ipynb"));
@@ -196,7 +202,7 @@ describe("01_tour.ipynb in the kernel", () => {
   });
 });
 
-describe("02_zero_copy.ipynb in the kernel", () => {
+describe("02_zero_copy.ipynb in the kernel", { ignore: python === undefined }, () => {
   let notebook: Notebook;
   let size: number;
   beforeAll(async () => {
