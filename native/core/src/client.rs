@@ -1,0 +1,237 @@
+//! A client: the SDK's client, configured from explicit options first and from the
+//! standard AWS chain second.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{SharedCredentialsProvider, StalledStreamProtectionConfig};
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use tokio::sync::OnceCell;
+
+use crate::gate::gated;
+use crate::{Budget, Error, Surroundings, Ticket, ledger};
+
+/// Where a client's credentials come from.
+#[derive(Clone, Default)]
+pub enum CredentialsOption {
+    /// The standard AWS chain.
+    #[default]
+    Chain,
+    /// Requests are not signed.
+    Anonymous,
+    /// These.
+    Explicit {
+        /// The access key id.
+        access_key_id: String,
+        /// The secret access key.
+        secret_access_key: String,
+        /// The token of a temporary session.
+        session_token: Option<String>,
+    },
+}
+
+impl fmt::Debug for CredentialsOption {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Chain => "Chain",
+            Self::Anonymous => "Anonymous",
+            Self::Explicit { .. } => "Explicit(..)",
+        })
+    }
+}
+
+/// How a client behaves. What is unset comes from the standard AWS chain.
+#[derive(Clone, Debug, Default)]
+pub struct ClientOptions {
+    /// The region, for example `eu-central-1`.
+    pub region: Option<String>,
+    /// The base URL of a server that is not AWS.
+    pub endpoint: Option<String>,
+    /// Bucket names in the path, not in the host name. Default: whenever an endpoint is set.
+    pub path_style: Option<bool>,
+    /// The profile in the shared configuration files.
+    pub profile: Option<String>,
+    /// Where credentials come from.
+    pub credentials: CredentialsOption,
+    /// Certificates in PEM form to trust beside the system's.
+    pub ca_certificates: Option<String>,
+    /// How long to wait for a connection.
+    pub connect_timeout: Option<Duration>,
+    /// How long to wait for the next bytes.
+    pub stall_timeout: Option<Duration>,
+    /// How often to try again.
+    pub retries: Option<u32>,
+    /// How many bytes this client may hold in flight and in buffers.
+    pub memory_budget: Option<u64>,
+    /// What the credential chain may see.
+    pub surroundings: Surroundings,
+}
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+const RETRIES: u32 = 3;
+const FALLBACK_REGION: &str = "us-east-1";
+
+/// A client for one configuration. Cheap to keep; connections are pooled inside.
+#[derive(Debug)]
+pub struct Client {
+    options: ClientOptions,
+    http: SharedHttpClient,
+    budget: Option<Arc<Budget>>,
+    connected: OnceCell<Connected>,
+}
+
+/// The SDK's client and what was found out while it was made.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    pub(crate) s3: aws_sdk_s3::Client,
+    /// Where requests go, for messages.
+    pub(crate) place: String,
+    pub(crate) region: String,
+}
+
+impl Client {
+    /// Checks the options. Nothing is read or sent yet.
+    ///
+    /// # Errors
+    /// `InvalidInput` for certificates that are none.
+    pub fn new(options: ClientOptions) -> Result<Self, Error> {
+        let mut roots = TrustStore::default().with_native_roots(true);
+        if let Some(pem) = &options.ca_certificates {
+            if !pem.contains("-----BEGIN CERTIFICATE-----") {
+                return Err(Error::invalid("caCertificates holds no PEM certificate")
+                    .hint("pass the text of a file that starts with -----BEGIN CERTIFICATE-----"));
+            }
+            roots = roots.with_pem_certificate(pem.as_bytes());
+        }
+        let tls = TlsContext::builder()
+            .with_trust_store(roots)
+            .build()
+            .map_err(|error| Error::invalid(format!("caCertificates cannot be used: {error}")))?;
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .tls_context(tls)
+            .build_https();
+        let budget = options.memory_budget.map(Budget::new);
+        Ok(Self { http: gated(http), budget, connected: OnceCell::new(), options })
+    }
+
+    /// The SDK's client; made at the first call, which may read what the chain needs.
+    pub(crate) async fn connected(&self) -> Result<&Connected, Error> {
+        self.connected.get_or_try_init(|| self.connect()).await
+    }
+
+    async fn connect(&self) -> Result<Connected, Error> {
+        let options = &self.options;
+        let found = self.load(options.surroundings.env_without_metadata_service(), None).await;
+        let endpoint = options.endpoint.clone().or_else(|| found.endpoint_url().map(str::to_owned));
+        let region = options
+            .region
+            .clone()
+            .or_else(|| found.region().map(|region| region.as_ref().to_owned()))
+            .unwrap_or_else(|| FALLBACK_REGION.to_owned());
+        let config = self.load(options.surroundings.env(), Some(region.clone())).await;
+
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(options.connect_timeout.unwrap_or(CONNECT_TIMEOUT))
+            .read_timeout(self.stall_timeout())
+            .build();
+        let retries = RetryConfig::standard()
+            .with_max_attempts(options.retries.unwrap_or(RETRIES).saturating_add(1))
+            .with_initial_backoff(Duration::from_millis(100));
+        let mut builder = aws_sdk_s3::config::Builder::from(&config)
+            .force_path_style(options.path_style.unwrap_or(endpoint.is_some()))
+            .timeout_config(timeouts)
+            .retry_config(retries)
+            // Stalls are watched where the body is read, with the caller's own limit.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        if let Some(endpoint) = &options.endpoint {
+            builder = builder.endpoint_url(endpoint);
+        }
+        let place = endpoint.unwrap_or_else(|| format!("AWS region {region}"));
+        Ok(Connected { s3: aws_sdk_s3::Client::from_conf(builder.build()), place, region })
+    }
+
+    async fn load(&self, env: aws_types::os_shim_internal::Env, region: Option<String>) -> SdkConfig {
+        let options = &self.options;
+        let mut loader: ConfigLoader = aws_config::defaults(BehaviorVersion::latest())
+            .env(env)
+            .fs(options.surroundings.fs())
+            .http_client(self.http.clone());
+        if let Some(region) = region.or_else(|| options.region.clone()) {
+            loader = loader.region(Region::new(region));
+        }
+        if let Some(profile) = &options.profile {
+            loader = loader.profile_name(profile);
+        }
+        match &options.credentials {
+            CredentialsOption::Chain => {}
+            CredentialsOption::Anonymous => loader = loader.no_credentials(),
+            CredentialsOption::Explicit { access_key_id, secret_access_key, session_token } => {
+                let given = Credentials::new(
+                    access_key_id,
+                    secret_access_key,
+                    session_token.clone(),
+                    None,
+                    "explicit options",
+                );
+                loader = loader.credentials_provider(SharedCredentialsProvider::new(given));
+            }
+        }
+        loader.load().await
+    }
+
+    pub(crate) fn stall_timeout(&self) -> Duration {
+        self.options.stall_timeout.unwrap_or(STALL_TIMEOUT)
+    }
+
+    pub(crate) fn retries(&self) -> u32 {
+        self.options.retries.unwrap_or(RETRIES)
+    }
+
+    pub(crate) fn skipped(&self) -> &[String] {
+        &self.options.surroundings.skipped
+    }
+
+    /// Waits until `bytes` more may be held, by this client and by the process.
+    pub(crate) async fn reserve(&self, bytes: u64) -> Result<Vec<Ticket>, Error> {
+        let mut tickets = Vec::new();
+        if let Some(own) = &self.budget {
+            tickets.push(own.reserve(bytes).await?);
+        }
+        tickets.push(ledger().budget().reserve(bytes).await?);
+        Ok(tickets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_never_print_a_secret() {
+        let options = ClientOptions {
+            credentials: CredentialsOption::Explicit {
+                access_key_id: "canary-id".into(),
+                secret_access_key: "canary-secret".into(),
+                session_token: Some("canary-token".into()),
+            },
+            ..ClientOptions::default()
+        };
+        let client = Client::new(options).unwrap();
+        assert!(!format!("{client:?}").contains("canary"));
+    }
+
+    #[test]
+    fn certificates_that_are_none_are_refused() {
+        let options =
+            ClientOptions { ca_certificates: Some("hello".into()), ..ClientOptions::default() };
+        assert_eq!(Client::new(options).unwrap_err().status, crate::Status::InvalidInput);
+    }
+}

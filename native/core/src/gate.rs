@@ -1,0 +1,173 @@
+//! Permission to reach out.
+//!
+//! Native code escapes the sandbox of the program that loads it. So no connection is
+//! opened before the embedding program has agreed: every HTTP request passes a gate that
+//! belongs to the operation on whose behalf it is sent. What an operation was granted
+//! beforehand passes without a question; anything new (a redirect, a credentials service)
+//! is asked. A request outside any operation is refused.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+
+/// What the Rust side asks of the embedding program.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// To reach a host, written `name:port`.
+    Net(String),
+    /// To collect what JavaScript no longer uses, before this many bytes are allocated.
+    Collect(u64),
+}
+
+/// The answer to a [`Need`], later.
+pub type Answer = Pin<Box<dyn Future<Output = bool> + Send>>;
+
+/// Whoever answers for the embedding program.
+pub trait Gatekeeper: Send + Sync {
+    /// Whether the need is granted. Never blocks.
+    fn ask(&self, need: Need) -> Answer;
+}
+
+/// The gate of one operation.
+#[derive(Clone)]
+pub struct Gate {
+    keeper: Arc<dyn Gatekeeper>,
+    granted: Arc<Mutex<HashSet<String>>>,
+}
+
+tokio::task_local! {
+    static GATE: Gate;
+}
+
+impl Gate {
+    /// A gate that lets requests to `granted` hosts (`name:port`) pass unasked.
+    pub fn new(keeper: Arc<dyn Gatekeeper>, granted: impl IntoIterator<Item = String>) -> Self {
+        Self { keeper, granted: Arc::new(Mutex::new(granted.into_iter().collect())) }
+    }
+
+    /// Runs an operation behind this gate.
+    pub async fn around<F: Future>(self, operation: F) -> F::Output {
+        GATE.scope(self, operation).await
+    }
+
+    /// The gate of the operation that runs on this task.
+    pub(crate) fn current() -> Option<Self> {
+        GATE.try_with(Self::clone).ok()
+    }
+
+    pub(crate) async fn ask(&self, need: Need) -> bool {
+        self.keeper.ask(need).await
+    }
+
+    async fn admits(&self, host: &str) -> bool {
+        let known =
+            self.granted.lock().unwrap_or_else(PoisonError::into_inner).contains(host);
+        if known {
+            return true;
+        }
+        let granted = self.keeper.ask(Need::Net(host.to_owned())).await;
+        if granted {
+            let mut hosts = self.granted.lock().unwrap_or_else(PoisonError::into_inner);
+            hosts.insert(host.to_owned());
+        }
+        granted
+    }
+}
+
+/// A request was not sent because the embedding program does not allow its host.
+#[derive(Debug)]
+pub(crate) struct HostRefused {
+    pub(crate) host: String,
+}
+
+impl fmt::Display for HostRefused {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "reaching {} is not allowed", self.host)
+    }
+}
+
+impl std::error::Error for HostRefused {}
+
+/// `name:port` of a request, as Deno's `--allow-net` spells it.
+fn host_of(request: &HttpRequest) -> Option<String> {
+    let rest = request.uri();
+    let (scheme, rest) = rest.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let authority = authority.rsplit('@').next()?;
+    let has_port = authority
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
+    if has_port {
+        return Some(authority.to_owned());
+    }
+    let port = if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 };
+    Some(format!("{authority}:{port}"))
+}
+
+/// Wraps an HTTP client so that each request passes the gate first.
+pub(crate) fn gated(inner: SharedHttpClient) -> SharedHttpClient {
+    SharedHttpClient::new(GatedClient(inner))
+}
+
+#[derive(Debug)]
+struct GatedClient(SharedHttpClient);
+
+impl HttpClient for GatedClient {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(GatedConnector(self.0.http_connector(settings, components)))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct GatedConnector(SharedHttpConnector);
+
+impl HttpConnector for GatedConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let inner = self.0.clone();
+        HttpConnectorFuture::new(async move {
+            let host = host_of(&request).unwrap_or_else(|| request.uri().to_owned());
+            let admitted = match Gate::current() {
+                Some(gate) => gate.admits(&host).await,
+                None => false,
+            };
+            if !admitted {
+                return Err(ConnectorError::user(Box::new(HostRefused { host })));
+            }
+            inner.call(request).await
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_spelled_as_deno_spells_them() {
+        for (uri, host) in [
+            ("http://127.0.0.1:9000/b/k", "127.0.0.1:9000"),
+            ("https://b.s3.amazonaws.com/k?x=1", "b.s3.amazonaws.com:443"),
+            ("http://[::1]:9000", "[::1]:9000"),
+            ("http://[::1]/x", "[::1]:80"),
+            ("http://u:p@example.com?x", "example.com:80"),
+        ] {
+            let mut request = HttpRequest::empty();
+            request.set_uri(uri).unwrap();
+            assert_eq!(host_of(&request).as_deref(), Some(host));
+        }
+    }
+}

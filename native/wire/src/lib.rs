@@ -1,0 +1,14 @@
+//! What meets hostile input or raw memory.
+//!
+//! This crate knows nothing of S3, of the SDK, of C or of JavaScript. It has few
+//! dependencies on purpose: sanitizers and fuzzers build it in seconds.
+
+mod allocation;
+mod content_range;
+mod shared;
+mod slots;
+
+pub use allocation::{Allocation, OutOfMemory};
+pub use content_range::ContentRange;
+pub use shared::SharedAllocation;
+pub use slots::{Handle, SlotTable, StaleHandle};

@@ -1,0 +1,261 @@
+//! Handles: numbers that stand for things on the Rust side.
+//!
+//! A raw pointer that comes back from another language cannot be checked. A handle can:
+//! it names a slot and the generation of its content. A stale, foreign, invented or
+//! doubly released handle is an error, never a crash.
+//!
+//! A handle fits a JavaScript number exactly (at most 2^52), so that it crosses the
+//! boundary without a `BigInt`.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+const INDEX_BITS: u32 = 24;
+const GENERATION_BITS: u32 = 28;
+const MOST_SLOTS: usize = 1 << INDEX_BITS;
+const LAST_GENERATION: u32 = (1 << GENERATION_BITS) - 1;
+
+/// The name of a slot's content: index and generation. Zero is never a handle.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Handle {
+    index: u32,
+    generation: u32,
+}
+
+impl Handle {
+    /// The number that crosses the boundary.
+    #[must_use]
+    pub fn to_number(self) -> f64 {
+        let bits = (u64::from(self.generation) << INDEX_BITS) | u64::from(self.index);
+        // At most 52 bits: exact.
+        bits as f64
+    }
+
+    /// Reads a number from the other side. Whatever is not a positive whole number of at
+    /// most 52 bits is no handle.
+    #[must_use]
+    pub fn from_number(number: f64) -> Option<Self> {
+        let limit = (1_u64 << (INDEX_BITS + GENERATION_BITS)) as f64;
+        if !(number >= 1.0 && number < limit && number.fract() == 0.0) {
+            return None;
+        }
+        let bits = number as u64;
+        let generation = (bits >> INDEX_BITS) as u32;
+        let index = (bits & (MOST_SLOTS as u64 - 1)) as u32;
+        (generation != 0).then_some(Self { index, generation })
+    }
+}
+
+/// The handle names nothing: it was released, or never given out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StaleHandle;
+
+impl fmt::Display for StaleHandle {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the handle was released, or never given out")
+    }
+}
+
+impl std::error::Error for StaleHandle {}
+
+struct Slot<T> {
+    generation: u32,
+    content: Option<T>,
+}
+
+struct Slots<T> {
+    slots: Vec<Slot<T>>,
+    free: Vec<u32>,
+    used: usize,
+}
+
+/// A table of things that handles name. All methods may be called from any thread.
+pub struct SlotTable<T> {
+    inner: Mutex<Slots<T>>,
+}
+
+impl<T> SlotTable<T> {
+    /// An empty table.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { inner: Mutex::new(Slots { slots: Vec::new(), free: Vec::new(), used: 0 }) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slots<T>> {
+        // The table is consistent between any two statements below, so a panic of
+        // another holder leaves nothing half done.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a thing into the table. `None` when 16 million things are in it already.
+    pub fn insert(&self, content: T) -> Option<Handle> {
+        let mut slots = self.lock();
+        let index = match slots.free.pop() {
+            Some(index) => index,
+            None if slots.slots.len() < MOST_SLOTS => {
+                slots.slots.push(Slot { generation: 1, content: None });
+                (slots.slots.len() - 1) as u32
+            }
+            None => return None,
+        };
+        slots.used += 1;
+        let slot = slots.slots.get_mut(index as usize)?;
+        slot.content = Some(content);
+        Some(Handle { index, generation: slot.generation })
+    }
+
+    /// Takes a thing out. A second call with the same handle is an error.
+    ///
+    /// # Errors
+    /// [`StaleHandle`] when the handle names nothing.
+    pub fn remove(&self, handle: Handle) -> Result<T, StaleHandle> {
+        let mut slots = self.lock();
+        let slot = slots.slots.get_mut(handle.index as usize).ok_or(StaleHandle)?;
+        if slot.generation != handle.generation {
+            return Err(StaleHandle);
+        }
+        let content = slot.content.take().ok_or(StaleHandle)?;
+        // A slot whose generations are used up is retired: a handle never means two things.
+        let reusable = slot.generation < LAST_GENERATION;
+        slot.generation += u32::from(reusable);
+        if reusable {
+            slots.free.push(handle.index);
+        }
+        slots.used -= 1;
+        Ok(content)
+    }
+
+    /// Looks at a thing in place. The table is locked meanwhile: keep it short.
+    ///
+    /// # Errors
+    /// [`StaleHandle`] when the handle names nothing.
+    pub fn with<R>(
+        &self,
+        handle: Handle,
+        look: impl FnOnce(&mut T) -> R,
+    ) -> Result<R, StaleHandle> {
+        let mut slots = self.lock();
+        let slot = slots.slots.get_mut(handle.index as usize).ok_or(StaleHandle)?;
+        if slot.generation != handle.generation {
+            return Err(StaleHandle);
+        }
+        slot.content.as_mut().map(look).ok_or(StaleHandle)
+    }
+
+    /// Takes out all that `belongs` says, for instance what a dead isolate leaves behind.
+    pub fn remove_where(&self, mut belongs: impl FnMut(&T) -> bool) -> Vec<T> {
+        let handles: Vec<Handle> = {
+            let slots = self.lock();
+            let used = slots
+                .slots
+                .iter()
+                .enumerate()
+                .filter(|(_, slot)| slot.content.as_ref().is_some_and(&mut belongs));
+            used.map(|(index, slot)| Handle { index: index as u32, generation: slot.generation })
+                .collect()
+        };
+        handles.into_iter().filter_map(|handle| self.remove(handle).ok()).collect()
+    }
+
+    /// How many things are in the table.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().used
+    }
+
+    /// Whether nothing is in the table.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<T> Default for SlotTable<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_released_handle_stays_dead_when_its_slot_is_used_again() {
+        let table = SlotTable::new();
+        let first = table.insert("a").unwrap();
+        assert_eq!(table.remove(first), Ok("a"));
+        let second = table.insert("b").unwrap();
+        assert_eq!(first.index, second.index);
+        assert_eq!(table.remove(first), Err(StaleHandle));
+        assert_eq!(table.with(first, |_| ()), Err(StaleHandle));
+        assert_eq!(table.with(second, |content| *content), Ok("b"));
+    }
+
+    #[test]
+    fn numbers_survive_the_way_through_a_double() {
+        let handle = Handle { index: MOST_SLOTS as u32 - 1, generation: LAST_GENERATION };
+        assert_eq!(Handle::from_number(handle.to_number()), Some(handle));
+    }
+
+    #[test]
+    fn garbage_is_no_handle() {
+        for number in [
+            0.0,
+            -1.0,
+            0.5,
+            1.0,
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            9e15,
+            1e300,
+            f64::MIN_POSITIVE,
+        ] {
+            assert_eq!(Handle::from_number(number), None, "{number}");
+        }
+        let table: SlotTable<u8> = SlotTable::new();
+        let foreign = Handle::from_number(16_777_216.0 + 5.0).unwrap();
+        assert_eq!(table.remove(foreign), Err(StaleHandle));
+    }
+
+    #[test]
+    fn a_slot_out_of_generations_is_retired() {
+        let table = SlotTable::new();
+        let handle = table.insert(1).unwrap();
+        table.lock().slots[0].generation = LAST_GENERATION;
+        let last = Handle { index: handle.index, generation: LAST_GENERATION };
+        assert_eq!(table.remove(last), Ok(1));
+        assert_eq!(table.remove(last), Err(StaleHandle));
+        assert_ne!(table.insert(2).unwrap().index, handle.index);
+    }
+
+    #[test]
+    fn many_threads_never_see_each_others_content() {
+        let table = SlotTable::new();
+        std::thread::scope(|scope| {
+            for thread in 0..4_u32 {
+                let table = &table;
+                scope.spawn(move || {
+                    for round in 0..2_000_u32 {
+                        let handle = table.insert((thread, round)).unwrap();
+                        assert_eq!(table.remove(handle), Ok((thread, round)));
+                        assert_eq!(table.remove(handle), Err(StaleHandle));
+                    }
+                });
+            }
+        });
+        assert!(table.is_empty());
+    }
+
+    #[test]
+    fn what_belongs_together_leaves_together() {
+        let table = SlotTable::new();
+        let kept = table.insert(1).unwrap();
+        table.insert(2).unwrap();
+        table.insert(2).unwrap();
+        assert_eq!(table.remove_where(|content| *content == 2), [2, 2]);
+        assert_eq!(table.len(), 1);
+        assert_eq!(table.remove(kept), Ok(1));
+    }
+}
