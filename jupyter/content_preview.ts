@@ -6,7 +6,7 @@
 
 import { type Content, type ContentKind, sniffContent } from "./content_kind.ts";
 import { readRecords } from "./delimited_head.ts";
-import { Html, html, markedText, preformatted } from "./html.ts";
+import { Html, joined, markedText, markup, preformatted } from "./html.ts";
 import { type ImageSize, imageSize } from "./image_size.ts";
 import { type JsonNode, readJsonHead } from "./json_head.ts";
 import { countOf, formatBytes, formatCount } from "./quantities.ts";
@@ -25,8 +25,11 @@ const TEXT_LINES = 24;
 const LINE_CHARACTERS = 400;
 const HEX_BYTES = 256;
 const JSON_LINES = 32;
-const JSON_CHILDREN = 24;
+const JSON_CHILDREN = 20;
 const JSON_OPEN_DEPTH = 1;
+const JSON_DEPTH = 5;
+const JSON_NODES = 400;
+const GIST_CHARACTERS = 100;
 
 const MEDIA_TYPES: Partial<Record<ContentKind, string>> = {
   png: "image/png",
@@ -41,7 +44,7 @@ export interface ContentPreview {
   readonly kind: ContentKind;
   /** What it is, such as `PNG image, 640 × 480`. */
   readonly label: string;
-  readonly markup: () => Html;
+  readonly html: () => Html;
   readonly text: () => string;
 }
 
@@ -60,7 +63,7 @@ export function previewContent(bytes: Uint8Array, size: number): ContentPreview 
   const label = content.label;
   switch (content.kind) {
     case "empty":
-      return { kind: "empty", label, markup: () => html``, text: () => "" };
+      return { kind: "empty", label, html: () => joined(), text: () => "" };
     case "csv":
       return previewTable(content, delimitedTable(content, complete));
     case "ndjson":
@@ -95,20 +98,18 @@ function previewImage(
     return {
       kind: content.kind,
       label,
-      markup: () => html`${fallback.markup()}${noteLine(obstacle)}`,
+      html: () => joined(fallback.html(), noteLine(obstacle)),
       text: () => `${fallback.text()}\n  ${obstacle}`,
     };
   }
   return {
     kind: content.kind,
     label,
-    markup: () =>
-      box(
-        label,
-        html`<img class="dipper-image" alt="${label}" src="${new Html(
-          `data:${mediaType};base64,${bytes.slice(0, size).toBase64()}`,
-        )}">`,
-      ),
+    html: () => {
+      // Base64 holds nothing that HTML would read as markup.
+      const data = new Html(`data:${mediaType};base64,${bytes.slice(0, size).toBase64()}`);
+      return box(label, markup`<img class="dipper-image" alt="${label}" src="${data}">`);
+    },
     // A terminal shows no picture, and the header's bytes say less than the line above them.
     text: () => content.text === undefined ? "" : fallback.text(),
   };
@@ -148,10 +149,11 @@ function previewTable(content: Content, table: HeadTable): ContentPreview {
   return {
     kind: content.kind,
     label: content.label,
-    markup: () =>
-      html`${dataTable(`Head of the ${content.label} data`, table.columns, table.rows)}${
-        noteLine(table.note)
-      }`,
+    html: () =>
+      joined(
+        dataTable(`Head of the ${content.label} data`, table.columns, table.rows),
+        noteLine(table.note),
+      ),
     text: () => `${plainTable(table.columns, table.rows)}\n  ${table.note}`,
   };
 }
@@ -240,13 +242,10 @@ function previewText(content: Content, complete: boolean): ContentPreview {
   return {
     kind: content.kind,
     label: content.label,
-    markup: () =>
-      html`${
-        box(
-          `Head of the ${content.label}`,
-          html`<pre class="dipper-pre">${preformatted(shown)}</pre>`,
-        )
-      }${note && noteLine(note)}`,
+    html: () => {
+      const text = markup`<pre class="dipper-pre">${preformatted(shown)}</pre>`;
+      return joined(box(`Head of the ${content.label}`, text), note && noteLine(note));
+    },
     text: () => indent(visibleLines(shown)) + (note === undefined ? "" : `\n  ${note}`),
   };
 }
@@ -261,13 +260,11 @@ function previewJson(content: Content, complete: boolean): ContentPreview {
     label: node?.type === "array" || node?.type === "object"
       ? `${content.label}, ${jsonCount(node, note !== undefined)}`
       : content.label,
-    markup: () =>
-      html`${
-        box(
-          "JSON, folded",
-          html`<div class="dipper-json">${node && jsonMarkup(node, undefined, 0)}</div>`,
-        )
-      }${note && noteLine(note)}`,
+    html: () => {
+      const tree = node && jsonTree(node, undefined, 0, { left: JSON_NODES });
+      const folded = markup`<div class="dipper-json">${tree}</div>`;
+      return joined(box("JSON, folded", folded), note && noteLine(note));
+    },
     text: () => {
       const lines: string[] = [];
       if (node !== undefined) jsonLines(node, "", "", lines, 0);
@@ -289,32 +286,52 @@ function jsonChildren(node: JsonNode): { key: string | undefined; value: JsonNod
   return [];
 }
 
-function jsonMarkup(node: JsonNode, key: string | undefined, depth: number): Html {
-  const name = key === undefined ? undefined : html`
-    <span class="dipper-weak">${markedText(cutEnd(key, CELL_CHARACTERS))}:</span>
-  `;
-  if (node.type !== "object" && node.type !== "array") {
-    const value = markedText(cutEnd(node.source, LINE_CHARACTERS));
-    return html`<div class="dipper-leaf">${name}<span class="dipper-${node.type}">${value}</span></div>`;
+/** A value as a tree that folds; what is folded shows its beginning. */
+function jsonTree(
+  node: JsonNode,
+  key: string | undefined,
+  depth: number,
+  nodes: { left: number },
+): Html {
+  nodes.left--;
+  const name = key === undefined
+    ? undefined
+    : markup`<span class="dipper-weak">${markedText(cutEnd(key, CELL_CHARACTERS))}:</span> `;
+  if ((node.type !== "object" && node.type !== "array") || node.count === 0) {
+    const value = markedText(cutEnd(node.source || "…", LINE_CHARACTERS));
+    return markup`<div class="dipper-leaf">${name}<span class="dipper-${node.type}">${value}</span></div>`;
   }
-  const children = jsonChildren(node).slice(0, depth < 3 ? JSON_CHILDREN : 8);
+  const count = markup`<span class="dipper-weak">${jsonCount(node, false)}</span>`;
+  const gist = markedText(jsonGist(node, GIST_CHARACTERS));
+  const summary = markup`<summary>${name}${depth < JSON_OPEN_DEPTH ? count : gist}</summary>`;
   const open = depth < JSON_OPEN_DEPTH ? new Html(" open") : undefined;
-  const brackets = node.type === "array" ? "[ ]" : "{ }";
-  if (node.count === 0) {
-    return html`<div class="dipper-leaf">${name}${brackets.replace(" ", "")}</div>`;
+  const kept = jsonChildren(node).slice(0, depth === 0 ? JSON_CHILDREN : JSON_CHILDREN / 2);
+  const children: Html[] = [];
+  for (const child of depth < JSON_DEPTH ? kept : []) {
+    if (nodes.left <= 0) break;
+    children.push(jsonTree(child.value, child.key, depth + 1, nodes));
   }
   const hidden = node.count - children.length;
-  return html`<details${open}><summary>${name}${brackets} <span class="dipper-weak">${
-    jsonCount(node, false)
-  }</span></summary>${
-    depth >= 6
-      ? html`<div class="dipper-leaf dipper-weak">…</div>`
-      : children.map((child) => jsonMarkup(child.value, child.key, depth + 1))
-  }${
-    hidden > 0 && depth < 6
-      ? html`<div class="dipper-leaf dipper-weak">… ${formatCount(hidden)} more</div>`
-      : undefined
-  }</details>`;
+  const more = hidden > 0
+    ? markup`<div class="dipper-leaf dipper-weak">… ${formatCount(hidden)} more</div>`
+    : undefined;
+  return markup`<details${open}>${summary}${children}${more}</details>`;
+}
+
+/** A value on one line, shortened from the end: `{id: 1, name: "Ada", …}`. */
+function jsonGist(node: JsonNode, room: number): string {
+  if (node.type !== "object" && node.type !== "array") return cutEnd(node.source, 40);
+  const [open, close] = node.type === "array" ? ["[", "]"] : ["{", "}"];
+  const parts: string[] = [];
+  let left = room;
+  for (const { key, value } of jsonChildren(node)) {
+    const part = (key === undefined ? "" : `${cutEnd(key, 30)}: `) + jsonGist(value, left / 3);
+    left -= part.length + 2;
+    if (left < 0) break;
+    parts.push(part);
+  }
+  if (parts.length < node.count) parts.push("…");
+  return open + parts.join(", ") + close;
 }
 
 /** Indented lines of JSON, shortened: small values on one line, long lists by their beginning. */
@@ -359,22 +376,13 @@ function previewHex(content: Content, head: Uint8Array, size: number): ContentPr
   return {
     kind: content.kind,
     label: content.label,
-    markup: () =>
-      html`${
-        box(
-          "Bytes in hexadecimal and ASCII",
-          html`<pre class="dipper-pre">${
-            dump.map(({ offset, hex, ascii }, index) =>
-              html`
-                ${index > 0
-                  ? new Html("\n")
-                  : undefined}<span class="dipper-weak">${offset}</span>  ${hex}  <span
-                  class="dipper-weak">${ascii}</span>
-              `
-            )
-          }</pre>`,
-        )
-      }${note && noteLine(note)}`,
+    html: () => {
+      const lines = dump.map(({ offset, hex, ascii }, index) =>
+        joined(index > 0 ? new Html("\n") : undefined, weak(offset), `  ${hex}  `, weak(ascii))
+      );
+      const text = markup`<pre class="dipper-pre">${lines}</pre>`;
+      return joined(box("Bytes in hexadecimal and ASCII", text), note && noteLine(note));
+    },
     text: () =>
       indent(dump.map(({ offset, hex, ascii }) => `${offset}  ${hex}  |${ascii}|`).join("\n")) +
       (note === undefined ? "" : `\n  ${note}`),
@@ -400,6 +408,10 @@ function hexDump(bytes: Uint8Array): { offset: string; hex: string; ascii: strin
     });
   }
   return lines;
+}
+
+function weak(text: string): Html {
+  return markup`<span class="dipper-weak">${text}</span>`;
 }
 
 function indent(text: string): string {

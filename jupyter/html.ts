@@ -1,17 +1,19 @@
-// HTML that is escaped unless it was made here. A template literal tagged `html` is the only way to
-// get markup; whatever is put into it is text, with invisible characters shown as escapes. So a
-// key named `<script>` stays a name, in element content and in quoted attributes alike.
-// Attributes in the templates are always quoted: the escaping is right only inside quotes.
+// HTML that is escaped unless it was made here. A template literal tagged `markup` is the way to
+// get it; whatever is put into it is text, with invisible characters shown as escapes. So a key
+// named `<script>` stays a name, in element content and in quoted attributes alike. Attributes in
+// the templates are always quoted: the escaping is right only inside quotes.
+// The tag is not called `html` because `deno fmt` would indent such templates, and white space
+// counts in a `<pre>`.
 
 import { visibleParts, visibleText } from "./visible_text.ts";
 
-/** Markup that is safe to put into a page as it stands. Made by {@linkcode html}. */
+/** Markup that is safe to put into a page as it stands. Made by {@linkcode markup}. */
 export class Html {
   readonly #markup: string;
 
-  /** Private to this file in spirit: use {@linkcode html}. The text is taken as it is. */
-  constructor(markup: string) {
-    this.#markup = markup;
+  /** Takes the text as it is, so it is for constants and for what holds no markup by its kind. */
+  constructor(safe: string) {
+    this.#markup = safe;
   }
 
   /** The markup. */
@@ -53,14 +55,19 @@ function render(part: HtmlPart): string {
  *
  * @example
  * ```ts
- * html`<td title="${"<b>"}">${"<i>"}</td>`.toString();
+ * markup`<td title="${"<b>"}">${"<i>"}</td>`.toString();
  * // '<td title="&lt;b&gt;">&lt;i&gt;</td>'
  * ```
  */
-export function html(strings: TemplateStringsArray, ...parts: HtmlPart[]): Html {
-  let markup = strings[0] ?? "";
-  for (const [index, part] of parts.entries()) markup += render(part) + (strings[index + 1] ?? "");
-  return new Html(markup);
+export function markup(strings: TemplateStringsArray, ...parts: HtmlPart[]): Html {
+  let built = strings[0] ?? "";
+  for (const [index, part] of parts.entries()) built += render(part) + (strings[index + 1] ?? "");
+  return new Html(built);
+}
+
+/** Parts one after the other. */
+export function joined(...parts: HtmlPart[]): Html {
+  return new Html(render(parts));
 }
 
 /**
@@ -68,21 +75,23 @@ export function html(strings: TemplateStringsArray, ...parts: HtmlPart[]): Html 
  * a newline and the two characters `\n` do not look the same.
  */
 export function markedText(text: string): Html {
-  return html`${
-    visibleParts(text).map((part) =>
-      part.escaped ? html`<span class="dipper-escape">${part.text}</span>` : part.text
-    )
-  }`;
+  return joined(
+    ...visibleParts(text).map((part) => part.escaped ? escapeMark(part.text) : part.text),
+  );
 }
 
 /** Text of several lines for a `<pre>`: line breaks and tabs stay, the rest is escaped. */
 export function preformatted(text: string): Html {
-  return html`${
-    visibleParts(text.replaceAll("\r\n", "\n")).map((part) => {
+  return joined(
+    ...visibleParts(text.replaceAll("\r\n", "\n")).map((part) => {
       if (!part.escaped) return part.text;
       if (part.text === "\\n") return new Html("\n");
       if (part.text === "\\t") return new Html("\t");
-      return html`<span class="dipper-escape">${part.text}</span>`;
-    })
-  }`;
+      return escapeMark(part.text);
+    }),
+  );
+}
+
+function escapeMark(escape: string): Html {
+  return markup`<span class="dipper-escape">${escape}</span>`;
 }

@@ -1,6 +1,5 @@
 // How the buckets of an account show themselves.
 
-import { html } from "./html.ts";
 import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
 import { countOf, formatCount, formatDate } from "./quantities.ts";
 import {
@@ -39,7 +38,7 @@ export function showBuckets(buckets: readonly BucketLike[]): MediaBundle {
     view(
       title("Buckets", tags),
       rows.length > 0 ? dataTable("Buckets", columns, rows) : undefined,
-      note === undefined ? undefined : noteLine(html`${note}`),
+      note === undefined ? undefined : noteLine(note),
     ),
     describeBuckets(buckets),
   );

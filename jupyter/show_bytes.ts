@@ -38,7 +38,7 @@ const OWNERSHIP: Record<BytesLike["state"], string> = {
 export function showBytes(b: BytesLike): MediaBundle {
   const { name, tags, facts, preview } = parts(b);
   return mediaBundle(
-    view(title(name, tags), factsTable(facts), preview?.markup()),
+    view(title(name, tags), factsTable(facts), preview?.html()),
     describe(b),
   );
 }

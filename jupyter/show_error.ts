@@ -1,7 +1,7 @@
 // How an error shows itself when it is the value of a cell or is inspected: what happened, to what,
 // and what to do about it. Errors keep secrets out of their texts; here they are looked for again.
 
-import { html, preformatted } from "./html.ts";
+import { markup, preformatted } from "./html.ts";
 import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
 import { shownUri, withoutSecrets } from "./redaction.ts";
 import { type Fact, factsTable, plainFacts, plainParts, plainTitle, title, view } from "./view.ts";
@@ -34,15 +34,11 @@ const MAX_FIELD = 300;
  */
 export function showError(e: ErrorLike): MediaBundle {
   const facts = errorFacts(e);
+  const first = title(cutEnd(e.name, MAX_FIELD), [cutEnd(e.code, MAX_FIELD)]);
+  const message = markup`<p class="dipper-message">${preformatted(messageOf(e))}</p>`;
+  const table = facts.length > 0 ? factsTable(facts) : undefined;
   return mediaBundle(
-    view(html`
-      <div class="dipper-error" role="group"
-        aria-label="Error">${title(cutEnd(e.name, MAX_FIELD), [
-          cutEnd(e.code, MAX_FIELD),
-        ])}<p class="dipper-message">${preformatted(messageOf(e))}</p>${facts.length > 0
-          ? factsTable(facts)
-          : undefined}</div>
-    `),
+    view(markup`<div class="dipper-error" role="group">${first}${message}${table}</div>`),
     describeError(e),
   );
 }

@@ -61,7 +61,7 @@ export function showFile(f: FileLike): MediaBundle {
     view(
       title(name, tags),
       factsTable(facts),
-      preview?.markup(),
+      preview?.html(),
       note === undefined ? undefined : noteLine(note),
     ),
     describeFile(f),

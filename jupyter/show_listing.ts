@@ -1,7 +1,7 @@
 // How a listing shows itself: its first rows, what there is in total, and how to get the rest. Only
 // the first page is rendered, so ten thousand entries cost no more than a hundred.
 
-import { type Html, html, markedText } from "./html.ts";
+import { type Html, markedText, markup } from "./html.ts";
 import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
 import { countOf, formatBytes, formatCount, formatDate, formatExactBytes } from "./quantities.ts";
 import { shownUri } from "./redaction.ts";
@@ -59,7 +59,7 @@ export function showListing(l: ListingLike): MediaBundle {
       title(name, tags),
       rows.length > 0 ? dataTable(`Entries of ${name}`, columns, rows) : undefined,
       notes.map(({ words, code }) =>
-        noteLine(html`${words} ${code && html`<code class="dipper-code">${code}</code>`}`)
+        noteLine([words, " ", code && markup`<code class="dipper-code">${code}</code>`])
       ),
     ),
     describeListing(l),
@@ -125,9 +125,9 @@ function parts(l: ListingLike): ListingParts {
 function row(entry: EntryLike, hasClasses: boolean): Cell[] {
   const path = "prefix" in entry ? entry.prefix : entry.key;
   const text = cutMiddle(path, MAX_KEY);
-  const key: Cell = { text, markup: keyMarkup(text), title: cutMiddle(shownUri(entry.uri), 1200) };
+  const key: Cell = { text, html: keyMarkup(text), title: cutMiddle(shownUri(entry.uri), 1200) };
   const cells = "prefix" in entry
-    ? [key, { text: "folder", markup: html`<span class="dipper-weak">folder</span>` }, { text: "" }]
+    ? [key, { text: "folder", html: markup`<span class="dipper-weak">folder</span>` }, { text: "" }]
     : [
       key,
       { text: formatBytes(entry.size), title: formatExactBytes(entry.size) },
@@ -140,9 +140,8 @@ function row(entry: EntryLike, hasClasses: boolean): Cell[] {
 /** A key with its path in a weaker colour, so that the names stand out. */
 function keyMarkup(key: string): Html {
   const cut = key.lastIndexOf("/", key.length - 2) + 1;
-  return html`<bdi><span class="dipper-weak">${markedText(key.slice(0, cut))}</span>${
-    markedText(key.slice(cut))
-  }</bdi>`;
+  const path = markup`<span class="dipper-weak">${markedText(key.slice(0, cut))}</span>`;
+  return markup`<bdi>${path}${markedText(key.slice(cut))}</bdi>`;
 }
 
 function notes(l: ListingLike): ListingParts["notes"] {

@@ -1,6 +1,6 @@
 // How the memory report shows itself: what is held against the budget, as bars and numbers.
 
-import { type Html, html } from "./html.ts";
+import { type Html, markup } from "./html.ts";
 import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
 import { countOf, formatBytes, formatCount, formatExactBytes, formatShare } from "./quantities.ts";
 import {
@@ -17,11 +17,11 @@ import {
 
 /** The numbers of `memory()`, process-wide. */
 export interface MemoryLike {
-  /** Bytes that Rust owns: live buffers and operations in flight. They count against the budget. */
+  /** Bytes of all allocations: in flight, in buffers, and adopted. */
   readonly bytes: number;
-  /** Live buffers that Rust owns. */
+  /** Buffers that are neither disposed nor adopted. */
   readonly buffers: number;
-  /** Bytes that JavaScript took over and has not freed. They do not count against the budget. */
+  /** Adopted array buffers that JavaScript still holds. */
   readonly adopted: number;
   /** Operations under way. */
   readonly operations: number;
@@ -33,9 +33,9 @@ export interface MemoryLike {
 
 const COLUMNS: readonly Column[] = [
   { name: "Memory" },
+  { name: "Share" },
   { name: "Bytes", numeric: true },
   { name: "Of the budget", numeric: true },
-  { name: "" },
 ];
 const BAR_CHARACTERS = 20;
 
@@ -69,18 +69,24 @@ export function describeMemory(m: MemoryLike): string {
 }
 
 function tags(m: MemoryLike): string[] {
-  return [countOf(m.buffers, "buffer"), `${countOf(m.operations, "operation")} under way`];
+  return [
+    countOf(m.buffers, "buffer"),
+    `${formatCount(m.adopted)} adopted`,
+    `${countOf(m.operations, "operation")} under way`,
+  ];
 }
 
 function budgetLine(m: MemoryLike): string {
-  return m.budget > 0 ? `Budget ${formatExactBytes(m.budget)}.` : "No budget is set.";
+  if (!(m.budget > 0)) return "No budget is set.";
+  return `Budget ${
+    formatExactBytes(m.budget)
+  }; adopted memory is held but does not count against it.`;
 }
 
 function rows(m: MemoryLike): Cell[][] {
   return [
-    row("Owned by Rust", m.bytes, m.budget),
-    row("Adopted by JavaScript", m.adopted, m.budget),
-    row("Pooled for reuse", m.pooled, m.budget),
+    row("Held", m.bytes, m.budget),
+    row("Pooled", m.pooled, m.budget),
   ];
 }
 
@@ -88,9 +94,9 @@ function row(name: string, bytes: number, budget: number): Cell[] {
   const share = budget > 0 && bytes > 0 ? Math.min(1, bytes / budget) : 0;
   return [
     { text: name },
+    { text: bar(share), html: barMarkup(share) },
     { text: formatBytes(bytes), title: `${formatCount(bytes)} bytes` },
     { text: budget > 0 ? formatShare(bytes, budget) : "" },
-    { text: bar(share), markup: barMarkup(share) },
   ];
 }
 
@@ -102,8 +108,6 @@ function bar(share: number): string {
 
 function barMarkup(share: number): Html {
   const percent = share > 0 ? Math.max(0.8, share * 100).toFixed(1) : "0";
-  return html`
-    <span class="dipper-bar"
-      aria-hidden="true"><span class="dipper-fill" style="width:${percent}%"></span></span>
-  `;
+  const fill = markup`<span class="dipper-fill" style="width:${percent}%"></span>`;
+  return markup`<span class="dipper-bar" aria-hidden="true">${fill}</span>`;
 }

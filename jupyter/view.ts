@@ -4,7 +4,7 @@
 // selectors start at `.dipper-view`: the page around it is left alone, and JupyterLab's own table
 // rules are outweighed.
 
-import { Html, html, type HtmlPart, markedText } from "./html.ts";
+import { Html, type HtmlPart, markedText, markup } from "./html.ts";
 import { columnsOf, cutMiddle, visibleText } from "./visible_text.ts";
 
 /** A labelled line of a display. `note` is shown beside the value in a weaker colour. */
@@ -28,7 +28,7 @@ export interface Column {
 /** A cell: its text, and optionally other markup for the HTML and a tooltip. */
 export interface Cell {
   readonly text: string;
-  readonly markup?: Html;
+  readonly html?: Html;
   readonly title?: string;
 }
 
@@ -42,14 +42,14 @@ const STYLE = new Html(`<style>
 .dipper-view .dipper-name{font-weight:600;font-size:14px;overflow-wrap:anywhere}
 .dipper-view .dipper-weak{color:var(--dipper-weak)}
 .dipper-view .dipper-tag{border:1px solid var(--dipper-line);border-radius:9px;padding:0 8px;font-size:12px;white-space:nowrap}
-.dipper-view .dipper-code{font-family:var(--dipper-mono);font-size:12px;overflow-wrap:anywhere;background:none;padding:0;color:inherit}
+.dipper-view .dipper-code,.dipper-view code.dipper-code.dipper-code{font-family:var(--dipper-mono);font-size:12px;overflow-wrap:anywhere;background:none;padding:0;color:inherit}
 .dipper-view .dipper-escape{color:var(--dipper-error);background:var(--dipper-panel);border-radius:2px}
 .dipper-view table.dipper-facts,.dipper-view table.dipper-table{border-collapse:collapse;border:0;margin:0;table-layout:auto;font-size:13px;color:inherit;width:auto}
 .dipper-view table.dipper-facts tr,.dipper-view table.dipper-table tr{background:none;border:0;text-align:left}
 .dipper-view table.dipper-facts tbody th,.dipper-view table.dipper-facts tbody td{border:0;padding:1px 0;text-align:left;vertical-align:top;white-space:normal;line-height:1.45;max-width:none}
 .dipper-view table.dipper-facts tbody th{font-weight:400;color:var(--dipper-weak);padding-right:16px;white-space:nowrap}
 .dipper-view table.dipper-facts tbody td{overflow-wrap:anywhere}
-.dipper-view .dipper-box{overflow:auto;max-width:100%;max-height:440px;border:1px solid var(--dipper-line);border-radius:4px;margin:8px 0 0;width:fit-content}
+.dipper-view .dipper-box{overflow:auto;max-width:100%;border:1px solid var(--dipper-line);border-radius:4px;margin:8px 0 0;width:fit-content}
 .dipper-view table.dipper-table thead th{font-weight:600;background:var(--dipper-panel);border:0;border-bottom:1px solid var(--dipper-line);padding:4px 12px;text-align:left;white-space:nowrap;vertical-align:bottom}
 .dipper-view table.dipper-table tbody td,.dipper-view table.dipper-table tbody th{font-weight:400;border:0;border-top:1px solid color-mix(in srgb,currentColor 10%,transparent);padding:3px 12px;text-align:left;white-space:nowrap;vertical-align:top;line-height:1.45;max-width:none}
 .dipper-view table.dipper-table tbody tr:first-child>*{border-top:0}
@@ -59,11 +59,11 @@ const STYLE = new Html(`<style>
 .dipper-view .dipper-note{color:var(--dipper-weak);margin:6px 0 0;overflow-wrap:anywhere}
 .dipper-view .dipper-image{display:block;max-width:100%;max-height:420px;width:auto;height:auto;margin:0;background:repeating-conic-gradient(color-mix(in srgb,currentColor 12%,transparent) 0 25%,transparent 0 50%) 0 0/16px 16px}
 .dipper-view details{margin:0 0 0 16px}
-.dipper-view details>summary{cursor:pointer;margin-left:-16px;list-style-position:outside;padding-left:0;display:list-item;margin-left:0}
-.dipper-view .dipper-json{font-family:var(--dipper-mono);font-size:12px;padding:8px 12px;min-width:0}
+.dipper-view summary{cursor:pointer;display:list-item;list-style-position:outside;white-space:nowrap}
+.dipper-view .dipper-json{max-height:460px;overflow:auto;font-family:var(--dipper-mono);font-size:12px;padding:8px 12px;min-width:0}
 .dipper-view .dipper-leaf{padding-left:16px;overflow-wrap:anywhere}
 .dipper-view .dipper-string{color:var(--jp-mirror-editor-string-color,inherit)}
-.dipper-view .dipper-bar{display:flex;height:10px;min-width:140px;width:260px;border-radius:5px;overflow:hidden;background:color-mix(in srgb,currentColor 14%,transparent);margin:5px 0}
+.dipper-view .dipper-bar{display:flex;height:10px;width:clamp(60px,20vw,260px);border-radius:5px;overflow:hidden;background:color-mix(in srgb,currentColor 14%,transparent);margin:5px 0}
 .dipper-view .dipper-fill{display:block;height:10px;background:var(--dipper-accent)}
 .dipper-view .dipper-error{border-left:3px solid var(--dipper-error);padding:2px 0 2px 12px}
 .dipper-view .dipper-message{margin:0 0 6px;white-space:pre-wrap;overflow-wrap:anywhere}
@@ -72,42 +72,32 @@ const STYLE = new Html(`<style>
 
 /** Wraps a display: style and body in one element. */
 export function view(...body: HtmlPart[]): Html {
-  return html`<div class="dipper-view">${STYLE}${body}</div>`;
+  return markup`<div class="dipper-view">${STYLE}${body}</div>`;
 }
 
 /** The first line: a name, and after it what the thing is, as tags. */
 export function title(name: string, tags: readonly (string | undefined)[]): Html {
-  const shown = tags.filter((tag) => tag !== undefined && tag !== "");
-  return html`<div class="dipper-title"><span class="dipper-name"><bdi>${
-    markedText(name)
-  }</bdi></span>${shown.map((tag) => html`<span class="dipper-tag">${tag}</span>`)}</div>`;
+  const shown = tags.filter((tag) => tag !== undefined && tag !== "")
+    .map((tag) => markup`<span class="dipper-tag">${tag}</span>`);
+  const first = markup`<span class="dipper-name"><bdi>${markedText(name)}</bdi></span>`;
+  return markup`<div class="dipper-title">${first}${shown}</div>`;
 }
 
 /** The first line as plain text. */
 export function plainTitle(name: string, tags: readonly (string | undefined)[]): string {
   const shown = tags.filter((tag) => tag !== undefined && tag !== "");
-  return visibleText(name) + (shown.length > 0 ? `: ${shown.join(", ")}` : "");
+  return visibleText(shown.length > 0 ? `${name}: ${shown.join(", ")}` : name);
 }
 
 /** Facts as a two-column table whose first column heads the rows. */
 export function factsTable(facts: readonly Fact[]): Html {
-  return html`
-    <table class="dipper-facts">
-      <tbody>${facts.map(({ label, value, note, code }) => {
-        const text = markedText(cutMiddle(value, MAX_VALUE));
-        const shown = code ? html`<code class="dipper-code">${text}</code>` : text;
-        const aside = note === undefined ? undefined : html`
-          <span class="dipper-weak">${note}</span>
-        `;
-        return html`
-          <tr>
-            <th scope="row">${label}</th>
-            <td><bdi>${shown}</bdi>${aside}</td>
-          </tr>
-        `;
-      })}</tbody>
-    </table>
-  `;
+  const rows = facts.map(({ label, value, note, code }) => {
+    const text = markedText(cutMiddle(value, MAX_VALUE));
+    const shown = code ? markup`<code class="dipper-code">${text}</code>` : text;
+    const aside = note && markup` <span class="dipper-weak">${note}</span>`;
+    return markup`<tr><th scope="row">${label}</th><td><bdi>${shown}</bdi>${aside}</td></tr>`;
+  });
+  return markup`<table class="dipper-facts"><tbody>${rows}</tbody></table>`;
 }
 
 /** Facts as aligned plain lines, indented by two. */
@@ -127,35 +117,23 @@ export function dataTable(
   columns: readonly Column[],
   rows: readonly (readonly Cell[])[],
 ): Html {
-  const className = (column: Column | undefined): string =>
-    column?.numeric ? "dipper-number" : column?.code ? "dipper-code" : "dipper-text";
-  return box(
-    label,
-    html`
-      <table class="dipper-table" aria-label="${label}">
-        <thead>
-          <tr>${columns.map((column) =>
-            html`<th scope="col" class="${column.numeric ? "dipper-number" : "dipper-text"}">${
-              markedText(column.name)
-            }</th>`
-          )}</tr>
-        </thead>
-        <tbody>${rows.map((row) =>
-          html`<tr>${
-            row.map((cell, index) => {
-              const content = cell.markup ?? markedText(cell.text);
-              const hint = cell.title === undefined ? undefined : html`
-                title="${cell.title}"
-              `;
-              return html`
-                <td class="${className(columns[index])}" ${hint}>${content}</td>
-              `;
-            })
-          }</tr>`
-        )}</tbody>
-      </table>
-    `,
-  );
+  const heads = columns.map(({ name, numeric }) => {
+    const className = numeric ? "dipper-number" : "dipper-text";
+    return markup`<th scope="col" class="${className}">${markedText(name)}</th>`;
+  });
+  const body = rows.map((row) => {
+    const cells = row.map((cell, index) => {
+      const { numeric, code } = columns[index] ?? {};
+      const className = numeric ? "dipper-number" : code ? "dipper-code" : "dipper-text";
+      const tip = cell.title === undefined ? undefined : markup` title="${cell.title}"`;
+      return markup`<td class="${className}"${tip}>${cell.html ?? markedText(cell.text)}</td>`;
+    });
+    return markup`<tr>${cells}</tr>`;
+  });
+  const head = markup`<thead><tr>${heads}</tr></thead>`;
+  const table =
+    markup`<table class="dipper-table" aria-label="${label}">${head}<tbody>${body}</tbody></table>`;
+  return box(label, table);
 }
 
 /** The same table as aligned plain lines. */
@@ -177,12 +155,12 @@ export function plainTable(columns: readonly Column[], rows: readonly (readonly 
 
 /** A bordered part that scrolls in itself. The keyboard reaches it, a screen reader names it. */
 export function box(label: string, content: Html): Html {
-  return html`<div class="dipper-box" role="region" aria-label="${label}" tabindex="0">${content}</div>`;
+  return markup`<div class="dipper-box" role="region" aria-label="${label}" tabindex="0">${content}</div>`;
 }
 
 /** A weaker line below a table. */
 export function noteLine(text: HtmlPart): Html {
-  return html`<div class="dipper-note">${text}</div>`;
+  return markup`<div class="dipper-note">${text}</div>`;
 }
 
 /** Parts of a plain-text display, one below the other; empty ones are left out. */

@@ -1,0 +1,168 @@
+// What users see, word for word. The plain text is the same that `Deno.inspect` shows; the HTML is
+// checked against the snapshot without its style, which would drown the rest.
+
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { JUPYTER_DISPLAY, type MediaBundle } from "../../jupyter/media_bundle.ts";
+import { describeBuckets, showBuckets } from "../../jupyter/show_buckets.ts";
+import { describeBytes, showBytes } from "../../jupyter/show_bytes.ts";
+import { describeError, showError } from "../../jupyter/show_error.ts";
+import { describeFile, describeStat, showFile, showStat } from "../../jupyter/show_file.ts";
+import { describeListing, type EntryLike, showListing } from "../../jupyter/show_listing.ts";
+import { describeMemory, showMemory } from "../../jupyter/show_memory.ts";
+import { sampleDirectory } from "../../tools/sample_data.ts";
+import { JPEG, utf8 } from "./samples.ts";
+
+const MODIFIED = new Date("2024-03-01T12:34:56Z");
+const STAT = {
+  size: 1_234_567,
+  lastModified: MODIFIED,
+  etag: '"9b2cf535f27731c974343645a3985328"',
+  contentType: "text/csv",
+  storageClass: "STANDARD",
+  metadata: { author: "Ada" },
+};
+const CARS = '{"name": "ford", "hp": 130, "tags": ["a", "b"]}\n{"name": "amc", "mpg": 16}\n';
+const CSV = "city,people\nBerlin,3700000\nOslo,700000\n";
+const ENTRIES: EntryLike[] = [
+  { uri: "s3://taxi/2024/", prefix: "2024/" },
+  { uri: "s3://taxi/a.csv", key: "a.csv", size: 5_000_000, lastModified: MODIFIED },
+  {
+    uri: "s3://taxi/old.bin",
+    key: "old.bin",
+    size: 12,
+    lastModified: MODIFIED,
+    storageClass: "GLACIER",
+  },
+];
+
+function bytesOf(content: string | Uint8Array): Parameters<typeof showBytes>[0] {
+  const bytes = typeof content === "string" ? utf8(content) : content;
+  return { bytes, state: "borrowed", address: "0x7f2a4c000000", className: "RustBuffer" };
+}
+
+const BUDGET = 2 ** 30;
+const SHOWN: Record<string, { bundle: MediaBundle; twin: string }> = {
+  "file with preview": shown(showFile, describeFile, {
+    uri: "s3://taxi/people.csv",
+    name: "people.csv",
+    stat: { ...STAT, size: CSV.length },
+    preview: utf8(CSV),
+    note: "a note",
+  }),
+  "file that is missing": shown(showFile, describeFile, {
+    uri: "s3://taxi/x",
+    name: "x",
+    note: "does not exist",
+  }),
+  "stat": shown(showStat, describeStat, { uri: "s3://taxi/people.csv", ...STAT }),
+  "listing": shown(showListing, describeListing, {
+    uri: "s3://taxi/",
+    entries: ENTRIES,
+    complete: true,
+  }),
+  "listing that goes on": shown(showListing, describeListing, {
+    uri: 's3://taxi/say "hi"/',
+    entries: ENTRIES.slice(1, 2),
+    complete: false,
+  }),
+  "listing that is empty": shown(showListing, describeListing, {
+    uri: "s3://taxi/",
+    entries: [],
+    complete: true,
+  }),
+  "buckets": shown(showBuckets, describeBuckets, [
+    { name: "taxi", createdAt: MODIFIED, region: "eu-central-1" },
+    { name: "archive" },
+  ]),
+  "no buckets": shown(showBuckets, describeBuckets, []),
+  "four bytes": shown(showBytes, describeBytes, bytesOf(new Uint8Array([1, 2, 3, 4]))),
+  "three hundred bytes": shown(
+    showBytes,
+    describeBytes,
+    bytesOf(Uint8Array.from({ length: 300 }, (_, index) => index)),
+  ),
+  "no bytes": shown(showBytes, describeBytes, bytesOf("")),
+  "text": shown(showBytes, describeBytes, bytesOf("Hello\n\tworld \x1b[31m<b>\n")),
+  "CSV": shown(showBytes, describeBytes, bytesOf(CSV)),
+  "NDJSON": shown(showBytes, describeBytes, bytesOf(CARS)),
+  "JSON": shown(
+    showBytes,
+    describeBytes,
+    bytesOf('{"id": 9007199254740993, "list": [1, 2, {"deep": true}], "none": {}}'),
+  ),
+  "image": shown(showBytes, describeBytes, bytesOf(JPEG)),
+  "disposed": shown(showBytes, describeBytes, {
+    bytes: new Uint8Array(),
+    state: "disposed",
+    className: "RustBuffer",
+  }),
+  "memory": shown(showMemory, describeMemory, {
+    bytes: BUDGET / 4,
+    buffers: 2,
+    adopted: 1,
+    operations: 3,
+    pooled: 1,
+    budget: BUDGET,
+  }),
+  "memory without a budget": shown(showMemory, describeMemory, {
+    bytes: 7,
+    buffers: 1,
+    adopted: 0,
+    operations: 0,
+    pooled: 0,
+    budget: 0,
+  }),
+  "error": shown(showError, describeError, {
+    name: "NotFoundError",
+    code: "NotFound",
+    message: "s3://taxi/x does not exist\nat http://127.0.0.1:9000",
+    operation: "get",
+    uri: "s3://taxi/x",
+    status: 404,
+    requestId: "4442587FB7D0A2F9",
+    hint: "List s3://taxi/ to see its keys.",
+  }),
+};
+
+function shown<T>(
+  show: (value: T) => MediaBundle,
+  twin: (value: T) => string,
+  value: T,
+): { bundle: MediaBundle; twin: string } {
+  return { bundle: show(value), twin: twin(value) };
+}
+
+for (const [name, { bundle, twin }] of Object.entries(SHOWN)) {
+  Deno.test(`display of ${name}`, async (t) => {
+    assertEquals(Object.keys(bundle).sort(), ["text/html", "text/plain"]);
+    assertEquals(bundle["text/plain"], twin);
+    const source = String(bundle["text/html"]);
+    assertMatch(source, /^<div class="dipper-view"><style>/);
+    await t.assertSnapshot(twin);
+    await t.assertSnapshot(source.replace(/<style>[^]*<\/style>/, ""));
+  });
+}
+
+describe("displays of real files", () => {
+  it("give shape and kind", () => {
+    const kindOf = (name: string): string =>
+      describeBytes(bytesOf(Deno.readFileSync(`${sampleDirectory()}/${name}`))).split("\n")[0] ??
+        "";
+    assertEquals(kindOf("ffox.png"), "RustBuffer: PNG image, 100 × 100");
+    assertEquals(kindOf("airports.csv"), "RustBuffer: CSV");
+    assertEquals(kindOf("unemployment.tsv"), "RustBuffer: TSV");
+    assertEquals(kindOf("anscombe.json"), "RustBuffer: JSON, 44 items");
+  });
+
+  it("have the name the kernel calls", () => {
+    assertEquals(JUPYTER_DISPLAY, Symbol.for("Jupyter.display"));
+  });
+
+  it("keep tables readable for screen readers and in narrow outputs", () => {
+    const source = String(SHOWN["CSV"]?.bundle["text/html"]);
+    assertStringIncludes(source, '<th scope="col"');
+    assertStringIncludes(source, 'role="region" aria-label="Head of the CSV data" tabindex="0"');
+    assertStringIncludes(source, '<th scope="row">Size</th>');
+  });
+});
