@@ -1,0 +1,68 @@
+//! Each failure of the storage as the S3 error that a client expects.
+
+use super::convert::timestamp;
+use crate::storage::error::StoreError;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use s3s::dto::TimestampFormat;
+use s3s::{S3Error, S3ErrorCode};
+
+/// An error with a code that `s3s` has no name for.
+pub fn named(code: &'static str, status: StatusCode, message: impl Into<String>) -> S3Error {
+    let Ok(code) = code.parse::<S3ErrorCode>();
+    let mut error = S3Error::with_message(code, message.into());
+    error.set_status_code(status);
+    error
+}
+
+impl From<StoreError> for S3Error {
+    fn from(error: StoreError) -> Self {
+        let message = error.to_string();
+        let code = match &error {
+            StoreError::NoSuchBucket(_) => S3ErrorCode::NoSuchBucket,
+            StoreError::BucketExists(_) => S3ErrorCode::BucketAlreadyOwnedByYou,
+            StoreError::BucketNotEmpty(_) => S3ErrorCode::BucketNotEmpty,
+            StoreError::NoSuchKey(_) => S3ErrorCode::NoSuchKey,
+            StoreError::NoSuchUpload(_) => S3ErrorCode::NoSuchUpload,
+            StoreError::Precondition(_) => S3ErrorCode::PreconditionFailed,
+            StoreError::NotModified { etag, modified } => return not_modified(etag, *modified),
+            StoreError::InvalidRange { size } => {
+                let mut error = Self::with_message(S3ErrorCode::InvalidRange, message);
+                if let Ok(value) = HeaderValue::try_from(format!("bytes */{size}")) {
+                    error.set_headers(HeaderMap::from_iter([
+                        (header::CONTENT_RANGE, value),
+                        (header::CONTENT_TYPE, HeaderValue::from_static("application/xml")),
+                    ]));
+                }
+                return error;
+            }
+            StoreError::InvalidPartNumber { .. } => {
+                return named("InvalidPartNumber", StatusCode::RANGE_NOT_SATISFIABLE, message);
+            }
+            StoreError::InvalidPart(_) => S3ErrorCode::InvalidPart,
+            StoreError::InvalidPartOrder => S3ErrorCode::InvalidPartOrder,
+            StoreError::EntityTooSmall { .. } => S3ErrorCode::EntityTooSmall,
+            StoreError::BadDigest(_) => S3ErrorCode::BadDigest,
+            StoreError::InvalidRequest(_) => S3ErrorCode::InvalidRequest,
+            StoreError::Io { .. } => S3ErrorCode::InternalError,
+        };
+        Self::with_message(code, message)
+    }
+}
+
+/// 304 carries the validators, as RFC 9110 asks; it has no body.
+fn not_modified(etag: &str, modified: i64) -> S3Error {
+    let mut error = S3Error::new(S3ErrorCode::NotModified);
+    error.set_status_code(StatusCode::NOT_MODIFIED);
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = HeaderValue::try_from(format!("\"{etag}\"")) {
+        headers.insert(header::ETAG, value);
+    }
+    let mut date = Vec::new();
+    if timestamp(modified).format(TimestampFormat::HttpDate, &mut date).is_ok()
+        && let Ok(value) = HeaderValue::from_bytes(&date)
+    {
+        headers.insert(header::LAST_MODIFIED, value);
+    }
+    error.set_headers(headers);
+    error
+}

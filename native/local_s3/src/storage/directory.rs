@@ -1,0 +1,174 @@
+//! The directory of a store: made or recognised, held by one server at a time.
+//!
+//! ```text
+//! dipper-local-s3.json              the format's version; what tells a store from other directories
+//! lock                              held while a server runs
+//! tmp/                              files being written; emptied at start
+//! buckets/NAME/bucket.json          when it was created
+//! buckets/NAME/objects/ab/cdef…     one file for each object (key_file.rs, record.rs)
+//! buckets/NAME/parts/UPLOAD/00001   the bytes of a multipart object
+//! buckets/NAME/uploads/UPLOAD/      an unfinished upload: upload.json and its parts
+//! ```
+
+use crate::start_error::StartError;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+const MARKER: &str = "dipper-local-s3.json";
+const FORMAT: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Marker {
+    format: u32,
+}
+
+/// A directory that this process holds. Dropping it releases the lock, and removes the directory if
+/// it was a temporary one.
+pub struct Directory {
+    pub path: PathBuf,
+    temporary: bool,
+    _lock: File,
+}
+
+impl Directory {
+    /// Opens `path`, or makes a temporary directory for `None`.
+    pub fn open(path: Option<&Path>) -> Result<Self, StartError> {
+        let unusable = |path: &Path| {
+            let path = path.to_owned();
+            move |source| StartError::Directory { path, source }
+        };
+        let (path, temporary) = match path {
+            Some(path) => {
+                fs::create_dir_all(path).map_err(unusable(path))?;
+                // Absolute, so that a later change of the working directory changes nothing.
+                (fs::canonicalize(path).map_err(unusable(path))?, false)
+            }
+            None => (temporary().map_err(unusable(&std::env::temp_dir()))?, true),
+        };
+        let opened = Self::prepare(path.clone(), temporary);
+        if temporary && opened.is_err() {
+            // The error is what matters; an empty directory stays behind at worst.
+            let _ = fs::remove_dir_all(&path);
+        }
+        opened
+    }
+
+    fn prepare(path: PathBuf, temporary: bool) -> Result<Self, StartError> {
+        let unusable = |source| StartError::Directory { path: path.clone(), source };
+        let marker = path.join(MARKER);
+        match fs::read(&marker) {
+            Ok(bytes) => {
+                let reason = match serde_json::from_slice::<Marker>(&bytes) {
+                    Ok(Marker { format: FORMAT }) => None,
+                    Ok(Marker { format }) => {
+                        Some(format!("format {format} where {FORMAT} is expected"))
+                    }
+                    Err(error) => Some(error.to_string()),
+                };
+                if let Some(reason) = reason {
+                    return Err(StartError::DirectoryFormat { path: marker, reason });
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let foreign = fs::read_dir(&path)
+                    .map_err(unusable)?
+                    .any(|entry| entry.is_ok_and(|entry| entry.file_name() != "lock"));
+                if foreign {
+                    return Err(StartError::ForeignDirectory { path });
+                }
+            }
+            Err(error) => return Err(unusable(error)),
+        }
+        let lock = File::create(path.join("lock")).map_err(unusable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StartError::DirectoryInUse { path }),
+            Err(TryLockError::Error(error)) => return Err(unusable(error)),
+        }
+        let json = serde_json::to_vec(&Marker { format: FORMAT })
+            .map_err(|error| unusable(error.into()))?;
+        fs::write(&marker, json).map_err(unusable)?;
+        match fs::remove_dir_all(path.join("tmp")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error)),
+            _ => {}
+        }
+        for name in ["tmp", "buckets"] {
+            fs::create_dir_all(path.join(name)).map_err(unusable)?;
+        }
+        Ok(Self { path, temporary, _lock: lock })
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if !self.temporary {
+            return;
+        }
+        // A write that was cut off may still be creating its file, so that a first try can find a
+        // directory that is not empty.
+        for _ in 0..10 {
+            match fs::remove_dir_all(&self.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                }
+                _ => return,
+            }
+        }
+    }
+}
+
+/// A new directory below the system's directory for temporary files, for this user alone.
+pub fn temporary() -> io::Result<PathBuf> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let base = fs::canonicalize(std::env::temp_dir())?;
+    for _ in 0..16 {
+        let path = base.join(format!("dipper-local-s3-{}", super::random_name()?));
+        match fs::DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn temporary_directories_go_away() {
+        let directory = Directory::open(None).unwrap();
+        let path = directory.path.clone();
+        fs::create_dir_all(path.join("buckets/x/y")).unwrap();
+        drop(directory);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_users_directory_stays_and_is_held_once() {
+        let base = temporary().unwrap();
+        let path = base.join("new/store");
+        let first = Directory::open(Some(&path)).unwrap();
+        assert!(matches!(Directory::open(Some(&path)), Err(StartError::DirectoryInUse { .. })));
+        drop(first);
+        drop(Directory::open(Some(&path)).unwrap());
+        assert!(path.exists());
+        fs::remove_dir_all(base).unwrap();
+    }
+
+    #[test]
+    fn other_directories_are_refused() {
+        let base = temporary().unwrap();
+        fs::write(base.join("precious.txt"), "x").unwrap();
+        assert!(matches!(Directory::open(Some(&base)), Err(StartError::ForeignDirectory { .. })));
+        let file = base.join("precious.txt");
+        let error = Directory::open(Some(&file)).err().unwrap();
+        assert!(error.to_string().contains("precious.txt"), "{error}");
+        fs::write(base.join(MARKER), "{\"format\":9}").unwrap();
+        assert!(matches!(Directory::open(Some(&base)), Err(StartError::DirectoryFormat { .. })));
+        fs::remove_dir_all(base).unwrap();
+    }
+}

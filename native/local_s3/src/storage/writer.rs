@@ -1,0 +1,149 @@
+//! Writes a body to a temporary file, with its MD5 and its checksums, until it is renamed into place.
+//!
+//! A writer that is dropped before that removes its file: an upload that is cut off leaves nothing.
+
+use super::checksum::{Algorithm, Hasher};
+use super::key_file::hexadecimal;
+use super::record;
+use s3s::crypto::{Checksum as _, Md5};
+use serde::Serialize;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// A body on its way to the disk.
+pub struct BodyWriter {
+    file: TemporaryFile,
+    md5: Md5,
+    hashers: Vec<Hasher>,
+    size: u64,
+}
+
+/// A whole body on the disk, with what is known about it, not yet visible.
+pub struct WrittenBody {
+    file: TemporaryFile,
+    pub size: u64,
+    pub md5: [u8; 16],
+    checksums: Vec<(Algorithm, String)>,
+}
+
+struct TemporaryFile {
+    file: File,
+    path: PathBuf,
+    /// Cleared once the file has its final name.
+    remove: bool,
+}
+
+impl Drop for TemporaryFile {
+    fn drop(&mut self) {
+        if self.remove {
+            // Nothing can be done about a failure; the next start empties the directory.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl BodyWriter {
+    /// `directory` is the store's `tmp`. Each of `algorithms` is computed once.
+    pub fn create(directory: &Path, algorithms: &[Algorithm]) -> io::Result<Self> {
+        let path = directory.join(super::random_name()?);
+        let file = File::create_new(&path)?;
+        let mut hashers: Vec<Hasher> = Vec::with_capacity(algorithms.len());
+        for algorithm in algorithms {
+            if hashers.iter().all(|hasher| hasher.algorithm != *algorithm) {
+                hashers.push(Hasher::new(*algorithm));
+            }
+        }
+        let file = TemporaryFile { file, path, remove: true };
+        Ok(Self { file, md5: Md5::new(), hashers, size: 0 })
+    }
+
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.file.write_all(bytes)?;
+        self.md5.update(bytes);
+        for hasher in &mut self.hashers {
+            hasher.update(bytes);
+        }
+        self.size += bytes.len() as u64;
+        Ok(())
+    }
+
+    pub fn finish(self) -> WrittenBody {
+        WrittenBody {
+            file: self.file,
+            size: self.size,
+            md5: self.md5.finalize(),
+            checksums: self
+                .hashers
+                .into_iter()
+                .map(|hasher| (hasher.algorithm, hasher.finish()))
+                .collect(),
+        }
+    }
+}
+
+impl WrittenBody {
+    pub fn etag(&self) -> String {
+        hexadecimal(&self.md5)
+    }
+
+    /// The checksum, if the writer was asked for it.
+    pub fn checksum(&self, algorithm: Algorithm) -> Option<&str> {
+        self.checksums.iter().find(|(each, _)| *each == algorithm).map(|(_, value)| value.as_str())
+    }
+
+    /// Puts the record behind the body and gives the file its name, replacing what had it.
+    pub fn persist<T: Serialize>(mut self, record: &T, path: &Path) -> io::Result<()> {
+        self.file.file.write_all(&record::encode(record)?)?;
+        match fs::rename(&self.file.path, path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // The directory of a first key with this byte. Only that one level is made, so that
+                // a write which loses against the removal of its bucket does not bring it back.
+                if let Some(parent) = path.parent() {
+                    match fs::create_dir(parent) {
+                        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                            return Err(error);
+                        }
+                        _ => {}
+                    }
+                }
+                fs::rename(&self.file.path, path)?;
+            }
+            other => other?,
+        }
+        self.file.remove = false;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::record::ObjectRecord;
+
+    #[test]
+    fn dropped_writers_leave_nothing() {
+        let directory = crate::storage::directory::temporary().unwrap();
+        let mut writer = BodyWriter::create(&directory, &[Algorithm::Crc32]).unwrap();
+        writer.write(b"123456789").unwrap();
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
+        let written = writer.finish();
+        assert_eq!(written.etag(), "25f9e794323b453885f5181f1b624d0b");
+        assert_eq!(written.checksum(Algorithm::Crc32), Some("y/Q5Jg=="));
+        assert_eq!(written.checksum(Algorithm::Sha1), None);
+        drop(written);
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn persisted_files_stay() {
+        let directory = crate::storage::directory::temporary().unwrap();
+        let written = BodyWriter::create(&directory, &[]).unwrap().finish();
+        let path = directory.join("sub/name");
+        written.persist(&ObjectRecord::default(), &path).unwrap();
+        assert!(path.exists());
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
+        fs::remove_dir_all(directory).unwrap();
+    }
+}
