@@ -168,7 +168,8 @@ function decodeText(head: Uint8Array, complete: boolean): string | undefined {
   let controls = 0;
   for (const character of text.match(/\p{Cc}/gu) ?? []) {
     if (character === "\0") return undefined;
-    if (!"\t\n\r\f".includes(character)) controls++;
+    // Escapes that colour a terminal are common in logs.
+    if (!"\t\n\r\f\b\x1b".includes(character)) controls++;
   }
   return controls * 50 > text.length ? undefined : text;
 }

@@ -1,17 +1,21 @@
-// The part of a display that shows content: an image as an image, the head of CSV and NDJSON as a
-// table, JSON folded, the head of text, and otherwise bytes in hexadecimal. Only the first 64 KiB
-// are looked at, whatever the size, except for an image that is shown whole.
+// The part of a display that shows content: an image as an image, the columns of Parquet and Arrow,
+// the head of CSV and NDJSON as a table, JSON folded, the head of text, and otherwise bytes in
+// hexadecimal. Only the first 64 KiB are looked at, whatever the size, except for an image that is
+// shown whole and for the footer of a Parquet file.
 // The head is copied before it is read: memory that native code still writes to could change
 // between two looks, and 64 KiB cost microseconds.
 
+import { arrowSchema } from "./arrow_schema.ts";
 import { type Content, type ContentKind, sniffContent } from "./content_kind.ts";
 import { readRecords } from "./delimited_head.ts";
 import { Html, joined, markedText, markup, preformatted } from "./html.ts";
 import { type ImageSize, imageSize } from "./image_size.ts";
 import { type JsonNode, readJsonHead } from "./json_head.ts";
+import { parquetSchema } from "./parquet_schema.ts";
 import { countOf, formatBytes, formatCount } from "./quantities.ts";
+import type { TableSchema } from "./table_schema.ts";
 import { box, type Cell, type Column, dataTable, noteLine, plainTable } from "./view.ts";
-import { cutEnd, visibleLines, visibleText } from "./visible_text.ts";
+import { cutEnd, cutMiddle, visibleLines, visibleText } from "./visible_text.ts";
 
 const HEAD_BYTES = 64 * 1024;
 /** Base64 makes four characters of three bytes; with this the bundle stays under 1 MiB. */
@@ -21,6 +25,7 @@ const MAX_IMAGE_PIXELS = 64_000_000;
 const TABLE_ROWS = 8;
 const TABLE_COLUMNS = 16;
 const CELL_CHARACTERS = 60;
+const SCHEMA_COLUMNS = 30;
 const TEXT_LINES = 24;
 const LINE_CHARACTERS = 400;
 const HEX_BYTES = 256;
@@ -53,8 +58,13 @@ export interface ContentPreview {
  *
  * @param bytes The content, or its beginning.
  * @param size The size of the whole content in bytes.
+ * @param tail The end of the content, where `bytes` is only its beginning.
  */
-export function previewContent(bytes: Uint8Array, size: number): ContentPreview {
+export function previewContent(
+  bytes: Uint8Array,
+  size: number,
+  tail?: Uint8Array,
+): ContentPreview {
   const head = bytes.slice(0, HEAD_BYTES);
   const complete = head.length >= size;
   const content = sniffContent(head, complete);
@@ -72,6 +82,13 @@ export function previewContent(bytes: Uint8Array, size: number): ContentPreview 
       return previewJson(content, complete);
     case "text":
       return previewText(content, complete);
+    case "parquet": {
+      const end = tail ?? (bytes.length >= size ? bytes : undefined);
+      return previewSchema(content, end && parquetSchema(end), head, size);
+    }
+    case "arrow-file":
+    case "arrow-stream":
+      return previewSchema(content, arrowSchema(head), head, size);
     default:
       return previewHex(content, head, size);
   }
@@ -155,6 +172,38 @@ function previewTable(content: Content, table: HeadTable): ContentPreview {
         noteLine(table.note),
       ),
     text: () => `${plainTable(table.columns, table.rows)}\n  ${table.note}`,
+  };
+}
+
+/** The columns of a columnar file; its first bytes where they cannot be read. */
+function previewSchema(
+  content: Content,
+  schema: TableSchema | undefined,
+  head: Uint8Array,
+  size: number,
+): ContentPreview {
+  if (schema === undefined) return previewHex(content, head, size);
+  const shown = schema.columns.slice(0, SCHEMA_COLUMNS);
+  const columns: Column[] = [{ name: "Column" }, { name: "Type" }, { name: "Null" }];
+  const rows = shown.map(({ name, type, nullable }) => [
+    { text: cutMiddle(name, CELL_CHARACTERS) },
+    { text: cutEnd(type, CELL_CHARACTERS) },
+    { text: nullable ? "yes" : "no" },
+  ]);
+  const shape = [
+    schema.rows === undefined ? undefined : countOf(schema.rows, "row"),
+    countOf(schema.columns.length, "column"),
+    schema.parts === undefined ? undefined : countOf(schema.parts, schema.partName),
+  ].filter((part) => part !== undefined).join(", ");
+  const label = `${content.label}, ${shape}`;
+  const hidden = schema.columns.length - shown.length;
+  const note = hidden > 0 ? `${countOf(hidden, "more column")}.` : undefined;
+  return {
+    kind: content.kind,
+    label,
+    html: () =>
+      joined(dataTable(`Columns of the ${content.label}`, columns, rows), note && noteLine(note)),
+    text: () => plainTable(columns, rows) + (note === undefined ? "" : `\n  ${note}`),
   };
 }
 

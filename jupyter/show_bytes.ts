@@ -4,7 +4,16 @@
 import { previewContent } from "./content_preview.ts";
 import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
 import { formatExactBytes } from "./quantities.ts";
-import { type Fact, factsTable, plainFacts, plainParts, plainTitle, title, view } from "./view.ts";
+import {
+  below,
+  type Fact,
+  factsTable,
+  plainFacts,
+  plainParts,
+  plainTitle,
+  title,
+  view,
+} from "./view.ts";
 
 /** Bytes in memory, as {@linkcode showBytes} takes them. */
 export interface BytesLike {
@@ -26,9 +35,10 @@ const OWNERSHIP: Record<BytesLike["state"], string> = {
 };
 
 /**
- * Displays bytes by their content: an image as an image, CSV and NDJSON as a small table, JSON
- * folded, the head of text, and otherwise the first 256 bytes in hexadecimal; with size in bytes,
- * address and ownership. Reads 64 KiB at most, or the whole of an image up to 720 KiB.
+ * Displays bytes by their content: an image as an image, the columns of Parquet and Arrow, CSV and
+ * NDJSON as a small table, JSON folded, the head of text, and otherwise the first 256 bytes in
+ * hexadecimal; with size in bytes, address and ownership. Reads 64 KiB at most, of Parquet up to
+ * 256 KiB of its footer, and the whole of an image up to 720 KiB.
  *
  * @example
  * ```ts
@@ -50,7 +60,7 @@ export function describeBytes(b: BytesLike): string {
 
 function describe(b: BytesLike): string {
   const { name, tags, facts, preview } = parts(b);
-  return plainParts(plainTitle(name, tags), plainFacts(facts), preview?.text());
+  return plainParts(plainTitle(name, tags), plainFacts(facts), preview && below(preview.text()));
 }
 
 function parts(b: BytesLike): {

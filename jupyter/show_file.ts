@@ -6,6 +6,7 @@ import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
 import { formatDate, formatExactBytes } from "./quantities.ts";
 import { shownUri, withoutSecrets } from "./redaction.ts";
 import {
+  below,
   type Fact,
   factsTable,
   noteLine,
@@ -38,6 +39,8 @@ export interface FileLike {
   readonly stat?: StatLike;
   /** The beginning of the content, or all of it. */
   readonly preview?: Uint8Array;
+  /** The end of the content, where `preview` is only the beginning: Parquet keeps its schema there. */
+  readonly tail?: Uint8Array;
   /** Why something is missing, such as `the preview took too long`. */
   readonly note?: string;
 }
@@ -74,7 +77,7 @@ export function describeFile(f: FileLike): string {
   return plainParts(
     plainTitle(name, tags),
     plainFacts(facts),
-    preview?.text(),
+    preview && below(preview.text()),
     note === undefined ? undefined : `  ${visibleText(note)}`,
   );
 }
@@ -109,7 +112,7 @@ function fileParts(f: FileLike): {
 } {
   const preview = f.preview === undefined
     ? undefined
-    : previewContent(f.preview, f.stat?.size ?? f.preview.length);
+    : previewContent(f.preview, f.stat?.size ?? f.preview.length, f.tail);
   return {
     // A name that is empty (a key ending in "/") or an address in disguise is redacted like one.
     name: cutMiddle(shownUri(f.name), MAX_NAME) || "(no name)",

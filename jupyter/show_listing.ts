@@ -59,7 +59,7 @@ export function showListing(l: ListingLike): MediaBundle {
       title(name, tags),
       rows.length > 0 ? dataTable(`Entries of ${name}`, columns, rows) : undefined,
       notes.map(({ words, code }) =>
-        noteLine([words, " ", code && markup`<code class="dipper-code">${code}</code>`])
+        noteLine([words, code && markup` <code class="dipper-code">${code}</code>`])
       ),
     ),
     describeListing(l),

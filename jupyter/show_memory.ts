@@ -95,7 +95,7 @@ function row(name: string, bytes: number, budget: number): Cell[] {
   return [
     { text: name },
     { text: bar(share), html: barMarkup(share) },
-    { text: formatBytes(bytes), title: `${formatCount(bytes)} bytes` },
+    { text: formatBytes(bytes), title: countOf(bytes, "byte") },
     { text: budget > 0 ? formatShare(bytes, budget) : "" },
   ];
 }

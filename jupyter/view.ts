@@ -168,6 +168,11 @@ export function plainParts(...parts: (string | undefined)[]): string {
   return parts.filter((part) => part !== undefined && part !== "").join("\n");
 }
 
+/** A part that stands apart from what is above it, by an empty line. */
+export function below(part: string): string {
+  return part === "" ? part : `\n${part}`;
+}
+
 function pad(text: string, width: number): string {
   return text + " ".repeat(Math.max(0, width - columnsOf(text)));
 }

@@ -1,0 +1,19 @@
+// What displays say about a columnar file: its columns, and how much there is of them.
+
+/** A column: its name (a path with dots where it is nested) and its type in words. */
+export interface ColumnSchema {
+  readonly name: string;
+  readonly type: string;
+  readonly nullable: boolean;
+}
+
+/** The columns of a file. */
+export interface TableSchema {
+  readonly columns: readonly ColumnSchema[];
+  /** Rows in the whole file, where it says so. */
+  readonly rows: number | undefined;
+  /** Row groups or batches, where the file says so. */
+  readonly parts: number | undefined;
+  /** What a part is called in this format. */
+  readonly partName: string;
+}
