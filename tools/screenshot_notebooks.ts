@@ -34,6 +34,8 @@ class JupyterLab implements AsyncDisposable {
     const spec = { argv, display_name: "Deno", language: "typescript" };
     await Deno.writeTextFile(join(kernel, "kernel.json"), JSON.stringify(spec));
 
+    await writeSettings(join(folder, "settings"));
+
     const port = freePort();
     const process = new Deno.Command(Deno.env.get("JUPYTER") ?? "jupyter", {
       args: [
@@ -84,6 +86,19 @@ class JupyterLab implements AsyncDisposable {
   }
 }
 
+/** No question about news, and every cell laid out, also those outside the window. */
+async function writeSettings(folder: string): Promise<void> {
+  const settings = {
+    "apputils-extension/notification": { fetchNews: "false", checkForUpdates: false },
+    "notebook-extension/tracker": { windowingMode: "none" },
+  };
+  for (const [name, values] of Object.entries(settings)) {
+    const path = join(folder, "@jupyterlab", `${name}.jupyterlab-settings`);
+    await Deno.mkdir(dirname(path), { recursive: true });
+    await Deno.writeTextFile(path, JSON.stringify(values));
+  }
+}
+
 function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
@@ -109,17 +124,14 @@ async function runAll(page: Page): Promise<void> {
   await page.waitForFunction(everyCellHasANumber, undefined, { timeout: PATIENCE });
 }
 
-/** Makes the window as high as the notebook, so that JupyterLab lays out every cell. */
+/** Makes the window as high as the notebook. */
 async function unroll(page: Page): Promise<void> {
   const height = await page.evaluate(
-    `Math.max(...[...document.querySelectorAll(".jp-WindowedPanel-inner")].map((e) => e.scrollHeight))`,
+    `document.querySelector(".jp-WindowedPanel-outer").scrollHeight`,
   ) as number;
-  await page.setViewportSize({ width: WIDTH, height: height + 200 });
-  await page.waitForTimeout(1500);
-  await page.evaluate(
-    `document.querySelectorAll(".jp-WindowedPanel-outer").forEach((e) => e.scrollTop = 0)`,
-  );
-  await page.waitForTimeout(1500);
+  await page.setViewportSize({ width: WIDTH, height: height + 120 });
+  await page.evaluate(`document.querySelector(".jp-WindowedPanel-outer").scrollTop = 0`);
+  await page.waitForTimeout(1000); // for the layout to settle
 }
 
 async function takePictures(page: Page, folder: string, name: string): Promise<void> {
