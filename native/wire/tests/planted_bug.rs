@@ -6,11 +6,13 @@
 
 use std::hint::black_box;
 
+use dipper_wire::Allocation;
+
 #[test]
 fn reads_freed_memory() {
-    let bytes = black_box(vec![1_u8; 64].into_boxed_slice());
-    let pointer = black_box(bytes.as_ptr());
-    drop(bytes);
+    let allocation = black_box(Allocation::from_vec(vec![1; 64]));
+    let pointer = black_box(allocation.as_slice().as_ptr());
+    drop(allocation);
     // SAFETY: none, this is the bug.
     let byte = unsafe { pointer.read_volatile() };
     black_box(byte);

@@ -1,0 +1,145 @@
+/**
+ * Runs the programs that the tests are made of: output is shown as it comes and kept for counting,
+ * and whatever a program started ends with it.
+ *
+ * Each program leads a process group of its own, so a timeout or Ctrl-C also ends the programs that
+ * it started. Windows has no such groups; there only the program itself is ended.
+ *
+ * @module
+ */
+import { root } from "./repository.ts";
+
+/** How to run a program. */
+export interface CommandOptions {
+  /** Added to this program's environment. */
+  env?: Record<string, string>;
+  /** The folder to run it in; the repository's root by default. */
+  cwd?: string;
+  /** Ends the program. */
+  signal?: AbortSignal;
+  /** Do not show the output. */
+  quiet?: boolean;
+}
+
+/** How a program ended. */
+export interface Outcome {
+  /** It ended by itself with code 0. */
+  success: boolean;
+  /** Its exit code. */
+  code: number;
+  /** All that it wrote to both outputs, without colours. */
+  output: string;
+}
+
+/** Something that a step needs and that is not there; skipped for users, a failure on CI. */
+export class Unavailable extends Error {
+  override name = "Unavailable";
+}
+
+const grouped = Deno.build.os !== "windows";
+
+/**
+ * Runs a program to its end.
+ *
+ * @throws {Unavailable} when the program does not exist.
+ */
+export async function run(
+  program: string,
+  args: string[],
+  options: CommandOptions = {},
+): Promise<Outcome> {
+  options.signal?.throwIfAborted();
+  const child = spawn(program, args, options, "piped");
+  const stop = (): void => void end(child);
+  options.signal?.addEventListener("abort", stop, { once: true });
+  const kept: Uint8Array[] = [];
+  const keep = async (from: ReadableStream<Uint8Array>): Promise<void> => {
+    for await (const chunk of from) {
+      kept.push(chunk);
+      if (!options.quiet) await writeAll(chunk);
+    }
+  };
+  const reading = Promise.all([keep(child.stdout), keep(child.stderr)]);
+  const status = await child.status;
+  options.signal?.removeEventListener("abort", stop);
+  // A program that it left running would also hold its outputs open.
+  signalGroup(child, "SIGKILL");
+  await reading;
+  const bytes = await new Blob(kept as Uint8Array<ArrayBuffer>[]).bytes();
+  return {
+    success: status.success && !options.signal?.aborted,
+    code: status.code,
+    output: withoutColours(new TextDecoder().decode(bytes)),
+  };
+}
+
+/** Whether a program can be started. */
+export async function exists(program: string, ...args: string[]): Promise<boolean> {
+  try {
+    return (await run(program, args, { quiet: true })).success;
+  } catch (error) {
+    if (error instanceof Unavailable) return false;
+    throw error;
+  }
+}
+
+/** Starts a program that runs on; end it with {@linkcode end}. */
+export function spawn(
+  program: string,
+  args: string[],
+  options: CommandOptions,
+  outputs: "piped" | "inherit",
+): Deno.ChildProcess {
+  try {
+    return new Deno.Command(program, {
+      args,
+      cwd: options.cwd ?? root,
+      env: { ...colours(), ...options.env },
+      stdin: "null",
+      stdout: outputs,
+      stderr: outputs,
+      detached: grouped,
+    }).spawn();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw new Unavailable(`${program} is not on PATH`);
+    throw error;
+  }
+}
+
+/** Ends a program and all that it started: asks first, insists after three seconds. */
+export async function end(child: Deno.ChildProcess): Promise<void> {
+  signalGroup(child, "SIGTERM");
+  const insist = setTimeout(() => signalGroup(child, "SIGKILL"), 3_000);
+  try {
+    await child.status;
+  } finally {
+    clearTimeout(insist);
+    signalGroup(child, "SIGKILL");
+  }
+}
+
+function signalGroup(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    if (grouped) Deno.kill(-child.pid, signal);
+    else child.kill(signal);
+  } catch (error) {
+    // Nothing of it is left; Windows says so with a TypeError.
+    if (!(error instanceof Deno.errors.NotFound || error instanceof TypeError)) throw error;
+  }
+}
+
+/** The programs write to a pipe, so they are told that colours are welcome where they are. */
+function colours(): Record<string, string> {
+  if (!Deno.stdout.isTerminal() || Deno.noColor) return {};
+  return { CARGO_TERM_COLOR: "always", FORCE_COLOR: "1" };
+}
+
+/** The text without terminal colours. */
+export function withoutColours(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replace(/\x1b\[[0-9;]*[A-Za-z]/g, "");
+}
+
+async function writeAll(bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
+}

@@ -1,0 +1,56 @@
+/**
+ * The Python that runs boto3 and drives the kernel: a virtual environment in `.cache/venv` with the
+ * versions that `tests/requirements.txt` pins. Nothing outside the clone is touched.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { type CommandOptions, exists, run, Unavailable } from "./commands.ts";
+import { cachePath, root } from "./repository.ts";
+
+const requirements = join(root, "tests", "requirements.txt");
+
+/** The environment's folder. */
+export const environmentFolder: string = join(root, ".cache", "venv");
+
+/** The path of a program in the environment, whether or not it exists. */
+export function environmentProgram(name: string): string {
+  return Deno.build.os === "windows"
+    ? join(environmentFolder, "Scripts", `${name}.exe`)
+    : join(environmentFolder, "bin", name);
+}
+
+/**
+ * The path of a Python that has the tests' packages.
+ *
+ * @throws {Unavailable} when Python or a package cannot be had.
+ */
+export async function pythonEnvironment({ signal }: CommandOptions = {}): Promise<string> {
+  const python = environmentProgram("python");
+  const wanted = await Deno.readTextFile(requirements);
+  const mark = join(cachePath("venv"), "installed-requirements.txt");
+  const installed = await Deno.readTextFile(mark).catch(() => undefined);
+  if (installed === wanted && await exists(python, "--version")) return python;
+
+  console.log("Setting up Python in .cache/venv; this takes about a minute, once.");
+  const options = signal ? { signal } : {};
+  const base = await findPython();
+  // `--clear` only when it is broken: the user may have added JupyterLab to it.
+  const clear = await exists(python, "--version") ? [] : ["--clear"];
+  if (!(await run(base, ["-m", "venv", ...clear, environmentFolder], options)).success) {
+    throw new Unavailable("python -m venv failed; on Debian or Ubuntu install python3-venv");
+  }
+  const install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+  if (!(await run(python, [...install, "--requirement", requirements], options)).success) {
+    throw new Unavailable("pip could not install tests/requirements.txt; see above");
+  }
+  await Deno.writeTextFile(mark, wanted);
+  return python;
+}
+
+async function findPython(): Promise<string> {
+  for (const name of ["python3", "python"]) {
+    if (await exists(name, "-c", "import sys; sys.exit(sys.version_info < (3, 10))")) return name;
+  }
+  throw new Unavailable("Python 3.10 or newer is not on PATH; install it from https://python.org");
+}
