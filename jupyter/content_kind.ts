@@ -39,6 +39,7 @@ export type ContentKind =
 
 /** What {@linkcode sniffContent} found. `text` is the head decoded, for kinds that are text. */
 export interface Content {
+  /** The format. */
   readonly kind: ContentKind;
   /** A name for people, such as `PNG image`. */
   readonly label: string;

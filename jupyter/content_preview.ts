@@ -46,10 +46,13 @@ const MEDIA_TYPES: Partial<Record<ContentKind, string>> = {
 
 /** Content ready to be shown: what it is, and its preview as HTML and as text. */
 export interface ContentPreview {
+  /** The format. */
   readonly kind: ContentKind;
   /** What it is, such as `PNG image, 640 × 480`. */
   readonly label: string;
+  /** Renders the preview for a notebook. */
   readonly html: () => Html;
+  /** Renders the preview for a terminal; empty where there is nothing to add. */
   readonly text: () => string;
 }
 

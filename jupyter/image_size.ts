@@ -5,7 +5,9 @@ import type { ContentKind } from "./content_kind.ts";
 
 /** Width and height in pixels. */
 export interface ImageSize {
+  /** Pixels from left to right. */
   readonly width: number;
+  /** Pixels from top to bottom. */
   readonly height: number;
 }
 

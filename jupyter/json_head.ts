@@ -10,7 +10,9 @@ export type JsonNode =
 
 /** A member of an object. The key is decoded. */
 export interface JsonEntry {
+  /** The name, decoded. */
   readonly key: string;
+  /** The value, perhaps cut off. */
   readonly value: JsonNode;
 }
 

@@ -11,12 +11,13 @@ export type MediaBundle = Record<string, string | object>;
  * The method name that `deno jupyter` calls to display the value of a cell.
  *
  * @example
- * ```ts ignore
+ * ```ts
  * class Answer {
  *   [JUPYTER_DISPLAY](): MediaBundle {
- *     return showStat({ uri: "s3://bucket/key", size: 4, metadata: {} });
+ *     return { "text/plain": "42" };
  *   }
  * }
+ * new Answer()[JUPYTER_DISPLAY](); // { "text/plain": "42" }
  * ```
  */
 export const JUPYTER_DISPLAY: unique symbol = Symbol.for("Jupyter.display");

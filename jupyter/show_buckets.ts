@@ -17,8 +17,11 @@ import { cutMiddle } from "./visible_text.ts";
 
 /** A bucket, as {@linkcode showBuckets} takes it. */
 export interface BucketLike {
+  /** The name of the bucket. */
   readonly name: string;
+  /** When it was created, where the server says so. */
   readonly createdAt?: Date;
+  /** Where it lies, where the server says so. */
   readonly region?: string;
 }
 

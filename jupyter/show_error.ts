@@ -9,13 +9,19 @@ import { cutEnd, visibleLines } from "./visible_text.ts";
 
 /** An error, as {@linkcode showError} takes it. */
 export interface ErrorLike {
+  /** The class, such as `NotFoundError`. */
   readonly name: string;
+  /** The code, such as `NotFound`. */
   readonly code: string;
+  /** What happened, to what, and what to do. */
   readonly message: string;
+  /** The operation that failed, such as `get`. */
   readonly operation?: string;
+  /** What it was about. */
   readonly uri?: string;
   /** The HTTP status, where a server answered. */
   readonly status?: number;
+  /** The server's name for the request. */
   readonly requestId?: string;
   /** What the user can do. */
   readonly hint?: string;

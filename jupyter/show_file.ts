@@ -22,9 +22,13 @@ import { cutEnd, cutMiddle, visibleText } from "./visible_text.ts";
 export interface StatLike {
   /** Bytes. */
   readonly size: number;
+  /** When it was written. */
   readonly lastModified?: Date;
+  /** The entity tag, as the server sends it. */
   readonly etag?: string;
+  /** The media type that the writer declared. */
   readonly contentType?: string;
+  /** The storage class, such as `STANDARD`. */
   readonly storageClass?: string;
   /** What the writer attached, by name. */
   readonly metadata: Record<string, string>;
@@ -32,6 +36,7 @@ export interface StatLike {
 
 /** An object, as {@linkcode showFile} takes it. */
 export interface FileLike {
+  /** Its address; credentials and signed queries are not shown. */
   readonly uri: string;
   /** The last part of the key. */
   readonly name: string;

@@ -33,7 +33,9 @@ export type EntryLike =
 
 /** A listing, as {@linkcode showListing} takes it. */
 export interface ListingLike {
+  /** What is listed. */
   readonly uri: string;
+  /** The entries that are known, in order. */
   readonly entries: readonly EntryLike[];
   /** Whether `entries` is all there is, or the beginning. */
   readonly complete: boolean;

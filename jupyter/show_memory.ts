@@ -33,9 +33,9 @@ export interface MemoryLike {
 
 const COLUMNS: readonly Column[] = [
   { name: "Memory" },
-  { name: "Share" },
+  { name: "Used" },
   { name: "Bytes", numeric: true },
-  { name: "Of the budget", numeric: true },
+  { name: "Share", numeric: true },
 ];
 const BAR_CHARACTERS = 20;
 

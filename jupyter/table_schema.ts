@@ -2,13 +2,17 @@
 
 /** A column: its name (a path with dots where it is nested) and its type in words. */
 export interface ColumnSchema {
+  /** The name, with its path where it is nested. */
   readonly name: string;
+  /** The type in words, such as `timestamp[µs, UTC]`. */
   readonly type: string;
+  /** Whether values may be missing. */
   readonly nullable: boolean;
 }
 
 /** The columns of a file. */
 export interface TableSchema {
+  /** The columns, in the order of the file. */
   readonly columns: readonly ColumnSchema[];
   /** Rows in the whole file, where it says so. */
   readonly rows: number | undefined;

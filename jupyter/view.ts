@@ -9,8 +9,11 @@ import { columnsOf, cutMiddle, visibleText } from "./visible_text.ts";
 
 /** A labelled line of a display. `note` is shown beside the value in a weaker colour. */
 export interface Fact {
+  /** What the value is. */
   readonly label: string;
+  /** The value; it is escaped and cut where it is shown. */
   readonly value: string;
+  /** A remark of our own; never text from a bucket. */
   readonly note?: string;
   /** Set for what people copy: addresses, tags, identifiers. */
   readonly code?: boolean;
@@ -18,6 +21,7 @@ export interface Fact {
 
 /** A column of a table. */
 export interface Column {
+  /** The heading. */
   readonly name: string;
   /** Numbers stand at the right. */
   readonly numeric?: boolean;
@@ -27,8 +31,11 @@ export interface Column {
 
 /** A cell: its text, and optionally other markup for the HTML and a tooltip. */
 export interface Cell {
+  /** The cell as plain text. */
   readonly text: string;
+  /** The cell as markup, where it is more than its text. */
   readonly html?: Html;
+  /** What a tooltip says. */
   readonly title?: string;
 }
 
@@ -41,7 +48,7 @@ const STYLE = new Html(`<style>
 .dipper-view .dipper-title{display:flex;flex-wrap:wrap;align-items:baseline;gap:2px 10px;margin:0 0 6px}
 .dipper-view .dipper-name{font-weight:600;font-size:14px;overflow-wrap:anywhere}
 .dipper-view .dipper-weak{color:var(--dipper-weak)}
-.dipper-view .dipper-tag{border:1px solid var(--dipper-line);border-radius:9px;padding:0 8px;font-size:12px;white-space:nowrap}
+.dipper-view .dipper-tag{border:1px solid var(--dipper-line);border-radius:9px;padding:0 8px;font-size:12px;overflow-wrap:anywhere}
 .dipper-view .dipper-code,.dipper-view code.dipper-code.dipper-code{font-family:var(--dipper-mono);font-size:12px;overflow-wrap:anywhere;background:none;padding:0;color:inherit}
 .dipper-view .dipper-escape{color:var(--dipper-error);background:var(--dipper-panel);border-radius:2px}
 .dipper-view table.dipper-facts,.dipper-view table.dipper-table{border-collapse:collapse;border:0;margin:0;table-layout:auto;font-size:13px;color:inherit;width:auto}
