@@ -2,7 +2,7 @@
 // often wrong. Binary formats are known by their magic bytes; text is told apart by reading it:
 // JSON by parsing its head, CSV by counting the fields of its first records.
 
-import { readJsonHead } from "./json_head.ts";
+import { type JsonHead, readJsonHead } from "./json_head.ts";
 import { guessDelimiter } from "./delimited_head.ts";
 
 /** The kinds of content that {@linkcode sniffContent} tells apart. */
@@ -45,6 +45,8 @@ export interface Content {
   readonly label: string;
   /** The head as text; set for `svg`, `json`, `ndjson`, `csv` and `text`. */
   readonly text?: string;
+  /** The document as far as it goes; set for `json`. */
+  readonly json?: JsonHead;
   /** What separates the fields; set for `csv`. */
   readonly delimiter?: string;
 }
@@ -112,6 +114,9 @@ const SIGNATURES: readonly { kind: ContentKind; at: number; magic: string }[] = 
 // Signatures that are words: text that begins with them is text, not the format.
 const NEEDS_BINARY: ReadonlySet<ContentKind> = new Set(["orc", "bzip2", "parquet", "feather-v1"]);
 
+// Backspace, tab, line feed, form feed, carriage return, and the escape that colours a terminal.
+const TEXT_CONTROLS: ReadonlySet<number> = new Set([0x08, 0x09, 0x0a, 0x0c, 0x0d, 0x1b]);
+
 function hasAt(bytes: Uint8Array, at: number, magic: string): boolean {
   if (bytes.length < at + magic.length) return false;
   for (let i = 0; i < magic.length; i++) if (bytes[at + i] !== magic.charCodeAt(i)) return false;
@@ -159,20 +164,20 @@ function isArrowStream(head: Uint8Array): boolean {
 
 /** The head as UTF-8, or `undefined` if it is not text. A character cut off at the end is dropped. */
 function decodeText(head: Uint8Array, complete: boolean): string | undefined {
-  let text: string;
+  // Small integers would decode as control characters; text has next to none, and no NUL.
+  let controls = 0;
+  for (let at = 0; at < head.length; at++) {
+    const byte = head[at] ?? 0;
+    if (byte >= 0x20) continue;
+    if (byte === 0) return undefined;
+    if (!TEXT_CONTROLS.has(byte)) controls++;
+  }
+  if (controls * 50 > head.length) return undefined;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(head, { stream: !complete });
+    return new TextDecoder("utf-8", { fatal: true }).decode(head, { stream: !complete });
   } catch {
     return undefined;
   }
-  // Small integers decode as control characters; text has next to none and no NUL.
-  let controls = 0;
-  for (const character of text.match(/\p{Cc}/gu) ?? []) {
-    if (character === "\0") return undefined;
-    // Escapes that colour a terminal are common in logs.
-    if (!"\t\n\r\f\b\x1b".includes(character)) controls++;
-  }
-  return controls * 50 > text.length ? undefined : text;
 }
 
 function sniffText(text: string, complete: boolean): Content {
@@ -183,10 +188,10 @@ function sniffText(text: string, complete: boolean): Content {
   }
   if (/^\s*[[{]/.test(text)) {
     const first = readJsonHead(text, 0);
-    if (first.state === "cut" && !complete) return { ...found("json"), text };
+    if (first.state === "cut" && !complete) return { ...found("json"), text, json: first };
     if (first.state === "whole") {
       const rest = text.slice(first.end);
-      if (/^\s*$/.test(rest)) return { ...found("json"), text };
+      if (/^\s*$/.test(rest)) return { ...found("json"), text, json: first };
       if (/^[ \t]*\r?\n\s*[[{]/.test(rest)) return { ...found("ndjson"), text };
     }
   }

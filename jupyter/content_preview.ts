@@ -303,7 +303,7 @@ function previewText(content: Content, complete: boolean): ContentPreview {
 }
 
 function previewJson(content: Content, complete: boolean): ContentPreview {
-  const { node, state } = readJsonHead(content.text ?? "", 0);
+  const { node, state } = content.json ?? readJsonHead(content.text ?? "", 0);
   const note = complete && state === "whole"
     ? undefined
     : `First ${formatBytes(HEAD_BYTES)}; counts are of what was read.`;

@@ -1,7 +1,7 @@
 // How bytes and buffers show themselves: what they hold, how many they are, where they lie and who
 // owns them.
 
-import { previewContent } from "./content_preview.ts";
+import { type ContentPreview, previewContent } from "./content_preview.ts";
 import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
 import { formatExactBytes } from "./quantities.ts";
 import {
@@ -46,29 +46,31 @@ const OWNERSHIP: Record<BytesLike["state"], string> = {
  * ```
  */
 export function showBytes(b: BytesLike): MediaBundle {
-  const { name, tags, facts, preview } = parts(b);
+  const shown = parts(b);
+  const { name, tags, facts, preview } = shown;
   return mediaBundle(
     view(title(name, tags), factsTable(facts), preview?.html()),
-    describe(b),
+    plainText(shown),
   );
 }
 
 /** The plain-text twin of {@linkcode showBytes}. */
 export function describeBytes(b: BytesLike): string {
-  return describe(b);
+  return plainText(parts(b));
 }
 
-function describe(b: BytesLike): string {
-  const { name, tags, facts, preview } = parts(b);
-  return plainParts(plainTitle(name, tags), plainFacts(facts), preview && below(preview.text()));
-}
-
-function parts(b: BytesLike): {
+interface BytesParts {
   name: string;
   tags: string[];
   facts: Fact[];
-  preview: ReturnType<typeof previewContent> | undefined;
-} {
+  preview: ContentPreview | undefined;
+}
+
+function plainText({ name, tags, facts, preview }: BytesParts): string {
+  return plainParts(plainTitle(name, tags), plainFacts(facts), preview && below(preview.text()));
+}
+
+function parts(b: BytesLike): BytesParts {
   const state: Fact = { label: "State", value: b.state, note: `(${OWNERSHIP[b.state]})` };
   if (b.state === "disposed") {
     return { name: b.className, tags: ["disposed"], facts: [state], preview: undefined };

@@ -1,7 +1,7 @@
 // How an object and its properties show themselves: what a user would otherwise ask the console of
 // the provider for, and the beginning of the content where it was fetched.
 
-import { previewContent } from "./content_preview.ts";
+import { type ContentPreview, previewContent } from "./content_preview.ts";
 import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
 import { formatDate, formatExactBytes } from "./quantities.ts";
 import { shownUri, withoutSecrets } from "./redaction.ts";
@@ -64,7 +64,8 @@ const MAX_METADATA = 32;
  * ```
  */
 export function showFile(f: FileLike): MediaBundle {
-  const { name, tags, facts, preview, note } = fileParts(f);
+  const parts = fileParts(f);
+  const { name, tags, facts, preview, note } = parts;
   return mediaBundle(
     view(
       title(name, tags),
@@ -72,13 +73,24 @@ export function showFile(f: FileLike): MediaBundle {
       preview?.html(),
       note === undefined ? undefined : noteLine(note),
     ),
-    describeFile(f),
+    plainFile(parts),
   );
 }
 
 /** The plain-text twin of {@linkcode showFile}. */
 export function describeFile(f: FileLike): string {
-  const { name, tags, facts, preview, note } = fileParts(f);
+  return plainFile(fileParts(f));
+}
+
+interface FileParts {
+  name: string;
+  tags: string[];
+  facts: Fact[];
+  preview: ContentPreview | undefined;
+  note: string | undefined;
+}
+
+function plainFile({ name, tags, facts, preview, note }: FileParts): string {
   return plainParts(
     plainTitle(name, tags),
     plainFacts(facts),
@@ -108,13 +120,7 @@ function statFacts(s: StatLike & { uri: string }): Fact[] {
   return [{ label: "URI", value: shownUri(s.uri), code: true }, ...properties(s)];
 }
 
-function fileParts(f: FileLike): {
-  name: string;
-  tags: string[];
-  facts: Fact[];
-  preview: ReturnType<typeof previewContent> | undefined;
-  note: string | undefined;
-} {
+function fileParts(f: FileLike): FileParts {
   const preview = f.preview === undefined
     ? undefined
     : previewContent(f.preview, f.stat?.size ?? f.preview.length, f.tail);

@@ -49,6 +49,11 @@ describe("a display", () => {
       "JSON of many small values",
       () => ofBytes(utf8(JSON.stringify(Array(200_000).fill([[[1]]])))),
     ],
+    ["JSON that branches", () => {
+      const branch = (depth: number): unknown =>
+        depth === 0 ? 1 : Array(10).fill(branch(depth - 1));
+      return ofBytes(utf8(JSON.stringify(Array(20).fill(branch(3)))));
+    }],
     ["JSON nested deeply", () => ofBytes(utf8('[{"a":'.repeat(20_000)))],
     ["CSV of 10,000 columns", () => ofBytes(utf8(`${"<a>,".repeat(10_000)}b\n`.repeat(3)))],
     ["NDJSON of many keys", () => {
