@@ -43,7 +43,7 @@ export interface Cell {
 const MAX_VALUE = 1200;
 
 const STYLE = new Html(`<style>
-.dipper-view{--dipper-weak:var(--jp-content-font-color2,color-mix(in srgb,currentColor 68%,transparent));--dipper-line:var(--jp-border-color2,color-mix(in srgb,currentColor 24%,transparent));--dipper-panel:color-mix(in srgb,currentColor 6%,transparent);--dipper-accent:var(--jp-brand-color1,#2a7fc9);--dipper-error:var(--jp-error-color1,#d93a35);--dipper-mono:var(--jp-code-font-family,ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace);color:var(--jp-content-font-color1,inherit);font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.45;text-align:left;max-width:100%;padding:2px 0 4px}
+.dipper-view{--dipper-weak:var(--jp-content-font-color2,color-mix(in srgb,currentColor 68%,transparent));--dipper-line:var(--jp-border-color2,color-mix(in srgb,currentColor 24%,transparent));--dipper-panel:color-mix(in srgb,currentColor 6%,transparent);--dipper-accent:var(--jp-brand-color1,#2a7fc9);--dipper-error:color-mix(in srgb,var(--jp-error-color1,#d93a35) 78%,currentColor);--dipper-mono:var(--jp-code-font-family,ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace);color:var(--jp-content-font-color1,inherit);font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.45;text-align:left;max-width:100%;padding:2px 0 4px}
 .dipper-view *{box-sizing:border-box}
 .dipper-view .dipper-title{display:flex;flex-wrap:wrap;align-items:baseline;gap:2px 10px;margin:0 0 6px}
 .dipper-view .dipper-name{font-weight:600;font-size:14px;overflow-wrap:anywhere}
