@@ -181,6 +181,8 @@ impl Bucket {
 
     /// Takes the bucket away, if it holds no object.
     pub fn remove(&self) -> Result<(), StoreError> {
+        // The order of locks is uploads, then index, here and everywhere.
+        let mut uploads = self.uploads();
         let mut index = write(&self.index);
         if !index.objects.is_empty() {
             return Err(StoreError::BucketNotEmpty(self.name.clone()));
@@ -191,7 +193,7 @@ impl Bucket {
             .and_then(|aside| fs::rename(&self.path, &aside).map(|()| aside))
             .map_err(removing)?;
         index.removed = true;
-        self.uploads().clear();
+        uploads.clear();
         // It is gone for everyone already; what cannot be removed now goes at the next start.
         let _ = fs::remove_dir_all(aside);
         Ok(())
@@ -207,6 +209,14 @@ impl Bucket {
 
     pub fn uploads(&self) -> MutexGuard<'_, BTreeMap<UploadPlace, Upload>> {
         self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fails once the bucket is gone. Holds for as long as the caller keeps the lock on the uploads.
+    pub fn check_present(&self) -> Result<(), StoreError> {
+        if read(&self.index).removed {
+            return Err(StoreError::NoSuchBucket(self.name.clone()));
+        }
+        Ok(())
     }
 
     /// Runs `look` over the objects, in the order of their keys.

@@ -125,3 +125,200 @@ pub fn random_name() -> io::Result<String> {
     getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(key_file::hexadecimal(&random))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::bucket::Object;
+    use super::checksum::{Algorithm, Coverage};
+    use super::conditions::{ReadConditions, WriteConditions};
+    use super::multipart::{ClaimedObject, ClaimedPart};
+    use super::range::Selection;
+    use super::reader::ObjectReader;
+    use super::record::{ObjectHeaders, ObjectRecord, UploadRecord};
+    use super::writer::{BodyWriter, WrittenBody};
+    use super::*;
+    use std::path::Path;
+
+    fn written(bucket: &Bucket, bytes: &[u8]) -> WrittenBody {
+        let mut writer =
+            BodyWriter::create(bucket.temporary_files(), &[Algorithm::Crc64Nvme]).unwrap();
+        writer.write(bytes).unwrap();
+        writer.finish()
+    }
+
+    fn put(bucket: &Bucket, key: &str, bytes: &[u8]) {
+        let body = written(bucket, bytes);
+        let record = ObjectRecord {
+            key: key.into(),
+            size: body.size,
+            etag: body.etag(),
+            modified: now(),
+            ..ObjectRecord::default()
+        };
+        bucket.commit(body, record, &WriteConditions::default()).unwrap();
+    }
+
+    fn get(bucket: &Bucket, key: &str) -> Option<Vec<u8>> {
+        let (object, file) = bucket.open_object(key, &ReadConditions::default()).ok()?;
+        let range = Selection::Whole.resolve(object.record()).unwrap();
+        let mut reader = ObjectReader::new(object, file, range);
+        let mut bytes = Vec::new();
+        loop {
+            let piece = reader.read().unwrap();
+            if piece.is_empty() {
+                return Some(bytes);
+            }
+            bytes.extend_from_slice(&piece);
+        }
+    }
+
+    fn start_upload(bucket: &Bucket, key: &str) -> String {
+        let record = UploadRecord {
+            id: String::new(),
+            key: key.into(),
+            initiated: 0,
+            algorithm: Algorithm::Crc64Nvme,
+            coverage: Coverage::FullObject,
+            algorithm_named: false,
+            headers: ObjectHeaders { content_type: Some("x/y".into()), ..ObjectHeaders::default() },
+        };
+        bucket.create_upload(record).unwrap()
+    }
+
+    fn complete(
+        bucket: &Bucket,
+        key: &str,
+        id: &str,
+        numbers: &[u16],
+    ) -> Result<ObjectRecord, StoreError> {
+        let upload = bucket.upload(key, id)?;
+        let parts = numbers
+            .iter()
+            .map(|number| ClaimedPart {
+                number: *number,
+                etag: upload.parts[number].etag.clone(),
+                checksums: Vec::new(),
+            })
+            .collect();
+        let claim = ClaimedObject { parts, ..ClaimedObject::default() };
+        bucket.complete_upload(key, id, &claim, &WriteConditions::default())
+    }
+
+    fn files(path: &Path) -> usize {
+        fs::read_dir(path)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| if path.is_dir() { files(&path) } else { 1 })
+            .sum()
+    }
+
+    #[test]
+    fn everything_survives_a_restart() {
+        let root = directory::temporary().unwrap();
+        let big = vec![7u8; 5 * 1024 * 1024];
+        let keys = ["a", "a/b", "../x", "a//b", "\0", "😀", ".", ".."];
+        let unfinished;
+        {
+            let store = Store::open(Some(&root)).unwrap();
+            store.create_bucket("first", None).unwrap();
+            store.create_bucket("second", Some("eu-west-1".into())).unwrap();
+            let bucket = store.bucket("first").unwrap();
+            for key in keys {
+                put(&bucket, key, key.as_bytes());
+            }
+            put(&bucket, "a", b"newer");
+            put(&bucket, "gone", b"x");
+            bucket.delete("gone", &WriteConditions::default()).unwrap();
+            let id = start_upload(&bucket, "big");
+            bucket.put_part("big", &id, 3, written(&bucket, &big)).unwrap();
+            bucket.put_part("big", &id, 4, written(&bucket, b"unused")).unwrap();
+            bucket.put_part("big", &id, 9, written(&bucket, b"end")).unwrap();
+            complete(&bucket, "big", &id, &[3, 9]).unwrap();
+            unfinished = start_upload(&bucket, "later");
+            bucket.put_part("later", &unfinished, 1, written(&bucket, b"kept")).unwrap();
+            // What a crash leaves behind.
+            fs::create_dir(root.join("buckets/first/parts/orphan")).unwrap();
+            fs::create_dir(root.join("buckets/first/uploads/half")).unwrap();
+            fs::write(root.join("tmp/half"), "x").unwrap();
+        }
+        {
+            let store = Store::open(Some(&root)).unwrap();
+            assert_eq!(
+                store.buckets().iter().map(|bucket| bucket.name.clone()).collect::<Vec<_>>(),
+                ["first", "second"]
+            );
+            assert_eq!(store.bucket("second").unwrap().location.as_deref(), Some("eu-west-1"));
+            let bucket = store.bucket("first").unwrap();
+            for key in keys.iter().skip(1) {
+                assert_eq!(get(&bucket, key).as_deref(), Some(key.as_bytes()), "{key:?}");
+            }
+            assert_eq!(get(&bucket, "a").as_deref(), Some(&b"newer"[..]));
+            assert_eq!(get(&bucket, "gone"), None);
+            assert_eq!(get(&bucket, "big").unwrap(), [&big[..], b"end"].concat());
+            let object: Object = bucket.object("big", &ReadConditions::default()).unwrap();
+            assert_eq!(object.record().headers.content_type.as_deref(), Some("x/y"));
+            assert!(object.record().etag.ends_with("-2"));
+            assert_eq!(bucket.upload("later", &unfinished).unwrap().parts.len(), 1);
+            complete(&bucket, "later", &unfinished, &[1]).unwrap();
+            assert_eq!(get(&bucket, "later").as_deref(), Some(&b"kept"[..]));
+            assert_eq!(files(&root.join("tmp")), 0);
+            assert_eq!(files(&root.join("buckets/first/uploads")), 0);
+            // The parts of `big` and `later` and nothing else.
+            assert_eq!(files(&root.join("buckets/first/parts")), 3);
+        }
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn replaced_parts_stay_for_their_readers_and_then_go() {
+        let store = Store::open(None).unwrap();
+        store.create_bucket("bucket", None).unwrap();
+        let bucket = store.bucket("bucket").unwrap();
+        let id = start_upload(&bucket, "k");
+        bucket.put_part("k", &id, 1, written(&bucket, b"parts")).unwrap();
+        complete(&bucket, "k", &id, &[1]).unwrap();
+        let parts = bucket.path().join("parts");
+        let (object, file) = bucket.open_object("k", &ReadConditions::default()).unwrap();
+        let mut reader = ObjectReader::new(object, file, 0..5);
+        put(&bucket, "k", b"one piece");
+        assert_eq!(files(&parts), 1);
+        assert_eq!(&reader.read().unwrap()[..], b"parts");
+        drop(reader);
+        assert_eq!(files(&parts), 0);
+        assert_eq!(get(&bucket, "k").as_deref(), Some(&b"one piece"[..]));
+    }
+
+    #[test]
+    fn a_removed_bucket_takes_no_late_write() {
+        let store = Store::open(None).unwrap();
+        store.create_bucket("bucket", None).unwrap();
+        let bucket = store.bucket("bucket").unwrap();
+        let late = written(&bucket, b"late");
+        store.delete_bucket("bucket").unwrap();
+        store.create_bucket("bucket", None).unwrap();
+        let record = ObjectRecord { key: "k".into(), size: 4, ..ObjectRecord::default() };
+        let error = bucket.commit(late, record, &WriteConditions::default()).unwrap_err();
+        assert!(matches!(error, StoreError::NoSuchBucket(_)));
+        assert_eq!(get(&store.bucket("bucket").unwrap(), "k"), None);
+    }
+
+    #[test]
+    fn damage_is_named() {
+        let root = directory::temporary().unwrap();
+        let path = {
+            let store = Store::open(Some(&root)).unwrap();
+            store.create_bucket("bucket", None).unwrap();
+            put(&store.bucket("bucket").unwrap(), "k", b"body");
+            key_file::path(&root.join("buckets/bucket/objects"), "k")
+        };
+        let whole = fs::read(&path).unwrap();
+        for damaged in [&whole[1..], &whole[..whole.len() - 1], b""] {
+            fs::write(&path, damaged).unwrap();
+            let error = Store::open(Some(&root)).err().unwrap();
+            assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+        }
+        fs::write(&path, whole).unwrap();
+        assert!(Store::open(Some(&root)).is_ok());
+        fs::remove_dir_all(root).unwrap();
+    }
+}

@@ -106,6 +106,7 @@ impl Bucket {
             fs::write(directory.join(UPLOAD_RECORD), serde_json::to_vec(record)?)
         };
         let mut uploads = self.uploads();
+        self.check_present()?;
         make(&mut record).map_err(StoreError::io("starting an upload"))?;
         let id = record.id.clone();
         uploads.insert(place(&record), Upload { record, parts: BTreeMap::new() });
@@ -157,8 +158,7 @@ impl Bucket {
         claim: &ClaimedObject,
         conditions: &WriteConditions,
     ) -> Result<ObjectRecord, StoreError> {
-        // Held to the end: no part arrives and no abort happens in between. The order of locks is
-        // uploads, then index, here and everywhere.
+        // Held to the end: no part arrives and no abort happens in between.
         let mut uploads = self.uploads();
         let upload = find(&mut uploads, key, id)?;
         let record = assemble(upload, claim)?;
@@ -193,12 +193,10 @@ impl Bucket {
 fn assemble(upload: &Upload, claim: &ClaimedObject) -> Result<ObjectRecord, StoreError> {
     let mut md5s = Md5::new();
     let mut list = Vec::with_capacity(claim.parts.len());
-    let mut previous = 0;
+    if !claim.parts.is_sorted_by(|one, next| one.number < next.number) {
+        return Err(StoreError::InvalidPartOrder);
+    }
     for (index, claimed) in claim.parts.iter().enumerate() {
-        if claimed.number <= previous {
-            return Err(StoreError::InvalidPartOrder);
-        }
-        previous = claimed.number;
         let name = || format!("part {}", claimed.number);
         let part =
             upload.parts.get(&claimed.number).ok_or_else(|| StoreError::InvalidPart(name()))?;
