@@ -222,13 +222,6 @@ function checkUnsafe(file: string, source: Scanned): Violation[] {
       message: "unsafe code in a file that does not open with #![allow(unsafe_code)]",
     });
   }
-  if (!first && allowsItself) {
-    violations.push({
-      file,
-      line: 1,
-      message: "the file allows unsafe code and has none: remove #![allow(unsafe_code)]",
-    });
-  }
   return violations;
 }
 

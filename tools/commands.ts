@@ -37,6 +37,7 @@ export class Unavailable extends Error {
 }
 
 const grouped = Deno.build.os !== "windows";
+const alive = new Set<Deno.ChildProcess>();
 
 /**
  * Runs a program to its end.
@@ -49,7 +50,7 @@ export async function run(
   options: CommandOptions = {},
 ): Promise<Outcome> {
   options.signal?.throwIfAborted();
-  const child = spawn(program, args, options, "piped");
+  const child = spawn(program, args, options);
   const stop = (): void => void end(child);
   options.signal?.addEventListener("abort", stop, { once: true });
   const kept: Uint8Array[] = [];
@@ -83,23 +84,29 @@ export async function exists(program: string, ...args: string[]): Promise<boolea
   }
 }
 
-/** Starts a program that runs on; end it with {@linkcode end}. */
+/**
+ * Starts a program that runs on, its outputs piped; end it with {@linkcode end}.
+ *
+ * @throws {Unavailable} when the program does not exist.
+ */
 export function spawn(
   program: string,
   args: string[],
-  options: CommandOptions,
-  outputs: "piped" | "inherit",
+  options: CommandOptions & { stdin?: "piped" } = {},
 ): Deno.ChildProcess {
   try {
-    return new Deno.Command(program, {
+    const child = new Deno.Command(program, {
       args,
       cwd: options.cwd ?? root,
       env: { ...colours(), ...options.env },
-      stdin: "null",
-      stdout: outputs,
-      stderr: outputs,
+      stdin: options.stdin ?? "null",
+      stdout: "piped",
+      stderr: "piped",
       detached: grouped,
     }).spawn();
+    alive.add(child);
+    child.status.finally(() => alive.delete(child));
+    return child;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) throw new Unavailable(`${program} is not on PATH`);
     throw error;
@@ -116,6 +123,11 @@ export async function end(child: Deno.ChildProcess): Promise<void> {
     clearTimeout(insist);
     signalGroup(child, "SIGKILL");
   }
+}
+
+/** Ends everything that runs, at once: for a runner that ends without waiting. */
+export function killAll(): void {
+  for (const child of alive) signalGroup(child, "SIGKILL");
 }
 
 function signalGroup(child: Deno.ChildProcess, signal: Deno.Signal): void {

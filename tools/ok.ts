@@ -45,7 +45,7 @@ export const checks: readonly Check[] = [
     async run(options) {
       const { exports } = JSON.parse(await Deno.readTextFile(new URL("deno.json", repository)));
       const modules: string[] = typeof exports === "string" ? [exports] : Object.values(exports);
-      return await succeeds(deno, ["doc", "--lint", ...modules], { ...options });
+      return await succeeds(deno, ["doc", "--lint", ...modules], options);
     },
   },
   {

@@ -214,13 +214,6 @@ const planted: Planted[] = [
     line: 1,
     message: /one item/,
   },
-  {
-    name: "a file that allows unsafe code and has none",
-    file: "native/core/src/lib.rs",
-    text: `#![allow(unsafe_code)]\n`,
-    line: 1,
-    message: /has none/,
-  },
 ];
 
 describe("tools/check_layers.ts", () => {

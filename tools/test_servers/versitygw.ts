@@ -6,22 +6,17 @@
  */
 import { type CommandOptions, end, spawn } from "../commands.ts";
 import { goTool } from "../go_tool.ts";
+import type { TestServer } from "./test_server.ts";
 
 const VERSION = "v1.8.0";
 const REGION = "us-east-1";
-
-/** A running server. */
-export interface Versitygw extends AsyncDisposable {
-  /** What the tests find it by. */
-  environment: Record<string, string>;
-}
 
 /**
  * Starts the server, compiled first if it is not there.
  *
  * @throws {Unavailable} when it cannot be compiled.
  */
-export async function startVersitygw(options: CommandOptions = {}): Promise<Versitygw> {
+export async function startVersitygw(options: CommandOptions = {}): Promise<TestServer> {
   const program = await goTool(
     "versitygw",
     "github.com/versity/versitygw/cmd/versitygw",
@@ -38,7 +33,7 @@ export async function startVersitygw(options: CommandOptions = {}): Promise<Vers
   }
 }
 
-async function start(program: string): Promise<Versitygw> {
+async function start(program: string): Promise<TestServer> {
   await using undo = new AsyncDisposableStack();
   const folder = await Deno.makeTempDir({ prefix: "dipper-versitygw-" });
   undo.defer(() => Deno.remove(folder, { recursive: true }));
@@ -52,7 +47,6 @@ async function start(program: string): Promise<Versitygw> {
       // In the environment, not on the command line, where every user of the machine reads it.
       env: { ROOT_ACCESS_KEY_ID: access, ROOT_SECRET_ACCESS_KEY: secret, VGW_REGION: REGION },
     },
-    "piped",
   );
   const output = Promise.all([
     new Response(server.stdout).text(),

@@ -1,0 +1,233 @@
+/**
+ * The steps of `deno task test`, in order: what fails soonest comes first.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { type run, Unavailable } from "./commands.ts";
+import { checks } from "./ok.ts";
+import { cachePath, cargoTarget, ci, deno, root } from "./repository.ts";
+import { runSanitizer } from "./sanitizer.ts";
+import {
+  cargoCounts,
+  type Counts,
+  junitCounts,
+  none,
+  one,
+  pythonCounts,
+  settle,
+} from "./test_counts.ts";
+import { startLocalS3 } from "./test_servers/local_s3.ts";
+import { startProgram } from "./test_servers/test_server.ts";
+import type { TestSupplies } from "./test_supplies.ts";
+
+/** What a step works with. */
+export interface StepContext {
+  /** What steps share. */
+  supplies: TestSupplies;
+  /** Aborted at the step's timeout and by Ctrl-C. */
+  signal: AbortSignal;
+  /** Runs a program. */
+  run: typeof run;
+}
+
+/** A part of the test run. */
+export interface Step {
+  /** What the user selects it by. */
+  name: string;
+  /** How long it may take. */
+  minutes: number;
+  /** Runs it and counts its tests. */
+  run(context: StepContext): Promise<Counts>;
+}
+
+/** All steps. Each folder of `tests/` with Deno tests is one. */
+export async function steps(): Promise<Step[]> {
+  const slow = (name: string): boolean => name === "clippy";
+  return [
+    ...checks.filter(({ name }) => !slow(name)).map(checkStep),
+    library,
+    ...checks.filter(({ name }) => slow(name)).map(checkStep),
+    rust,
+    sanitizer,
+    boto3,
+    ...(await testFolders()).map(denoStep),
+    documentation,
+  ];
+}
+
+function checkStep(check: (typeof checks)[number]): Step {
+  return {
+    name: `ok ${check.name}`,
+    minutes: 15,
+    run: async ({ signal }) => one(await check.run({ signal })),
+  };
+}
+
+const library: Step = {
+  name: "library",
+  minutes: 30,
+  run: async ({ run, signal }) => {
+    const { success } = await run(deno, ["run", "--allow-all", "tools/build.ts"], { signal });
+    return one(success);
+  },
+};
+
+const rust: Step = {
+  name: "rust",
+  minutes: 30,
+  run: async ({ run, signal }) => {
+    const { success, output } = await run(
+      "cargo",
+      // The library's profile, so that the SDK is compiled once.
+      ["test", "--release", "--locked", "--workspace", "--no-fail-fast"],
+      { signal, env: { CARGO_TARGET_DIR: cargoTarget() } },
+    );
+    return settle(cargoCounts(output), success);
+  },
+};
+
+const sanitizer: Step = {
+  name: "sanitizer",
+  minutes: 10,
+  run: ({ signal }) => runSanitizer({ signal }),
+};
+
+const boto3: Step = {
+  name: "boto3 against LocalS3",
+  minutes: 15,
+  run: async ({ run, signal, supplies }) => {
+    const python = await supplies.python();
+    await using server = await startLocalS3({ signal });
+    const { success, output } = await run(
+      python,
+      [join("tests", "local_s3", "boto3_conformance.py")],
+      { signal, env: server.environment },
+    );
+    return settle(pythonCounts(output), success);
+  },
+};
+
+/** The examples in the documentation, run as they are printed. */
+const documentation: Step = {
+  name: "documentation examples",
+  minutes: 10,
+  run: async ({ run, signal, supplies }) => {
+    const flags = await supplies.moduleFlags();
+    await using bucket = await startProgram(
+      deno,
+      ["run", "--allow-all", ...flags, join("tools", "test_servers", "example_bucket.ts")],
+      { signal },
+    );
+    return await denoTest(["--doc", ...flags, "mod.ts", "README.md", "docs/"], bucket.ready, {
+      run,
+      signal,
+    });
+  },
+};
+
+interface TestFolder {
+  /** Relative to the repository. */
+  path: string;
+  /** What its sources name. */
+  needs: { versitygw: boolean; python: boolean };
+}
+
+function denoStep({ path, needs }: TestFolder): Step {
+  return {
+    name: path,
+    minutes: 15,
+    run: async ({ run, signal, supplies }) => {
+      const flags = await supplies.moduleFlags();
+      const env: Record<string, string> = {};
+      if (needs.versitygw) {
+        Object.assign(env, await orWithout(async () => (await supplies.versitygw()).environment));
+      }
+      if (needs.python) {
+        Object.assign(
+          env,
+          await orWithout(async () => ({ DIPPER_TEST_PYTHON: await supplies.python() })),
+        );
+      }
+      // The tests directly in tests/, and not those of its folders, which are steps of their own.
+      const what = path === "tests" ? await testFiles(path) : [`${path}/`];
+      return await denoTest([...flags, ...what], env, { run, signal });
+    },
+  };
+}
+
+/** On a user's machine the tests that need what is missing skip themselves; on CI it is a failure. */
+async function orWithout(
+  supply: () => Promise<Record<string, string>>,
+): Promise<Record<string, string>> {
+  try {
+    return await supply();
+  } catch (error) {
+    if (ci || !(error instanceof Unavailable)) throw error;
+    console.log(`Without it, some tests are skipped: ${error.message}`);
+    return {};
+  }
+}
+
+async function denoTest(
+  args: string[],
+  env: Record<string, string>,
+  { run, signal }: Pick<StepContext, "run" | "signal">,
+): Promise<Counts> {
+  const report = cachePath(`junit-${crypto.randomUUID()}.xml`);
+  try {
+    const { success } = await run(deno, [
+      "test",
+      "--allow-all",
+      "--sanitize-ops",
+      "--sanitize-resources",
+      "--v8-flags=--expose-gc",
+      `--junit-path=${report}`,
+      ...args,
+    ], { signal, env });
+    // There is no report when a type is wrong or the process dies.
+    const text = await Deno.readTextFile(report).catch(() => "");
+    return settle(text ? junitCounts(text) : none(), success);
+  } finally {
+    await Deno.remove(report).catch(() => {});
+  }
+}
+
+/** `tests/` itself and the folders directly below it that hold Deno tests. */
+async function testFolders(): Promise<TestFolder[]> {
+  const folders: TestFolder[] = [];
+  const paths = ["tests"];
+  for await (const entry of Deno.readDir(join(root, "tests"))) {
+    if (entry.isDirectory) paths.push(`tests/${entry.name}`);
+  }
+  for (const path of paths.sort()) {
+    if ((await testFiles(path)).length === 0) continue;
+    const sources = await sourcesOf(path);
+    folders.push({
+      path,
+      needs: {
+        versitygw: sources.includes("DIPPER_TEST_VERSITYGW_"),
+        python: sources.includes("DIPPER_TEST_PYTHON"),
+      },
+    });
+  }
+  return folders;
+}
+
+async function testFiles(path: string): Promise<string[]> {
+  const files: string[] = [];
+  for await (const entry of Deno.readDir(join(root, path))) {
+    if (entry.isFile && /_test\.tsx?$/.test(entry.name)) files.push(`${path}/${entry.name}`);
+  }
+  return files.sort();
+}
+
+async function sourcesOf(path: string): Promise<string> {
+  const texts: string[] = [];
+  for await (const entry of Deno.readDir(join(root, path))) {
+    if (entry.isFile && /\.tsx?$/.test(entry.name)) {
+      texts.push(await Deno.readTextFile(join(root, path, entry.name)));
+    }
+  }
+  return texts.join("\n");
+}

@@ -1,0 +1,53 @@
+/**
+ * What several steps of a test run share: servers and environments, made when first asked for and
+ * ended with the run.
+ *
+ * @module
+ */
+import { moduleFlags } from "./ok.ts";
+import { pythonEnvironment } from "./python_environment.ts";
+import type { TestServer } from "./test_servers/test_server.ts";
+import { startVersitygw } from "./test_servers/versitygw.ts";
+
+/** Made once for a run; disposing it ends what was started. */
+export class TestSupplies implements AsyncDisposable {
+  readonly #signal: AbortSignal;
+  readonly #made = new Map<string, Promise<unknown>>();
+  readonly #running = new AsyncDisposableStack();
+
+  /** `signal` ends what is being made. */
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+  }
+
+  /** Flags that make the tests' imports resolve. */
+  moduleFlags(): Promise<string[]> {
+    return this.#once("flags", () => moduleFlags());
+  }
+
+  /** The path of the tests' Python. */
+  python(): Promise<string> {
+    return this.#once("python", () => pythonEnvironment({ signal: this.#signal }));
+  }
+
+  /** The S3 server that is not ours. */
+  versitygw(): Promise<TestServer> {
+    return this.#server("versitygw", () => startVersitygw({ signal: this.#signal }));
+  }
+
+  #server(name: string, start: () => Promise<TestServer>): Promise<TestServer> {
+    return this.#once(name, async () => this.#running.use(await start()));
+  }
+
+  /** A failure is kept as well: what is missing is missing for every step. */
+  #once<T>(name: string, make: () => Promise<T>): Promise<T> {
+    const made = this.#made.get(name) as Promise<T> | undefined ?? make();
+    this.#made.set(name, made);
+    return made;
+  }
+
+  /** Ends what was started. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#running.disposeAsync();
+  }
+}
