@@ -1,0 +1,135 @@
+/** The test runner with planted steps: what it counts, what it stops and how it ends. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { root } from "../../tools/repository.ts";
+
+interface Ended {
+  code: number;
+  text: string;
+  lastLine: string;
+}
+
+/** Runs the runner on steps written as source; `interrupt` sends Ctrl-C once the text appears. */
+async function runner(
+  steps: string,
+  { words = [], ci = "", interrupt }: { words?: string[]; ci?: string; interrupt?: string } = {},
+): Promise<Ended> {
+  const program = `
+    import { runTests } from "${new URL("../../tools/test.ts", import.meta.url)}";
+    import { Unavailable } from "${new URL("../../tools/commands.ts", import.meta.url)}";
+    void Unavailable;
+    const passed = { passed: 2, failed: 0, skipped: 0 };
+    Deno.exit(await runTests([${steps}], ${JSON.stringify(words)}));`;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-lock", "--allow-all", "--ext=ts", "-"],
+    cwd: root,
+    env: { CI: ci, NO_COLOR: "1" },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(program));
+  await writer.close();
+  let text = "";
+  let interrupted = false;
+  const read = async (from: ReadableStream<Uint8Array>): Promise<void> => {
+    for await (const chunk of from.pipeThrough(new TextDecoderStream())) {
+      text += chunk;
+      if (interrupt && !interrupted && text.includes(interrupt)) {
+        interrupted = true;
+        child.kill("SIGINT");
+      }
+    }
+  };
+  const [{ code }] = await Promise.all([child.status, read(child.stdout), read(child.stderr)]);
+  return { code, text, lastLine: text.trimEnd().split("\n").at(-1) ?? "" };
+}
+
+const passes = `{ name: "passes", minutes: 1, run: () => Promise.resolve(passed) }`;
+const fails = `{ name: "fails", minutes: 1, run: () => Promise.resolve({ ...passed, failed: 1 }) }`;
+const throws =
+  `{ name: "throws", minutes: 1, run: () => Promise.reject(new Error("something broke")) }`;
+const lacks =
+  `{ name: "lacks", minutes: 1, run: () => Promise.reject(new Unavailable("needs gizmo")) }`;
+const idle = `{ name: "idle", minutes: 1,
+  run: () => Promise.resolve({ passed: 0, failed: 0, skipped: 0 }) }`;
+/** Leaves a program behind in another that is waited for; says the inner one's id. */
+function sleeps(minutes: number): string {
+  return `{ name: "sleeps", minutes: ${minutes}, run: async ({ run, signal }) => {
+    await run("sh", ["-c", "sleep 300 & echo inner $!; wait"], { signal });
+    return passed;
+  } }`;
+}
+
+function assertGone({ text }: Ended): void {
+  const id = Number(/^inner (\d+)$/m.exec(text)?.[1]);
+  assert(id > 0, text);
+  let state = "gone";
+  try {
+    state = Deno.readTextFileSync(`/proc/${id}/stat`).split(") ")[1]?.[0] ?? "gone";
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  // A zombie has ended and waits for somebody to ask how.
+  assert(state === "gone" || state === "Z", `the inner program is in state ${state}`);
+}
+
+const linux = Deno.build.os === "linux";
+
+describe("tools/test.ts", () => {
+  it("goes on after a failure, and ends with one line of counts", async () => {
+    const { code, text, lastLine } = await runner([fails, throws, passes].join());
+    assertEquals(code, 1);
+    assertEquals(lastLine, "4 passed, 2 failed");
+    assertStringIncludes(text, "something broke");
+  });
+
+  it("succeeds when all pass", async () => {
+    assertEquals((await runner(passes)).code, 0);
+  });
+
+  it("runs the steps that are asked for", async () => {
+    const { code, lastLine } = await runner([fails, passes].join(), { words: ["pass"] });
+    assertEquals([code, lastLine], [0, "2 passed, 0 failed"]);
+    const none = await runner(passes, { words: ["nothing"] });
+    assertEquals(none.code, 2);
+    assertStringIncludes(none.text, "passes");
+  });
+
+  it("skips what it cannot get, and fails on CI", async () => {
+    const user = await runner([lacks, passes].join());
+    assertEquals([user.code, user.lastLine], [0, "2 passed, 0 failed"]);
+    assertStringIncludes(user.text, "needs gizmo");
+    const onCi = await runner([lacks, passes].join(), { ci: "true" });
+    assertEquals([onCi.code, onCi.lastLine], [1, "2 passed, 1 failed"]);
+  });
+
+  it("does not take a step that ran no test for a success", async () => {
+    const { code, lastLine } = await runner(idle);
+    assertEquals([code, lastLine], [1, "0 passed, 1 failed"]);
+  });
+
+  it({
+    name: "ends a step at its timeout, with all that it started",
+    ignore: !linux,
+    fn: async () => {
+      const ended = await runner([sleeps(0.02), passes].join());
+      assertEquals([ended.code, ended.lastLine], [1, "4 passed, 1 failed"]);
+      assertMatch(ended.text, /took more than 0.02 minutes/);
+      assertGone(ended);
+    },
+  });
+
+  it({
+    name: "ends at Ctrl-C, with all that it started",
+    ignore: !linux,
+    fn: async () => {
+      const ended = await runner([sleeps(1), passes].join(), { interrupt: "inner" });
+      assertEquals(ended.code, 130);
+      assertMatch(ended.lastLine, /, 1 failed$/);
+      assertStringIncludes(ended.text, "remaining steps did not run");
+      assertGone(ended);
+    },
+  });
+});
