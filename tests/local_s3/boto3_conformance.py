@@ -783,6 +783,8 @@ class Multipart(S3Case):
         whole = b"".join(pieces)
         etag = '"' + md5(b"".join(hashlib.md5(piece).digest() for piece in pieces)) + '-3"'
         self.assertEqual((done["ETag"], done["Key"], done["Bucket"]), (etag, "big", self.bucket))
+        # A client that lost the answer asks again and gets it.
+        self.assertEqual(self.complete("big", upload, [claims[n] for n in (2, 5, 9)])["ETag"], etag)
         answer = self.get("big")
         self.assertEqual(answer["Body"].read(), whole)
         self.assertEqual(
@@ -809,6 +811,7 @@ class Multipart(S3Case):
         self.put("big", b"small")
         self.assertEqual(first + reader.read(), whole)
         self.assertEqual(self.body("big"), b"small")
+        self.fails("NoSuchUpload", 404, self.complete, "big", upload, [claims[n] for n in (2, 5, 9)])
 
     def test_part_number_of_a_single_put(self):
         self.put("single", b"abc")

@@ -20,7 +20,7 @@ impl Credentials {
         const BASE64: &[u8; 64] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let mut random = [0u8; 56];
-        getrandom::fill(&mut random)
+        getrandom::getrandom(&mut random)
             .map_err(|error| StartError::Random { reason: error.to_string() })?;
         let (id, secret) = random.split_at(16);
         let letter =

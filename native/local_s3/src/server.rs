@@ -56,7 +56,7 @@ impl Server {
         let Options { directory, port } = options;
         let credentials = Credentials::random()?;
         let mut seed = [0u8; 8];
-        getrandom::fill(&mut seed)
+        getrandom::getrandom(&mut seed)
             .map_err(|error| StartError::Random { reason: error.to_string() })?;
         // The port first: it fails at once, and reading a large directory takes a moment.
         let listener =

@@ -1,5 +1,8 @@
 //! A server from start to stop, as its user sees it. What it answers is tested from boto3.
 
+// The exception for tests covers test functions, not what they share.
+#![allow(clippy::unwrap_used)]
+
 use dipper_local_s3::{Options, Server, StartError};
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -4,6 +4,9 @@
 //! index. So readers, who open files under the read lock, always get the body that belongs to the
 //! record, writers of one key never mix, and a condition is checked at the moment of the change.
 
+// An object's only mutable part, the mark of `retire`, takes no part in the order of keys.
+#![allow(clippy::mutable_key_type)]
+
 use super::conditions::{ReadConditions, WriteConditions};
 use super::error::StoreError;
 use super::key_file;

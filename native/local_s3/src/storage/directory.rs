@@ -15,13 +15,22 @@ use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const MARKER: &str = "dipper-local-s3.json";
 const FORMAT: u32 = 1;
 
+/// Part of the name of every temporary directory.
+const TEMPORARY: &str = "dipper-local-s3-";
+/// A temporary directory is only taken for abandoned when it is older: a server that is just starting has
+/// not locked its own yet.
+const ABANDONED_AFTER: Duration = Duration::from_secs(600);
+
 #[derive(Serialize, Deserialize)]
 struct Marker {
     format: u32,
+    #[serde(default)]
+    temporary: bool,
 }
 
 /// A directory that this process holds. Dropping it releases the lock, and removes the directory if
@@ -45,7 +54,10 @@ impl Directory {
                 // Absolute, so that a later change of the working directory changes nothing.
                 (fs::canonicalize(path).map_err(unusable(path))?, false)
             }
-            None => (temporary().map_err(unusable(&std::env::temp_dir()))?, true),
+            None => {
+                remove_abandoned(&std::env::temp_dir(), ABANDONED_AFTER);
+                (temporary().map_err(unusable(&std::env::temp_dir()))?, true)
+            }
         };
         let opened = Self::prepare(path.clone(), temporary);
         if temporary && opened.is_err() {
@@ -61,8 +73,8 @@ impl Directory {
         match fs::read(&marker) {
             Ok(bytes) => {
                 let reason = match serde_json::from_slice::<Marker>(&bytes) {
-                    Ok(Marker { format: FORMAT }) => None,
-                    Ok(Marker { format }) => {
+                    Ok(Marker { format: FORMAT, .. }) => None,
+                    Ok(Marker { format, .. }) => {
                         Some(format!("format {format} where {FORMAT} is expected"))
                     }
                     Err(error) => Some(error.to_string()),
@@ -87,7 +99,7 @@ impl Directory {
             Err(TryLockError::WouldBlock) => return Err(StartError::DirectoryInUse { path }),
             Err(TryLockError::Error(error)) => return Err(unusable(error)),
         }
-        let json = serde_json::to_vec(&Marker { format: FORMAT })
+        let json = serde_json::to_vec(&Marker { format: FORMAT, temporary })
             .map_err(|error| unusable(error.into()))?;
         fs::write(&marker, json).map_err(unusable)?;
         match fs::remove_dir_all(path.join("tmp")) {
@@ -111,10 +123,38 @@ impl Drop for Directory {
         for _ in 0..10 {
             match fs::remove_dir_all(&self.path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    std::thread::sleep(std::time::Duration::from_millis(20));
+                    std::thread::sleep(Duration::from_millis(20));
                 }
                 _ => return,
             }
+        }
+    }
+}
+
+/// Removes the temporary directories of servers whose process was killed: they say that they are temporary,
+/// are old, and nobody holds their lock. What cannot be looked at or removed is left alone.
+fn remove_abandoned(base: &Path, age: Duration) {
+    let Ok(entries) = fs::read_dir(base) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let ours = entry.file_name().to_string_lossy().starts_with(TEMPORARY)
+            && entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if !ours {
+            continue;
+        }
+        let marker = path.join(MARKER);
+        let old = fs::metadata(&marker)
+            .and_then(|metadata| metadata.modified())
+            .is_ok_and(|time| time.elapsed().is_ok_and(|elapsed| elapsed >= age));
+        let temporary = fs::read(&marker).is_ok_and(|bytes| {
+            serde_json::from_slice::<Marker>(&bytes).is_ok_and(|marker| marker.temporary)
+        });
+        if old
+            && temporary
+            && let Ok(lock) = File::open(path.join("lock"))
+            && lock.try_lock().is_ok()
+        {
+            let _ = fs::remove_dir_all(&path);
         }
     }
 }
@@ -124,7 +164,7 @@ pub fn temporary() -> io::Result<PathBuf> {
     use std::os::unix::fs::DirBuilderExt as _;
     let base = fs::canonicalize(std::env::temp_dir())?;
     for _ in 0..16 {
-        let path = base.join(format!("dipper-local-s3-{}", super::random_name()?));
+        let path = base.join(format!("{TEMPORARY}{}", super::random_name()?));
         match fs::DirBuilder::new().mode(0o700).create(&path) {
             Ok(()) => return Ok(path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -145,6 +185,36 @@ mod tests {
         fs::create_dir_all(path.join("buckets/x/y")).unwrap();
         drop(directory);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn abandoned_directories_are_removed_and_no_others() {
+        let base = temporary().unwrap();
+        let place = |name: &str| base.join(format!("{TEMPORARY}{name}"));
+        let make = |name: &str, temporary: bool| {
+            fs::create_dir(place(name)).unwrap();
+            Directory::prepare(place(name), temporary).unwrap()
+        };
+        let held = make("held", true);
+        // Dropping would remove it; a killed process does not drop.
+        let killed = make("killed", true);
+        let killed_marker = fs::read(killed.path.join(MARKER)).unwrap();
+        drop(killed);
+        fs::create_dir(place("killed")).unwrap();
+        fs::write(place("killed").join(MARKER), killed_marker).unwrap();
+        fs::write(place("killed").join("lock"), "").unwrap();
+        drop(make("a-users-own", false));
+        fs::create_dir(place("foreign")).unwrap();
+        remove_abandoned(&base, ABANDONED_AFTER);
+        assert!(place("killed").exists(), "too young");
+        remove_abandoned(&base, Duration::ZERO);
+        let left: Vec<bool> = ["held", "killed", "a-users-own", "foreign"]
+            .iter()
+            .map(|name| place(name).exists())
+            .collect();
+        assert_eq!(left, [true, false, true, true]);
+        drop(held);
+        fs::remove_dir_all(base).unwrap();
     }
 
     #[test]

@@ -4,6 +4,9 @@
 //! walk continues behind all keys that it covers, so that a page costs its own length, whatever
 //! lies below the prefixes.
 
+// See `bucket`: the order of objects never changes.
+#![allow(clippy::mutable_key_type)]
+
 use super::bucket::Object;
 use std::collections::BTreeSet;
 use std::ops::Bound;

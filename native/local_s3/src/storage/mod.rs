@@ -122,7 +122,7 @@ pub fn now() -> i64 {
 /// A name that nothing else has: 128 random bits.
 pub fn random_name() -> io::Result<String> {
     let mut random = [0u8; 16];
-    getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+    getrandom::getrandom(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(key_file::hexadecimal(&random))
 }
 

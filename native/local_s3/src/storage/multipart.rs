@@ -6,7 +6,7 @@
 
 use super::bucket::{Bucket, UploadPlace};
 use super::checksum::{Algorithm, Checksum};
-use super::conditions::WriteConditions;
+use super::conditions::{ReadConditions, WriteConditions};
 use super::error::StoreError;
 use super::key_file::{from_hexadecimal, hexadecimal};
 use super::now;
@@ -160,7 +160,10 @@ impl Bucket {
     ) -> Result<ObjectRecord, StoreError> {
         // Held to the end: no part arrives and no abort happens in between.
         let mut uploads = self.uploads();
-        let upload = find(&mut uploads, key, id)?;
+        let upload = match find(&mut uploads, key, id) {
+            Err(missing) => return self.completed(key, id).ok_or(missing),
+            Ok(upload) => upload,
+        };
         let record = assemble(upload, claim)?;
         let place = place(&upload.record);
         let moving = StoreError::io("putting an upload into place");
@@ -181,6 +184,13 @@ impl Bucket {
             let _ = fs::remove_file(to.join(part_name(*number)));
         }
         Ok(record)
+    }
+
+    /// What an upload has become, for a client that lost the first answer and asks again.
+    fn completed(&self, key: &str, id: &str) -> Option<ObjectRecord> {
+        let object = self.object(key, &ReadConditions::default()).ok()?;
+        let record = object.record();
+        (record.parts.as_ref()?.directory == id).then(|| record.clone())
     }
 
     fn upload_path(&self, id: &str) -> PathBuf {
