@@ -36,6 +36,10 @@ if (import.meta.main) {
     AWS_REGION: server.region,
     AWS_ACCESS_KEY_ID: server.credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: server.credentials.secretAccessKey,
+    // The user's own settings stay out of it.
+    AWS_CONFIG_FILE: "/dev/null",
+    AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
+    AWS_EC2_METADATA_DISABLED: "true",
   }));
   for await (const _ of Deno.stdin.readable) {
     // Serves until standard input closes.
