@@ -9,6 +9,7 @@ import base64
 import concurrent.futures
 import datetime
 import hashlib
+import hmac
 import http.client
 import io
 import os
@@ -752,6 +753,63 @@ class Checksums(S3Case):
             status, _, body = self.chunked("trailer", [b"abc"], trailer, length)
             self.assertEqual((status, code in body), (400, True), body)
         self.assertEqual(self.body("trailer"), before)
+
+
+class SignedChunks(S3Case):
+    """`STREAMING-AWS4-HMAC-SHA256-PAYLOAD`, which boto3 does not send and other SDKs do."""
+
+    def send(self, key, chunks, spoil=None):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        time_text, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
+        scope = f"{day}/{REGION}/s3/aws4_request"
+        signing_key = ("AWS4" + SECRET_KEY).encode()
+        for part in scope.split("/"):
+            signing_key = hmac.new(signing_key, part.encode(), hashlib.sha256).digest()
+
+        def sign(text):
+            return hmac.new(signing_key, text.encode(), hashlib.sha256).hexdigest()
+
+        path = f"/{self.bucket}/{key}"
+        headers = {
+            "content-encoding": "aws-chunked",
+            "host": HOST.netloc,
+            "x-amz-content-sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+            "x-amz-date": time_text,
+            "x-amz-decoded-content-length": str(sum(map(len, chunks))),
+        }
+        canonical = "".join(f"{name}:{value}\n" for name, value in headers.items())
+        names = ";".join(headers)
+        request = f"PUT\n{path}\n\n{canonical}\n{names}\n{headers['x-amz-content-sha256']}"
+        signature = sign(f"AWS4-HMAC-SHA256\n{time_text}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}")
+        headers["authorization"] = (
+            f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{scope},SignedHeaders={names},Signature={signature}"
+        )
+        empty, body = hashlib.sha256(b"").hexdigest(), b""
+        for number, chunk in enumerate([*chunks, b""]):
+            digest = hashlib.sha256(chunk).hexdigest()
+            signature = sign(f"AWS4-HMAC-SHA256-PAYLOAD\n{time_text}\n{scope}\n{signature}\n{empty}\n{digest}")
+            sent = chunk if number != spoil else chunk[:-1] + b"!"
+            body += f"{len(chunk):x};chunk-signature={signature}\r\n".encode() + sent + b"\r\n"
+        connection = http.client.HTTPConnection(HOST.hostname, HOST.port, timeout=30)
+        try:
+            connection.request("PUT", path, body=body, headers=headers)
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    def test_signed_chunks(self):
+        for chunks in ([], [b"abc"], [b"a" * 65536, b"b" * 65536, b"c"]):
+            status, answer = self.send("signed", chunks)
+            self.assertEqual(status, 200, answer)
+            self.assertEqual(self.body("signed"), b"".join(chunks))
+            self.assertNotIn("ContentEncoding", self.head("signed"))
+
+    def test_spoiled_chunk(self):
+        for spoil in (0, 1):
+            status, answer = self.send("spoiled", [b"a" * 65536, b"b" * 10], spoil)
+            self.assertEqual((status, b"SignatureDoesNotMatch" in answer), (403, True), answer)
+        self.fails("NoSuchKey", 404, self.get, "spoiled")
 
 
 class Multipart(S3Case):

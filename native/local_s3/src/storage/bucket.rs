@@ -65,9 +65,16 @@ struct PartsDirectory {
 
 impl Drop for PartsDirectory {
     fn drop(&mut self) {
-        if self.obsolete.load(Memory::Acquire) {
-            // What stays behind is removed at the next start.
-            let _ = fs::remove_dir_all(&self.path);
+        if !self.obsolete.load(Memory::Acquire) {
+            return;
+        }
+        let path = std::mem::take(&mut self.path);
+        // What stays behind is removed at the next start.
+        let remove = move || drop(fs::remove_dir_all(path));
+        // The last user can be a connection's task, which must not wait for 10,000 removals.
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(remove)),
+            Err(_) => remove(),
         }
     }
 }

@@ -5,6 +5,9 @@
 //! the files. So a listing of 100,000 keys, or of one prefix among them, never touches the disk,
 //! a read finds its record without a second open, and conditions are checked against what is there.
 //!
+//! What was answered survives the end of the process, however it ends. It is not flushed to the medium one
+//! write at a time, so a power cut can take the last seconds.
+//!
 //! Functions here block on the file system; `service` calls them on blocking threads.
 
 pub mod bucket;
