@@ -5,7 +5,7 @@
  * @module
  */
 import { checkLayers } from "./check_layers.ts";
-import { type CommandOptions, run, Unavailable } from "./commands.ts";
+import { type CommandOptions, exists, run, Unavailable } from "./commands.ts";
 import { stdImports } from "./import_map.ts";
 import { cargoTarget, ci, deno, repository, root } from "./repository.ts";
 
@@ -30,7 +30,10 @@ export const checks: readonly Check[] = [
   { name: "format", run: (options) => succeeds(deno, ["fmt", "--check"], options) },
   {
     name: "format rust",
-    run: (options) => succeeds("cargo", ["fmt", "--all", "--", "--check"], options),
+    async run(options) {
+      await needsComponent("fmt", "rustfmt");
+      return await succeeds("cargo", ["fmt", "--all", "--", "--check"], options);
+    },
   },
   { name: "lint", run: (options) => succeeds(deno, ["lint"], options) },
   {
@@ -50,8 +53,9 @@ export const checks: readonly Check[] = [
   },
   {
     name: "clippy",
-    run: (options) =>
-      succeeds("cargo", [
+    async run(options) {
+      await needsComponent("clippy", "clippy");
+      return await succeeds("cargo", [
         "clippy",
         "--release",
         "--workspace",
@@ -60,7 +64,8 @@ export const checks: readonly Check[] = [
         "--",
         "-D",
         "warnings",
-      ], { ...options, env: { CARGO_TARGET_DIR: cargoTarget() } }),
+      ], { ...options, env: { CARGO_TARGET_DIR: cargoTarget() } });
+    },
   },
 ];
 
@@ -73,6 +78,14 @@ export async function moduleFlags(): Promise<string[]> {
   // The lock file is kept where JSR does not resolve, so it never holds what JSR would add.
   if (!standIns) return ["--no-lock"];
   return ci ? [...flags, "--frozen"] : flags;
+}
+
+/** Not every Rust toolchain has these; none is needed to build or to run the tests. */
+async function needsComponent(command: string, component: string): Promise<void> {
+  if (await exists("cargo", command, "--version")) return;
+  throw new Unavailable(
+    `cargo ${command} is missing; to get it, run: rustup component add ${component}`,
+  );
 }
 
 async function succeeds(
