@@ -140,10 +140,9 @@ function signalGroup(child: Deno.ChildProcess, signal: Deno.Signal): void {
   }
 }
 
-/** The programs write to a pipe, so they are told that colours are welcome where they are. */
+/** The programs write to a pipe; ours may be a terminal. Deno's own colours need no word. */
 function colours(): Record<string, string> {
-  if (!Deno.stdout.isTerminal() || Deno.noColor) return {};
-  return { CARGO_TERM_COLOR: "always", FORCE_COLOR: "1" };
+  return Deno.stdout.isTerminal() ? { CARGO_TERM_COLOR: "always" } : { NO_COLOR: "1" };
 }
 
 /** The text without terminal colours. */
