@@ -4,7 +4,7 @@
 
 import type { Html } from "./html.ts";
 
-/** A display: media type to content. Every bundle made here has `text/markup` and `text/plain`. */
+/** A display: media type to content. Every bundle made here has `text/html` and `text/plain`. */
 export type MediaBundle = Record<string, string | object>;
 
 /**

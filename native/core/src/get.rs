@@ -67,7 +67,7 @@ pub struct GetRequest {
     /// Read only if the ETag is this.
     pub if_match: Option<String>,
     /// Refuse a body of more bytes before reading it, and say so with this hint.
-    pub limit: Option<(u64, &'static str)>,
+    pub limit: Option<(u64, String)>,
     /// Who is told how far it is.
     pub progress: Option<Arc<dyn Progress>>,
 }
@@ -165,9 +165,9 @@ async fn read(
     };
     let length = announced(&first, request.span)?;
     let stat = told(&first, length);
-    if let Some((limit, hint)) = request.limit.filter(|(limit, _)| length > *limit) {
+    if let Some((limit, hint)) = request.limit.as_ref().filter(|(limit, _)| length > *limit) {
         let message = format!("{length} bytes are more than the {limit} that fit");
-        return Err(Error::invalid(message).hint(hint));
+        return Err(Error::invalid(message).hint(hint.as_str()));
     }
     let mut place = match destination {
         Destination::Target(target) => {

@@ -26,7 +26,7 @@ pub use client::{Client, ClientOptions, CredentialsOption};
 pub use credentials::Surroundings;
 pub use delete::delete;
 pub use error::Error;
-pub use gate::{Gate, Gatekeeper, Need};
+pub use gate::{Answer, Gate, Gatekeeper, Need};
 pub use get::{Destination, GetRequest, Got, Progress, Span, Target, get};
 pub use list::{Entry, ListRequest, Page, list};
 pub use put::{PutRequest, put};

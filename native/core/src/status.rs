@@ -68,6 +68,10 @@ statuses! {
     23 BucketUnavailable: "InvalidInputError", false;
     /// The bucket still holds objects.
     24 BucketNotEmpty: "InvalidInputError", false;
+    /// A buffer was used after it was disposed, adopted or transferred.
+    25 BufferGone: "InvalidInputError", false;
+    /// A client was used after it was disposed.
+    26 ClientGone: "InvalidInputError", false;
     /// A condition such as `ifMatch` does not hold.
     30 PreconditionFailed: "PreconditionFailedError", false;
     /// The object changed while it was read.
@@ -106,6 +110,10 @@ statuses! {
     91 CredentialsFailed: "CredentialsError", false;
     /// dipper or the server does not do that.
     100 Unsupported: "UnsupportedError", false;
+    /// The native library was not found, or is not the one that belongs to this module.
+    101 LibraryNotLoaded: "UnsupportedError", false;
+    /// V8 lacks a feature; the message names the flag.
+    102 FeatureDisabled: "UnsupportedError", false;
     /// A defect of dipper.
     110 Internal: "InternalError", false;
     /// A handle that was released, or never given out.

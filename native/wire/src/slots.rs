@@ -89,6 +89,12 @@ impl<T> SlotTable<T> {
 
     /// Puts a thing into the table. `None` when 16 million things are in it already.
     pub fn insert(&self, content: T) -> Option<Handle> {
+        self.insert_with(|_| content)
+    }
+
+    /// Puts a thing into the table that wants to know its own handle. The table is locked
+    /// while it is made: keep it short.
+    pub fn insert_with(&self, make: impl FnOnce(Handle) -> T) -> Option<Handle> {
         let mut slots = self.lock();
         let index = match slots.free.pop() {
             Some(index) => index,
@@ -98,10 +104,11 @@ impl<T> SlotTable<T> {
             }
             None => return None,
         };
-        slots.used += 1;
         let slot = slots.slots.get_mut(index as usize)?;
-        slot.content = Some(content);
-        Some(Handle { index, generation: slot.generation })
+        let handle = Handle { index, generation: slot.generation };
+        slot.content = Some(make(handle));
+        slots.used += 1;
+        Some(handle)
     }
 
     /// Takes a thing out. A second call with the same handle is an error.
@@ -155,6 +162,15 @@ impl<T> SlotTable<T> {
                 .collect()
         };
         handles.into_iter().filter_map(|handle| self.remove(handle).ok()).collect()
+    }
+
+    /// Looks at everything in place. The table is locked meanwhile: keep it short.
+    pub fn for_each(&self, mut look: impl FnMut(&mut T)) {
+        for slot in &mut self.lock().slots {
+            if let Some(content) = &mut slot.content {
+                look(content);
+            }
+        }
     }
 
     /// How many things are in the table.
@@ -246,6 +262,16 @@ mod tests {
             }
         });
         assert!(table.is_empty());
+    }
+
+    #[test]
+    fn a_thing_may_know_its_own_handle() {
+        let table = SlotTable::new();
+        let handle = table.insert_with(|handle| handle).unwrap();
+        assert_eq!(table.with(handle, |content| *content), Ok(handle));
+        let mut seen = 0;
+        table.for_each(|_| seen += 1);
+        assert_eq!(seen, 1);
     }
 
     #[test]

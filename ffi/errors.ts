@@ -1,0 +1,153 @@
+// The errors that users see, and the one place where a status becomes a class.
+
+import { type ErrorDetails, STATUS } from "./symbols.ts";
+import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
+import { showError } from "../jupyter/show_error.ts";
+
+/** Why an operation failed: one of a fixed set of codes, such as `"NoSuchKey"`. */
+export type ErrorCode = (typeof STATUS)[keyof typeof STATUS]["code"];
+
+/** What an error tells beside its message. */
+export interface ErrorFacts {
+  /** Why it failed. */
+  code: ErrorCode;
+  /** The operation that failed, such as `"get"`. */
+  operation: string;
+  /** The URI that it was about. */
+  uri?: string | undefined;
+  /** The HTTP status of the answer, where there was one. */
+  status?: number | undefined;
+  /** The id that the server gave the request. */
+  requestId?: string | undefined;
+  /** What to do about it. */
+  hint?: string | undefined;
+}
+
+/**
+ * The base of every error that dipper throws. The message stands alone: it says what happened, to
+ * what, and what to do. An aborted call is the exception: it rejects with `signal.reason`.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   file("s3:/typo");
+ * } catch (error) {
+ *   if (error instanceof DipperError) console.log(error.code, error.hint);
+ * }
+ * ```
+ */
+export class DipperError extends Error {
+  /** Why it failed: one of a fixed set, such as `"NoSuchKey"`. */
+  readonly code: ErrorCode;
+  /** The operation that failed, such as `"get"`. */
+  readonly operation: string;
+  /** The URI that it was about. */
+  declare readonly uri?: string;
+  /** The HTTP status of the answer, where there was one. */
+  declare readonly status?: number;
+  /** The id that the server gave the request. */
+  declare readonly requestId?: string;
+  /** Whether the same call may succeed later. */
+  readonly retryable: boolean;
+  /** What to do about it. */
+  declare readonly hint?: string;
+  /** The memory that a failed `into` hands back. */
+  declare target?: Uint8Array;
+
+  /** Makes an error from a sentence and what else is known. */
+  constructor(message: string, facts: ErrorFacts) {
+    super(facts.hint === undefined ? message : `${message}; ${facts.hint}`);
+    this.name = new.target.name;
+    this.code = facts.code;
+    this.operation = facts.operation;
+    this.retryable = statusOf(facts.code).retryable;
+    if (facts.uri !== undefined) this.uri = facts.uri;
+    if (facts.status !== undefined) this.status = facts.status;
+    if (facts.requestId !== undefined) this.requestId = facts.requestId;
+    if (facts.hint !== undefined) this.hint = facts.hint;
+  }
+
+  /** Shows the error when it is the value of a notebook cell. */
+  [JUPYTER_DISPLAY](): MediaBundle {
+    return showError(this);
+  }
+}
+
+/** The object or the bucket does not exist. */
+export class NotFoundError extends DipperError {}
+/** The server refuses these credentials this operation. */
+export class AccessDeniedError extends DipperError {}
+/** The caller gave something that cannot be meant. */
+export class InvalidInputError extends DipperError {}
+/** A condition such as `ifMatch` does not hold, or the object changed while it was read. */
+export class PreconditionFailedError extends DipperError {}
+/** The bytes are not those that were stored. */
+export class IntegrityError extends DipperError {}
+/** Nobody answered in time, or the connection stalled. */
+export class TimeoutError extends DipperError {}
+/** The server cannot be reached, fails, or is none. */
+export class NetworkError extends DipperError {}
+/** The bytes do not fit the memory that may be held. */
+export class BudgetExceededError extends DipperError {}
+/** Deno's permissions do not allow it; the message names every missing flag. */
+export class PermissionError extends DipperError {}
+/** No credentials were found, or their provider failed. */
+export class CredentialsError extends DipperError {}
+/** Some of many transfers failed. */
+export class TransferError extends DipperError {}
+/** dipper, the server or this program cannot do that. */
+export class UnsupportedError extends DipperError {}
+/** A defect of dipper. */
+export class InternalError extends DipperError {}
+
+const CLASSES = {
+  NotFoundError,
+  AccessDeniedError,
+  InvalidInputError,
+  PreconditionFailedError,
+  IntegrityError,
+  TimeoutError,
+  NetworkError,
+  BudgetExceededError,
+  PermissionError,
+  CredentialsError,
+  UnsupportedError,
+  InternalError,
+} as const satisfies Record<
+  (typeof STATUS)[keyof typeof STATUS]["className"],
+  typeof DipperError
+>;
+
+type Status = (typeof STATUS)[keyof typeof STATUS];
+
+const STATUS_BY_CODE: ReadonlyMap<string, Status> = new Map(
+  Object.values(STATUS).map((status) => [status.code, status]),
+);
+
+function statusOf(code: ErrorCode): Status {
+  return STATUS_BY_CODE.get(code) ?? STATUS[110];
+}
+
+/** The error for what the native side reports. */
+export function errorOf(details: ErrorDetails, operation?: string): DipperError {
+  const known: Record<number, Status | undefined> = STATUS;
+  const status = known[details.status] ?? STATUS[110];
+  return new CLASSES[status.className](details.message, {
+    code: status.code,
+    operation: operation ?? details.operation,
+    uri: details.uri,
+    status: details.httpStatus,
+    requestId: details.requestId,
+    hint: details.hint,
+  });
+}
+
+/** The error for bad input, found before anything is sent. */
+export function invalidInput(
+  operation: string,
+  message: string,
+  hint: string,
+  uri?: string,
+): InvalidInputError {
+  return new InvalidInputError(message, { code: "InvalidInput", operation, hint, uri });
+}

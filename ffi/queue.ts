@@ -1,0 +1,250 @@
+// The completion queue of this isolate: requests go down as JSON, completions come up as records.
+//
+// Native threads wake the event loop once for many completions; one plain call then drains all
+// that is ready. Every operation ends exactly once. While any is under way the program stays
+// alive; an idle queue lets it end.
+
+import { type DipperError, errorOf, InternalError } from "./errors.ts";
+import { type Library, library } from "./library.ts";
+import { isGranted, request } from "./permissions.ts";
+import {
+  type AskHandle,
+  type BufferHandle,
+  type ErrorDetails,
+  KIND,
+  type OperationHandle,
+  type Question,
+  type QueueHandle,
+  RECORD,
+  type Submission,
+} from "./symbols.ts";
+
+/** How far an operation is. */
+export interface Progress {
+  /** Bytes that are done. */
+  bytes: number;
+  /** Bytes in all. */
+  total: number;
+}
+
+/** How to run an operation. */
+export interface SubmitOptions {
+  /** Ends the operation early; the call then rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** Told how far it is, at most ten times a second. */
+  onProgress?: ((progress: Progress) => void) | undefined;
+  /** Private memory that the operation fills. Nobody else may reach it until the end. */
+  target?: Uint8Array<ArrayBuffer> | undefined;
+  /** The rejection for an operation that ends because its client was disposed. */
+  onCancelled?: (() => unknown) | undefined;
+}
+
+/** How an operation ended well. */
+export interface Completed {
+  /** A handle or a number, depending on the operation. */
+  value: number;
+  /** How many bytes it was about. */
+  extent: number;
+  /** The result's message, if it has one. */
+  payload: unknown;
+}
+
+interface Pending {
+  operation: string;
+  resolve(completed: Completed): void;
+  reject(reason: unknown): void;
+  options: SubmitOptions;
+  onAbort: (() => void) | undefined;
+  /** What a progress listener threw: the operation ends with it. */
+  thrown?: { reason: unknown };
+}
+
+/** Links that cannot be routed are for credentials: only looked up, never asked for. */
+const METADATA_HOSTS = ["169.254.169.254:80", "169.254.170.2:80", "169.254.170.23:80"];
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+class Queue {
+  readonly #library: Library;
+  readonly handle: QueueHandle;
+  readonly #pending = new Map<number, Pending>();
+  #batch: { submission: Submission; pending: Pending }[] = [];
+  #room = new ArrayBuffer(64 * 1024);
+  #draining = false;
+
+  constructor(loaded: Library) {
+    this.#library = loaded;
+    this.handle = loaded.checked(loaded.node.open(() => this.#drain())) as QueueHandle;
+  }
+
+  submit(submission: Submission, options: SubmitOptions): Promise<Completed> {
+    const { signal, target } = options;
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (this.#pending.size === 0 && this.#batch.length === 0) this.#library.node.hold();
+    return new Promise((resolve, reject) => {
+      const operation = submission.request.operation;
+      const pending: Pending = { operation, resolve, reject, options, onAbort: undefined };
+      if (target === undefined) {
+        if (this.#batch.push({ submission, pending }) === 1) queueMicrotask(() => this.#flush());
+      } else {
+        const message = encoder.encode(JSON.stringify(submission));
+        this.#start(this.#library.native.submitInto(this.handle, message, target), pending);
+      }
+    });
+  }
+
+  /** Sends all that was submitted in this turn with one call. */
+  #flush(): void {
+    const batch = this.#batch;
+    this.#batch = [];
+    const message = encoder.encode(JSON.stringify(batch.map(({ submission }) => submission)));
+    const handles = new Float64Array(batch.length);
+    try {
+      this.#library.native.submit(this.handle, message, new Uint8Array(handles.buffer));
+    } catch (error) {
+      for (const { pending } of batch) pending.reject(error);
+      this.#idle();
+      return;
+    }
+    batch.forEach(({ pending }, index) => this.#start(handles[index] as OperationHandle, pending));
+  }
+
+  #start(handle: OperationHandle, pending: Pending): void {
+    this.#pending.set(handle, pending);
+    const { signal } = pending.options;
+    if (signal === undefined) return;
+    const cancel = () => void this.#library.native.cancel(handle);
+    pending.onAbort = cancel;
+    if (signal.aborted) cancel();
+    else signal.addEventListener("abort", cancel, { once: true });
+  }
+
+  #idle(): void {
+    if (this.#pending.size === 0 && this.#batch.length === 0) this.#library.node.release();
+  }
+
+  #drain(): void {
+    // A listener that blocks on a prompt may let the event loop in again.
+    if (this.#draining) return;
+    this.#draining = true;
+    try {
+      const { native } = this.#library;
+      while (true) {
+        const room = new Uint8Array(this.#room);
+        const written = native.drain(this.handle, room);
+        if (written > 0) {
+          this.#read(written);
+          continue;
+        }
+        const needed = native.nextRecord(this.handle);
+        if (needed === 0) break;
+        if (needed > this.#room.byteLength) this.#room = new ArrayBuffer(2 * needed);
+      }
+    } finally {
+      this.#draining = false;
+    }
+  }
+
+  #read(written: number): void {
+    const doubles = new Float64Array(this.#room);
+    const words = new Uint32Array(this.#room);
+    for (let at = 0; at < written;) {
+      const payload = words[(at + RECORD.payload) / 4] ?? 0;
+      const start = at + RECORD.size;
+      this.#take(
+        words[(at + RECORD.kind) / 4] ?? 0,
+        doubles[(at + RECORD.operation) / 8] ?? 0,
+        doubles[(at + RECORD.value) / 8] ?? 0,
+        doubles[(at + RECORD.extent) / 8] ?? 0,
+        payload === 0 ? undefined : this.#json(start, payload),
+      );
+      at = start + Math.ceil(payload / 8) * 8;
+    }
+  }
+
+  #json(start: number, length: number): unknown {
+    return JSON.parse(decoder.decode(new Uint8Array(this.#room, start, length)));
+  }
+
+  #take(kind: number, handle: number, value: number, extent: number, payload: unknown): void {
+    if (kind === KIND.Ask) {
+      this.#answer(handle as AskHandle, payload as Question);
+      return;
+    }
+    const pending = this.#pending.get(handle);
+    if (pending === undefined) return;
+    if (kind === KIND.Progress) {
+      this.#report(handle as OperationHandle, pending, { bytes: value, total: extent });
+      return;
+    }
+    this.#pending.delete(handle);
+    this.#idle();
+    const { signal } = pending.options;
+    if (pending.onAbort !== undefined) signal?.removeEventListener("abort", pending.onAbort);
+    const stopped = pending.thrown ?? (signal?.aborted ? { reason: signal.reason } : undefined);
+    if (kind === KIND.Done) {
+      if (stopped === undefined) {
+        pending.resolve({ value, extent, payload });
+        return;
+      }
+      // It finished before it noticed: what it brought is not wanted any more.
+      if (pending.operation === "get" && value !== 0) {
+        this.#library.native.bufferRelease(value as BufferHandle);
+      }
+    }
+    pending.reject(stopped === undefined ? this.#failure(kind, pending, payload) : stopped.reason);
+  }
+
+  #failure(kind: number, pending: Pending, payload: unknown): unknown {
+    if (kind === KIND.Failed) return errorOf(payload as ErrorDetails);
+    return pending.options.onCancelled?.() ?? cancelledError(pending.operation);
+  }
+
+  #report(handle: OperationHandle, pending: Pending, progress: Progress): void {
+    if (pending.thrown !== undefined || pending.options.signal?.aborted) return;
+    try {
+      pending.options.onProgress?.(progress);
+    } catch (reason) {
+      pending.thrown = { reason };
+      this.#library.native.cancel(handle);
+    }
+  }
+
+  #answer(ask: AskHandle, question: Question): void {
+    const { native, node } = this.#library;
+    if (question.kind === "collect") {
+      node.nudge(question.bytes);
+      // Finalizers run when the event loop turns.
+      setTimeout(() => native.answer(ask, 1), 0);
+      return;
+    }
+    const need = { name: "net", host: question.host } as const;
+    const granted = METADATA_HOSTS.includes(question.host) ? isGranted(need) : request(need);
+    native.answer(ask, granted ? 1 : 0);
+  }
+}
+
+function cancelledError(operation: string): DipperError {
+  return new InternalError("the operation was cancelled", { code: "Cancelled", operation });
+}
+
+let opened: Queue | undefined;
+
+function queue(): Queue {
+  return opened ??= new Queue(library());
+}
+
+/** What names this isolate's queue to the native side. */
+export function queueHandle(): QueueHandle {
+  return queue().handle;
+}
+
+/** Starts an operation; settles when its completion comes up. */
+export function submit(submission: Submission, options: SubmitOptions = {}): Promise<Completed> {
+  try {
+    return queue().submit(submission, options);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}

@@ -1,0 +1,282 @@
+// An allocation that Rust made, with the one array buffer over it.
+//
+// The engine's backing store owns the memory, so no program can read or write it after it is
+// freed: `dispose()` detaches every view, and a view that is still read elsewhere (a Worker, a
+// stream, an operation of Deno's) keeps the memory alive. There is never a second mapping that
+// JavaScript reads: where one is asked for, the first is detached.
+
+import { type DipperError, InvalidInputError, UnsupportedError } from "./errors.ts";
+import { library, libraryNeeds } from "./library.ts";
+import { mapBuffer } from "./memory.ts";
+import { ensure, isGranted, permissionError } from "./permissions.ts";
+import { queueHandle } from "./queue.ts";
+import type { BufferHandle } from "./symbols.ts";
+import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
+import { type BytesLike, describeBytes, showBytes } from "../jupyter/show_bytes.ts";
+
+/** Makes a `RustBuffer` over a native buffer that an operation filled. */
+export let wrapBuffer: (handle: BufferHandle) => RustBuffer;
+/** The native buffer of a `RustBuffer`; undefined for an empty one. Throws for one that is gone. */
+export let handleOf: (buffer: RustBuffer, operation: string) => BufferHandle | undefined;
+
+/** Keeps the owner alive for as long as an unsafe view is reachable. */
+const owners = new WeakMap<ArrayBuffer, ArrayBuffer>();
+
+type State = "held" | "unsafe" | "disposed" | "adopted";
+
+/**
+ * Memory that Rust owns, read and written from JavaScript without a copy.
+ *
+ * Borrow it with {@linkcode RustBuffer.view}, move it out with {@linkcode RustBuffer.adopt}, copy
+ * it with {@linkcode RustBuffer.toBytes}. A buffer that is forgotten is collected like any other
+ * object; `using` or {@linkcode RustBuffer.dispose} frees it at once.
+ *
+ * @example
+ * ```ts
+ * using buffer = new RustBuffer(4);
+ * buffer.view().set([1, 2, 3, 4]);
+ * console.log(buffer.view()); // Uint8Array(4) [ 1, 2, 3, 4 ]
+ * ```
+ */
+export class RustBuffer implements Disposable {
+  static {
+    wrapBuffer = (handle) => new RustBuffer(handle, FILLED);
+    handleOf = (buffer, operation) => {
+      buffer.#require(operation);
+      return buffer.byteLength === 0 ? undefined : buffer.#handle;
+    };
+  }
+
+  readonly #handle: BufferHandle;
+  /** The owner of the memory. Detached once the buffer is gone. */
+  #memory: ArrayBuffer;
+  #view: Uint8Array<ArrayBuffer> | undefined;
+  #unsafe: ArrayBuffer | undefined;
+  #state: State = "held";
+
+  /**
+   * Reserves zeroed memory, at a 64-byte boundary.
+   *
+   * @param byteLength How many bytes: a whole number, zero or more.
+   * @throws {InvalidInputError} For anything else.
+   * @throws {BudgetExceededError} When the bytes do not fit the memory budget, or the system has
+   * none left.
+   *
+   * @example
+   * ```ts
+   * using buffer = new RustBuffer(1 << 20);
+   * console.log(buffer.byteLength); // 1048576
+   * ```
+   */
+  constructor(byteLength: number);
+  /** @internal */
+  constructor(handle: BufferHandle, filled: typeof FILLED);
+  constructor(given: number, filled?: typeof FILLED) {
+    if (filled === FILLED) {
+      this.#handle = given as BufferHandle;
+    } else {
+      if (typeof given !== "number" || !Number.isSafeInteger(given) || given < 0) {
+        throw new InvalidInputError(`a RustBuffer cannot have ${String(given)} bytes`, {
+          code: "InvalidInput",
+          operation: "new RustBuffer",
+          hint: "pass a whole number of bytes, zero or more",
+        });
+      }
+      ensure("new RustBuffer", libraryNeeds());
+      this.#handle = library().native.bufferNew(queueHandle(), given);
+    }
+    this.#memory = mapBuffer(this.#handle);
+  }
+
+  /** How many bytes it holds; 0 once it is disposed, adopted or transferred. */
+  get byteLength(): number {
+    return this.#memory.byteLength;
+  }
+
+  /**
+   * Where the bytes start, for other FFI code; `null` for an empty buffer and for one that is
+   * gone. The address is good until the buffer is disposed or the adopted memory is collected.
+   */
+  get pointer(): Deno.PointerValue {
+    const address = this.#address();
+    return address === undefined ? null : Deno.UnsafePointer.create(BigInt(address));
+  }
+
+  /**
+   * Borrows the bytes: the one `Uint8Array` over them. It is detached, and reads as length 0, when
+   * the buffer is disposed, adopted, or seen through `unsafeView()`.
+   *
+   * @throws {InvalidInputError} When the buffer is gone.
+   *
+   * @example
+   * ```ts
+   * using buffer = new RustBuffer(4);
+   * buffer.view().fill(7);
+   * ```
+   */
+  view(): Uint8Array<ArrayBuffer> {
+    this.#require("view");
+    if (this.#state === "unsafe") this.#closeUnsafe();
+    return this.#view ??= new Uint8Array(this.#memory);
+  }
+
+  /**
+   * Moves the memory out: the `ArrayBuffer` owns it from here on, and it is freed after its last
+   * holder, in whatever Worker. This buffer is empty afterwards and earlier views are detached.
+   *
+   * @param options `immutable: true` gives a buffer that nobody can write, transfer or detach.
+   * @throws {InvalidInputError} When the buffer is gone.
+   * @throws {UnsupportedError} When `immutable` is asked for and V8's flag for it is off.
+   *
+   * @example
+   * ```ts
+   * const buffer = new RustBuffer(8);
+   * const numbers = new Float64Array(buffer.adopt());
+   * console.log(numbers.length, buffer.byteLength); // 1 0
+   * ```
+   */
+  adopt(options: { immutable?: boolean } = {}): ArrayBuffer {
+    this.#require("adopt");
+    const memory = this.#memory as ArrayBuffer & { transferToImmutable?: () => ArrayBuffer };
+    if (options.immutable === true && memory.transferToImmutable === undefined) {
+      throw new UnsupportedError("immutable array buffers are switched off", {
+        code: "FeatureDisabled",
+        operation: "adopt",
+        hint: "start Deno with --v8-flags=--js-immutable-arraybuffer, or set DENO_V8_FLAGS",
+      });
+    }
+    if (this.#state === "unsafe") this.#closeUnsafe();
+    if (this.byteLength > 0) library().native.bufferAdopt(this.#handle);
+    const adopted = options.immutable === true && memory.transferToImmutable !== undefined
+      ? memory.transferToImmutable()
+      : memory.transfer();
+    this.#end("adopted");
+    return adopted;
+  }
+
+  /**
+   * Copies the bytes into ordinary memory of JavaScript.
+   *
+   * @throws {InvalidInputError} When the buffer is gone.
+   *
+   * @example
+   * ```ts
+   * using buffer = new RustBuffer(4);
+   * const copy = buffer.toBytes();
+   * ```
+   */
+  toBytes(): Uint8Array<ArrayBuffer> {
+    this.#require("toBytes");
+    return new Uint8Array(this.#memory).slice();
+  }
+
+  /**
+   * An `ArrayBuffer` over the same address, made by `Deno.UnsafePointerView`, for code that wants
+   * one. Nothing frees or protects it: reading it after the memory is gone is undefined behaviour.
+   * It takes the place of the view, which is detached; `view()`, `adopt()` and `dispose()` detach
+   * it in turn. A copy that was transferred elsewhere is beyond their reach.
+   *
+   * @throws {PermissionError} Without `--allow-ffi` for all libraries.
+   * @throws {InvalidInputError} When the buffer is gone.
+   *
+   * @example
+   * ```ts
+   * using buffer = new RustBuffer(4);
+   * const bytes = new Uint8Array(buffer.unsafeView());
+   * console.log(bytes.length); // 4
+   * ```
+   */
+  unsafeView(): ArrayBuffer {
+    this.#require("unsafeView");
+    if (this.#unsafe !== undefined && !this.#unsafe.detached) return this.#unsafe;
+    if (!isGranted({ name: "ffi" })) throw permissionError("unsafeView", ["--allow-ffi"]);
+    const { pointer } = this;
+    if (pointer === null) return this.view().buffer;
+    const unsafe = Deno.UnsafePointerView.getArrayBuffer(pointer, this.byteLength);
+    // Detaches the safe view: from here on the memory has this one reader.
+    this.#memory = this.#memory.transfer();
+    this.#view = undefined;
+    owners.set(unsafe, this.#memory);
+    this.#unsafe = unsafe;
+    this.#state = "unsafe";
+    return unsafe;
+  }
+
+  /** Frees the memory at once and detaches every view. Twice is harmless. */
+  dispose(): void {
+    if (this.#isGone()) return;
+    if (this.#state === "unsafe") this.#closeUnsafe();
+    this.#memory.transfer(0);
+    this.#end("disposed");
+  }
+
+  /** Frees the memory at the end of a `using` block. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Shows the bytes in a notebook. */
+  [JUPYTER_DISPLAY](): MediaBundle {
+    return showBytes(this.#shown());
+  }
+
+  /** Shows the bytes in a terminal. */
+  [Symbol.for("Deno.customInspect")](): string {
+    return describeBytes(this.#shown());
+  }
+
+  #address(): number | undefined {
+    if (this.#isGone() || this.byteLength === 0) return undefined;
+    return library().native.bufferAddress(this.#handle);
+  }
+
+  #isGone(): boolean {
+    return this.#state === "disposed" || this.#state === "adopted" || this.#memory.detached;
+  }
+
+  #require(operation: string): void {
+    if (this.#isGone()) throw this.#goneError(operation);
+  }
+
+  #goneError(operation: string): DipperError {
+    const [happened, hint] = this.#state === "disposed"
+      ? ["was disposed", "use it before dispose() or before the end of its using block"]
+      : this.#state === "adopted"
+      ? ["was moved out by adopt()", "use the ArrayBuffer that adopt() returned"]
+      : ["was transferred through its view", "use it where it was transferred to"];
+    return new InvalidInputError(`${operation}: this RustBuffer ${happened}`, {
+      code: "BufferGone",
+      operation,
+      hint,
+    });
+  }
+
+  #closeUnsafe(): void {
+    if (this.#unsafe !== undefined && !this.#unsafe.detached) this.#unsafe.transfer(0);
+    this.#unsafe = undefined;
+    this.#state = "held";
+  }
+
+  #end(state: State): void {
+    this.#state = state;
+    this.#view = undefined;
+    this.#unsafe = undefined;
+  }
+
+  #shown(): BytesLike {
+    const gone = this.#isGone();
+    const address = this.#address();
+    return {
+      bytes: gone ? new Uint8Array(0) : new Uint8Array(this.#unsafe ?? this.#memory),
+      state: gone
+        ? this.#state === "adopted" ? "adopted" : "disposed"
+        : this.#state === "unsafe"
+        ? "unsafe"
+        : "borrowed",
+      className: "RustBuffer",
+      ...(address === undefined ? {} : { address: `0x${address.toString(16)}` }),
+    };
+  }
+}
+
+const FILLED = Symbol("filled");

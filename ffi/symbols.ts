@@ -1,0 +1,248 @@
+// Rendered from native/capi/src/abi.rs by its test. Do not edit: change the declaration.
+// deno-fmt-ignore-file
+// deno-lint-ignore-file
+
+export type QueueHandle = number & { readonly __handle: "QueueHandle" };
+export type BufferHandle = number & { readonly __handle: "BufferHandle" };
+export type ClientHandle = number & { readonly __handle: "ClientHandle" };
+export type ServerHandle = number & { readonly __handle: "ServerHandle" };
+export type OperationHandle = number & { readonly __handle: "OperationHandle" };
+export type AskHandle = number & { readonly __handle: "AskHandle" };
+
+/** Changes whenever the boundary does. */
+export const ABI_HASH = 1701666528226719;
+
+/** Every exported function, as `Deno.dlopen` wants it. */
+export const symbols = {
+  dipper_abi_hash: { parameters: [], result: "f64" },
+  dipper_last_error: { parameters: ["buffer", "f64"], result: "f64" },
+  dipper_memory: { parameters: ["buffer", "f64"], result: "f64" },
+  dipper_buffer_new: { parameters: ["f64", "f64"], result: "f64" },
+  dipper_buffer_address: { parameters: ["f64"], result: "f64" },
+  dipper_buffer_adopt: { parameters: ["f64"], result: "f64" },
+  dipper_buffer_release: { parameters: ["f64"], result: "f64" },
+  dipper_client_new: { parameters: ["f64", "buffer", "f64"], result: "f64" },
+  dipper_client_release: { parameters: ["f64"], result: "f64" },
+  dipper_submit: { parameters: ["f64", "buffer", "f64", "buffer", "f64"], result: "f64" },
+  dipper_submit_into: { parameters: ["f64", "buffer", "f64", "buffer", "f64"], result: "f64" },
+  dipper_cancel: { parameters: ["f64"], result: "f64" },
+  dipper_drain: { parameters: ["f64", "buffer", "f64"], result: "f64" },
+  dipper_next_record: { parameters: ["f64"], result: "f64" },
+  dipper_answer: { parameters: ["f64", "f64"], result: "f64" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** The boundary, with checked results: an error is thrown, never returned. */
+export interface Native {
+  /** A number that changes whenever the boundary does. */
+  abiHash(): number;
+  /** Writes the details of this thread's last error as JSON; returns their length, and writes nothing when the room is too small. */
+  lastError(room: Uint8Array<ArrayBuffer>): number;
+  /** Writes the process-wide memory report as six doubles. */
+  memory(room: Uint8Array<ArrayBuffer>): number;
+  /** Reserves a zeroed buffer of so many bytes. */
+  bufferNew(queue: QueueHandle, length: number): BufferHandle;
+  /** Where a buffer's bytes start. */
+  bufferAddress(buffer: BufferHandle): number;
+  /** From here on the collector owns the buffer: its bytes leave the budget. */
+  bufferAdopt(buffer: BufferHandle): number;
+  /** Frees a buffer that was never mapped. */
+  bufferRelease(buffer: BufferHandle): number;
+  /** Makes a client from `ClientRequest` JSON. */
+  clientNew(queue: QueueHandle, request: Uint8Array<ArrayBuffer>): ClientHandle;
+  /** Forgets a client; its operations end as cancelled. */
+  clientRelease(client: ClientHandle): number;
+  /** Starts the operations that `Submission[]` JSON describes; writes their handles as doubles, in order. */
+  submit(queue: QueueHandle, requests: Uint8Array<ArrayBuffer>, handles: Uint8Array<ArrayBuffer>): number;
+  /** Starts a read into memory that stays valid and untouched until the completion. */
+  submitInto(queue: QueueHandle, request: Uint8Array<ArrayBuffer>, target: Uint8Array<ArrayBuffer>): OperationHandle;
+  /** Ends an operation early. Unknown operations have ended already: no error. */
+  cancel(operation: OperationHandle): number;
+  /** Writes completion records that are ready; returns the bytes written. */
+  drain(queue: QueueHandle, room: Uint8Array<ArrayBuffer>): number;
+  /** How many bytes the next completion record needs; zero when none is ready. */
+  nextRecord(queue: QueueHandle): number;
+  /** Answers a question: zero refuses, anything else grants. */
+  answer(ask: AskHandle, granted: number): number;
+}
+
+/** Binds the functions of a loaded library. `checked` throws for a negative answer. */
+export function bind(
+  symbols: Deno.DynamicLibrary<typeof import("./symbols.ts").symbols>["symbols"],
+  checked: (answer: number) => number,
+): Native {
+  return {
+    abiHash: () => checked(symbols.dipper_abi_hash()),
+    lastError: (room) => checked(symbols.dipper_last_error(room, room.byteLength)),
+    memory: (room) => checked(symbols.dipper_memory(room, room.byteLength)),
+    bufferNew: (queue, length) => checked(symbols.dipper_buffer_new(queue, length)) as BufferHandle,
+    bufferAddress: (buffer) => checked(symbols.dipper_buffer_address(buffer)),
+    bufferAdopt: (buffer) => checked(symbols.dipper_buffer_adopt(buffer)),
+    bufferRelease: (buffer) => checked(symbols.dipper_buffer_release(buffer)),
+    clientNew: (queue, request) => checked(symbols.dipper_client_new(queue, request, request.byteLength)) as ClientHandle,
+    clientRelease: (client) => checked(symbols.dipper_client_release(client)),
+    submit: (queue, requests, handles) => checked(symbols.dipper_submit(queue, requests, requests.byteLength, handles, handles.byteLength)),
+    submitInto: (queue, request, target) => checked(symbols.dipper_submit_into(queue, request, request.byteLength, target, target.byteLength)) as OperationHandle,
+    cancel: (operation) => checked(symbols.dipper_cancel(operation)),
+    drain: (queue, room) => checked(symbols.dipper_drain(queue, room, room.byteLength)),
+    nextRecord: (queue) => checked(symbols.dipper_next_record(queue)),
+    answer: (ask, granted) => checked(symbols.dipper_answer(ask, granted)),
+  };
+}
+
+/** The fixed part of a completion record: its size and offsets in bytes. */
+export const RECORD = { size: 40, operation: 0, value: 8, extent: 16, kind: 24, status: 28, payload: 32 } as const;
+
+/** What a record tells. */
+export const KIND = { Done: 1, Failed: 2, Cancelled: 3, Progress: 4, Ask: 5 } as const;
+
+/** Every status: its code, its class and whether trying again may help. */
+export const STATUS = {
+  /** The bucket holds no object under this key. */
+  1: { code: "NoSuchKey", className: "NotFoundError", retryable: false },
+  /** The bucket does not exist. */
+  2: { code: "NoSuchBucket", className: "NotFoundError", retryable: false },
+  /** The server says "not found" and no more. */
+  3: { code: "NotFound", className: "NotFoundError", retryable: false },
+  /** The server refuses these credentials this operation. */
+  10: { code: "AccessDenied", className: "AccessDeniedError", retryable: false },
+  /** The server does not know the access key. */
+  11: { code: "InvalidAccessKey", className: "AccessDeniedError", retryable: false },
+  /** The signature is wrong: most often the secret key. */
+  12: { code: "WrongSignature", className: "AccessDeniedError", retryable: false },
+  /** The session token or the signature is too old, or this clock is wrong. */
+  13: { code: "Expired", className: "AccessDeniedError", retryable: false },
+  /** The caller gave something that cannot be meant. */
+  20: { code: "InvalidInput", className: "InvalidInputError", retryable: false },
+  /** The server calls the request malformed. */
+  21: { code: "InvalidRequest", className: "InvalidInputError", retryable: false },
+  /** The asked range lies outside the object. */
+  22: { code: "InvalidRange", className: "InvalidInputError", retryable: false },
+  /** The bucket name breaks S3's rules or is taken. */
+  23: { code: "BucketUnavailable", className: "InvalidInputError", retryable: false },
+  /** The bucket still holds objects. */
+  24: { code: "BucketNotEmpty", className: "InvalidInputError", retryable: false },
+  /** A buffer was used after it was disposed, adopted or transferred. */
+  25: { code: "BufferGone", className: "InvalidInputError", retryable: false },
+  /** A client was used after it was disposed. */
+  26: { code: "ClientGone", className: "InvalidInputError", retryable: false },
+  /** A condition such as `ifMatch` does not hold. */
+  30: { code: "PreconditionFailed", className: "PreconditionFailedError", retryable: false },
+  /** The object changed while it was read. */
+  31: { code: "ObjectChanged", className: "PreconditionFailedError", retryable: true },
+  /** The bytes are not those that were stored. */
+  40: { code: "ChecksumMismatch", className: "IntegrityError", retryable: true },
+  /** Nobody answered in time. */
+  50: { code: "Timeout", className: "TimeoutError", retryable: true },
+  /** The connection stopped delivering. */
+  51: { code: "Stalled", className: "TimeoutError", retryable: true },
+  /** The host cannot be reached. */
+  60: { code: "ConnectionFailed", className: "NetworkError", retryable: true },
+  /** The connection broke in the middle of an answer. */
+  61: { code: "ConnectionBroken", className: "NetworkError", retryable: true },
+  /** The host name does not resolve. */
+  62: { code: "UnknownHost", className: "NetworkError", retryable: true },
+  /** The answer is not that of an S3 server. */
+  63: { code: "NotS3", className: "NetworkError", retryable: false },
+  /** The server reports a failure of its own. */
+  64: { code: "ServerFailure", className: "NetworkError", retryable: true },
+  /** The server asks to slow down. */
+  65: { code: "SlowDown", className: "NetworkError", retryable: true },
+  /** The bucket lives in another region. */
+  66: { code: "WrongRegion", className: "NetworkError", retryable: false },
+  /** The TLS handshake failed. */
+  67: { code: "TlsFailed", className: "NetworkError", retryable: false },
+  /** The bytes do not fit the memory that may be held. */
+  70: { code: "BudgetExceeded", className: "BudgetExceededError", retryable: false },
+  /** The system has no memory left. */
+  71: { code: "OutOfMemory", className: "BudgetExceededError", retryable: true },
+  /** Deno's permissions do not allow it. */
+  80: { code: "PermissionDenied", className: "PermissionError", retryable: false },
+  /** No credentials were found. */
+  90: { code: "NoCredentials", className: "CredentialsError", retryable: false },
+  /** A credentials provider failed. */
+  91: { code: "CredentialsFailed", className: "CredentialsError", retryable: false },
+  /** dipper or the server does not do that. */
+  100: { code: "Unsupported", className: "UnsupportedError", retryable: false },
+  /** The native library was not found, or is not the one that belongs to this module. */
+  101: { code: "LibraryNotLoaded", className: "UnsupportedError", retryable: false },
+  /** V8 lacks a feature; the message names the flag. */
+  102: { code: "FeatureDisabled", className: "UnsupportedError", retryable: false },
+  /** A defect of dipper. */
+  110: { code: "Internal", className: "InternalError", retryable: false },
+  /** A handle that was released, or never given out. */
+  111: { code: "StaleHandle", className: "InternalError", retryable: false },
+  /** The operation was cancelled. */
+  120: { code: "Cancelled", className: "InternalError", retryable: false },
+} as const;
+
+export type CredentialsMessage = { "kind": "chain" } | { "kind": "anonymous" } | { "kind": "explicit", accessKeyId: string, secretAccessKey: string, sessionToken?: string, };
+
+export type ClientRequest = { region?: string, endpoint?: string, pathStyle?: boolean, profile?: string, credentials: CredentialsMessage, caCertificates?: string, 
+/**
+ * Milliseconds.
+ */
+connectTimeout?: number, 
+/**
+ * Milliseconds.
+ */
+stallTimeout?: number, retries?: number, 
+/**
+ * Bytes.
+ */
+memoryBudget?: number, 
+/**
+ * Environment variables that may be read, by name.
+ */
+variables: { [key in string]: string }, 
+/**
+ * Files that may be read, by path.
+ */
+files: { [key in string]: string }, 
+/**
+ * Steps of the credential chain that are not allowed.
+ */
+skipped: Array<string>, };
+
+export type ObjectMessage = { client: number, bucket: string, key: string, versionId?: string, };
+
+export type SpanMessage = { "kind": "whole" } | { "kind": "range", start: number, end?: number, } | { "kind": "last", count: number, };
+
+export type LimitMessage = { bytes: number, hint: string, };
+
+export type Request = { "operation": "nothing" } | { "operation": "panic" } | { "operation": "get", object: ObjectMessage, span: SpanMessage, ifMatch?: string, limit?: LimitMessage, progress: boolean, } | { "operation": "stat", object: ObjectMessage, } | { "operation": "put", object: ObjectMessage, 
+/**
+ * A buffer; an empty object when unset.
+ */
+buffer?: number, contentType?: string, contentEncoding?: string, cacheControl?: string, metadata: { [key in string]: string }, ifMatch?: string, ifNoneMatch?: string, } | { "operation": "delete", object: ObjectMessage, } | { "operation": "list", client: number, bucket: string, prefix: string, delimiter?: string, startAfter?: string, token?: string, pageSize?: number, } | { "operation": "buckets", client: number, } | { "operation": "createBucket", client: number, bucket: string, } | { "operation": "deleteBucket", client: number, bucket: string, } | { "operation": "startLocalS3", directory?: string, port: number, } | { "operation": "stopLocalS3", server: number, };
+
+export type Submission = { granted: Array<string>, request: Request, };
+
+export type StatMessage = { size: number, 
+/**
+ * Milliseconds since 1970.
+ */
+lastModified?: number, etag?: string, contentType?: string, contentEncoding?: string, versionId?: string, storageClass?: string, metadata: { [key in string]: string }, };
+
+export type EntryMessage = { key: string, size: number, 
+/**
+ * Milliseconds since 1970.
+ */
+lastModified: number, etag?: string, storageClass?: string, } | { prefix: string, };
+
+export type PageMessage = { entries: Array<EntryMessage>, 
+/**
+ * Where the next page starts; absent after the last.
+ */
+next?: string, };
+
+export type BucketMessage = { name: string, 
+/**
+ * Milliseconds since 1970.
+ */
+createdAt?: number, region?: string, };
+
+export type LocalS3Message = { endpoint: string, region: string, accessKeyId: string, secretAccessKey: string, };
+
+export type Question = { "kind": "net", host: string, } | { "kind": "collect", bytes: number, };
+
+export type ErrorDetails = { status: number, message: string, operation: string, uri?: string, httpStatus?: number, requestId?: string, retryable: boolean, hint?: string, };

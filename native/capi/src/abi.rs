@@ -1,0 +1,98 @@
+//! The boundary, declared once.
+//!
+//! Change a line here and a test rewrites `ffi/symbols.ts`; TypeScript then does not
+//! compile until it follows. A library and a `symbols.ts` that differ refuse to work
+//! together, because `dipper_abi_hash` differs.
+
+// The macro emits the `extern "C"` functions here; what they do is argued in `export.rs`.
+#![allow(unsafe_code)]
+
+use dipper_core::{Buffer, Error, ledger};
+use dipper_wire::Handle;
+
+use crate::declaration::hash;
+use crate::export::{abi, put_last_error, take_last_error};
+use crate::{asks, handles, operations, queue};
+
+abi! {
+    /// A number that changes whenever the boundary does.
+    fn dipper_abi_hash() -> Number = abi_hash;
+    /// Writes the details of this thread's last error as JSON; returns their length, and writes nothing when the room is too small.
+    fn dipper_last_error(room: Room) -> Number = last_error;
+    /// Writes the process-wide memory report as six doubles.
+    fn dipper_memory(room: Room) -> Number = memory;
+
+    /// Reserves a zeroed buffer of so many bytes.
+    fn dipper_buffer_new(queue: QueueHandle, length: Number) -> BufferHandle = buffer_new;
+    /// Where a buffer's bytes start.
+    fn dipper_buffer_address(buffer: BufferHandle) -> Address = handles::buffer_address;
+    /// From here on the collector owns the buffer: its bytes leave the budget.
+    fn dipper_buffer_adopt(buffer: BufferHandle) -> Number = handles::buffer_adopt;
+    /// Frees a buffer that was never mapped.
+    fn dipper_buffer_release(buffer: BufferHandle) -> Number = handles::buffer_release;
+
+    /// Makes a client from `ClientRequest` JSON.
+    fn dipper_client_new(queue: QueueHandle, request: Bytes) -> ClientHandle = operations::client_new;
+    /// Forgets a client; its operations end as cancelled.
+    fn dipper_client_release(client: ClientHandle) -> Number = operations::client_release;
+
+    /// Starts the operations that `Submission[]` JSON describes; writes their handles as doubles, in order.
+    fn dipper_submit(queue: QueueHandle, requests: Bytes, handles: Room) -> Number = operations::submit;
+    /// Starts a read into memory that stays valid and untouched until the completion.
+    fn dipper_submit_into(queue: QueueHandle, request: Bytes, target: Room) -> OperationHandle = operations::submit_into;
+    /// Ends an operation early. Unknown operations have ended already: no error.
+    fn dipper_cancel(operation: OperationHandle) -> Number = operations::cancel;
+    /// Writes completion records that are ready; returns the bytes written.
+    fn dipper_drain(queue: QueueHandle, room: Room) -> Number = queue::drain;
+    /// How many bytes the next completion record needs; zero when none is ready.
+    fn dipper_next_record(queue: QueueHandle) -> Number = queue::next_record;
+    /// Answers a question: zero refuses, anything else grants.
+    fn dipper_answer(ask: AskHandle, granted: Number) -> Number = asks::answer;
+}
+
+/// The hash of this declaration and of the messages.
+#[must_use]
+pub fn current_hash() -> f64 {
+    hash(FUNCTIONS, include_str!("messages.rs"))
+}
+
+fn abi_hash() -> Result<f64, Error> {
+    Ok(current_hash())
+}
+
+fn last_error(room: &mut [u8]) -> Result<usize, Error> {
+    let Some(details) = take_last_error() else { return Ok(0) };
+    let Ok(json) = serde_json::to_vec(&details) else { return Ok(0) };
+    match room.get_mut(..json.len()) {
+        Some(room) => room.copy_from_slice(&json),
+        None => put_last_error(details),
+    }
+    Ok(json.len())
+}
+
+fn memory(room: &mut [u8]) -> Result<usize, Error> {
+    let report = ledger().report();
+    let numbers = [
+        report.bytes,
+        report.buffers,
+        report.adopted,
+        report.operations,
+        report.pooled,
+        report.budget,
+    ];
+    let bytes: Vec<u8> = numbers.iter().flat_map(|number| (*number as f64).to_le_bytes()).collect();
+    let target = room
+        .get_mut(..bytes.len())
+        .ok_or_else(|| Error::internal("the memory report needs room for six doubles"))?;
+    target.copy_from_slice(&bytes);
+    Ok(bytes.len())
+}
+
+fn buffer_new(queue: Handle, length: f64) -> Result<Handle, Error> {
+    if !(length >= 0.0 && length.fract() == 0.0 && length <= 9_007_199_254_740_991.0) {
+        return Err(Error::invalid(format!("a buffer cannot have {length} bytes"))
+            .hint("pass a whole number of bytes, zero or more"));
+    }
+    let queue = queue::of(queue)?;
+    handles::insert_buffer(&queue, Buffer::zeroed(length as usize)?)
+}

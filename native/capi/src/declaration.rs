@@ -1,0 +1,76 @@
+//! What is known of an exported function, for whoever must call it from elsewhere.
+
+/// What a parameter or a result means, and so how it crosses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A number.
+    Number,
+    /// An address, as a number.
+    Address,
+    /// Bytes to read during the call: a pointer and a length.
+    Bytes,
+    /// Room to write during the call: a pointer and a length.
+    Room,
+    /// The queue of an isolate.
+    QueueHandle,
+    /// A buffer.
+    BufferHandle,
+    /// A client.
+    ClientHandle,
+    /// An embedded server.
+    ServerHandle,
+    /// An operation under way.
+    OperationHandle,
+    /// A question that waits for its answer.
+    AskHandle,
+}
+
+impl Role {
+    /// Every role that is a handle.
+    pub const HANDLES: &'static [Self] = &[
+        Self::QueueHandle,
+        Self::BufferHandle,
+        Self::ClientHandle,
+        Self::ServerHandle,
+        Self::OperationHandle,
+        Self::AskHandle,
+    ];
+}
+
+/// One exported function.
+#[derive(Clone, Copy, Debug)]
+pub struct Function {
+    /// The symbol.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub doc: &'static str,
+    /// Its parameters in order.
+    pub parameters: &'static [(&'static str, Role)],
+    /// What it returns. Every function returns a double: zero or more is the answer, less
+    /// than zero is minus the status of an error.
+    pub result: Role,
+}
+
+/// A number that changes whenever the boundary does: FNV-1a over the declaration and over
+/// the source of the messages, folded to 52 bits so that JavaScript holds it exactly.
+pub fn hash(functions: &[Function], messages: &str) -> f64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut feed = |text: &str| {
+        for byte in text.bytes().chain([0]) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    };
+    for function in functions {
+        feed(function.name);
+        for (name, role) in function.parameters {
+            feed(name);
+            feed(&format!("{role:?}"));
+        }
+        feed(&format!("{:?}", function.result));
+    }
+    feed(messages);
+    for status in dipper_core::Status::ALL {
+        feed(&format!("{} {} {}", *status as u32, status.code(), status.class().0));
+    }
+    ((hash ^ (hash >> 52)) & ((1 << 52) - 1)) as f64
+}

@@ -1,0 +1,93 @@
+//! Buffers that handles name.
+//!
+//! A buffer waits here until JavaScript maps it. From then on the engine's backing store
+//! owns it, and the table keeps only a weak reference, so that operations can send it. A
+//! buffer that waits belongs to its isolate and goes with it; a mapped one may have moved
+//! to another isolate and goes with its last holder.
+
+use std::sync::{Arc, Weak};
+
+use dipper_core::{Buffer, Error};
+use dipper_wire::{Handle, SlotTable};
+
+use crate::export::stale;
+use crate::queue::Queue;
+
+static BUFFERS: SlotTable<Named> = SlotTable::new();
+
+struct Named {
+    queue: Handle,
+    state: State,
+}
+
+enum State {
+    Waiting(Arc<Buffer>),
+    Mapped(Weak<Buffer>),
+}
+
+/// Names a buffer on behalf of an isolate.
+pub fn insert_buffer(queue: &Queue, buffer: Arc<Buffer>) -> Result<Handle, Error> {
+    BUFFERS
+        .insert(Named { queue: queue.handle(), state: State::Waiting(buffer) })
+        .ok_or_else(|| Error::internal("more than 16 million buffers are alive"))
+}
+
+/// The buffer of a handle, mapped or not.
+pub fn buffer(handle: Handle) -> Result<Arc<Buffer>, Error> {
+    BUFFERS
+        .with(handle, |named| match &named.state {
+            State::Waiting(buffer) => Some(Arc::clone(buffer)),
+            State::Mapped(buffer) => buffer.upgrade(),
+        })
+        .ok()
+        .flatten()
+        .ok_or_else(|| stale("buffer"))
+}
+
+/// Takes the reference that a mapping will own. A buffer is mapped once.
+pub fn take_for_mapping(handle: Handle) -> Result<Arc<Buffer>, Error> {
+    BUFFERS
+        .with(handle, |named| match &named.state {
+            State::Mapped(_) => None,
+            State::Waiting(buffer) => {
+                let buffer = Arc::clone(buffer);
+                named.state = State::Mapped(Arc::downgrade(&buffer));
+                Some(buffer)
+            }
+        })
+        .ok()
+        .flatten()
+        .ok_or_else(|| stale("buffer"))
+}
+
+/// The mapping is gone: the handle ends.
+pub fn unmapped(handle: Handle) {
+    drop(BUFFERS.remove(handle));
+}
+
+pub fn buffer_address(handle: Handle) -> Result<f64, Error> {
+    let buffer = buffer(handle)?;
+    // User addresses have at most 47 bits on the systems that Deno runs on.
+    Ok(buffer.memory().address() as usize as f64)
+}
+
+pub fn buffer_adopt(handle: Handle) -> Result<(), Error> {
+    buffer(handle)?.adopt();
+    Ok(())
+}
+
+pub fn buffer_release(handle: Handle) -> Result<(), Error> {
+    let waiting = BUFFERS.with(handle, |named| matches!(named.state, State::Waiting(_)))?;
+    if !waiting {
+        return Err(Error::internal("a mapped buffer is freed by its mapping alone"));
+    }
+    drop(BUFFERS.remove(handle)?);
+    Ok(())
+}
+
+/// Frees what an isolate that ended never mapped.
+pub fn release_of(queue: Handle) {
+    let waiting =
+        |named: &Named| named.queue == queue && matches!(named.state, State::Waiting(_));
+    drop(BUFFERS.remove_where(waiting));
+}

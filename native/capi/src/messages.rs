@@ -1,0 +1,386 @@
+//! What crosses as JSON: requests down, results and error details up.
+//!
+//! `ffi/symbols.ts` carries the same types, rendered from here. This file is part of the
+//! hash that both sides compare.
+
+use std::collections::{BTreeMap, HashMap};
+
+use dipper_core as core;
+use serde::{Deserialize, Serialize};
+#[cfg(test)]
+use ts_rs::TS;
+
+/// How a client behaves.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClientRequest {
+    pub region: Option<String>,
+    pub endpoint: Option<String>,
+    pub path_style: Option<bool>,
+    pub profile: Option<String>,
+    pub credentials: CredentialsMessage,
+    pub ca_certificates: Option<String>,
+    /// Milliseconds.
+    pub connect_timeout: Option<u32>,
+    /// Milliseconds.
+    pub stall_timeout: Option<u32>,
+    pub retries: Option<u32>,
+    /// Bytes.
+    pub memory_budget: Option<u64>,
+    /// Environment variables that may be read, by name.
+    pub variables: HashMap<String, String>,
+    /// Files that may be read, by path.
+    pub files: HashMap<String, String>,
+    /// Steps of the credential chain that are not allowed.
+    pub skipped: Vec<String>,
+}
+
+/// Where credentials come from.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum CredentialsMessage {
+    Chain,
+    Anonymous,
+    Explicit { access_key_id: String, secret_access_key: String, session_token: Option<String> },
+}
+
+/// A request and the hosts (`name:port`) that were granted for it beforehand.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct Submission {
+    pub granted: Vec<String>,
+    pub request: Request,
+}
+
+/// One object, or one version of it.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectMessage {
+    pub client: f64,
+    pub bucket: String,
+    pub key: String,
+    pub version_id: Option<String>,
+}
+
+/// Which bytes of an object.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum SpanMessage {
+    Whole,
+    Range { start: u64, end: Option<u64> },
+    Last { count: u64 },
+}
+
+/// Refuses a body of more bytes, and says what to do instead.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS))]
+pub struct LimitMessage {
+    pub bytes: u64,
+    pub hint: String,
+}
+
+/// What to do.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(tag = "operation", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Request {
+    /// Nothing: measures the way there and back.
+    Nothing,
+    /// Panics on purpose, so that a test can see what becomes of a panic.
+    Panic,
+    /// Reads an object. The result's `value` is a buffer, its payload a `StatMessage`.
+    Get {
+        object: ObjectMessage,
+        span: SpanMessage,
+        if_match: Option<String>,
+        limit: Option<LimitMessage>,
+        progress: bool,
+    },
+    /// Asks for an object's properties: a `StatMessage`.
+    Stat { object: ObjectMessage },
+    /// Writes an object in one request: a `StatMessage`.
+    Put {
+        object: ObjectMessage,
+        /// A buffer; an empty object when unset.
+        buffer: Option<f64>,
+        content_type: Option<String>,
+        content_encoding: Option<String>,
+        cache_control: Option<String>,
+        metadata: HashMap<String, String>,
+        if_match: Option<String>,
+        if_none_match: Option<String>,
+    },
+    /// Deletes an object.
+    Delete { object: ObjectMessage },
+    /// Lists one page: a `PageMessage`.
+    List {
+        client: f64,
+        bucket: String,
+        prefix: String,
+        delimiter: Option<String>,
+        start_after: Option<String>,
+        token: Option<String>,
+        page_size: Option<i32>,
+    },
+    /// Lists the buckets: `BucketMessage[]`.
+    Buckets { client: f64 },
+    /// Makes a bucket.
+    CreateBucket { client: f64, bucket: String },
+    /// Removes an empty bucket.
+    DeleteBucket { client: f64, bucket: String },
+    /// Starts an embedded server: `value` is the server, the payload a `LocalS3Message`.
+    StartLocalS3 { directory: Option<String>, port: u16 },
+    /// Stops an embedded server.
+    StopLocalS3 { server: f64 },
+}
+
+/// What a server tells about an object.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct StatMessage {
+    pub size: u64,
+    /// Milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_encoding: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_class: Option<String>,
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// One line of a listing: an object, or the prefix of a group.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub enum EntryMessage {
+    Object {
+        key: String,
+        size: u64,
+        /// Milliseconds since 1970.
+        last_modified: i64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        etag: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        storage_class: Option<String>,
+    },
+    Prefix {
+        prefix: String,
+    },
+}
+
+/// One page of a listing.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+pub struct PageMessage {
+    pub entries: Vec<EntryMessage>,
+    /// Where the next page starts; absent after the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// A bucket.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct BucketMessage {
+    pub name: String,
+    /// Milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+}
+
+/// How to reach an embedded server.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(rename_all = "camelCase")]
+pub struct LocalS3Message {
+    pub endpoint: String,
+    pub region: String,
+    pub access_key_id: String,
+    pub secret_access_key: String,
+}
+
+/// A question to JavaScript.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum Question {
+    /// May this host (`name:port`) be reached?
+    Net { host: String },
+    /// Please collect what is no longer used, before so many bytes are allocated.
+    Collect { bytes: u64 },
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorDetails {
+    pub status: u32,
+    pub message: String,
+    pub operation: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    pub retryable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl ErrorDetails {
+    /// The details of an error, with the operation that met it.
+    #[must_use]
+    pub fn of(error: core::Error, operation: &str) -> Self {
+        Self {
+            status: error.status as u32,
+            retryable: error.status.retryable(),
+            message: error.message,
+            operation: operation.to_owned(),
+            uri: error.uri,
+            http_status: error.http_status,
+            request_id: error.request_id,
+            hint: error.hint,
+        }
+    }
+}
+
+impl Request {
+    /// The operation's name in errors.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Panic => "panic",
+            Self::Get { .. } => "get",
+            Self::Stat { .. } => "stat",
+            Self::Put { .. } => "write",
+            Self::Delete { .. } => "delete",
+            Self::List { .. } => "list",
+            Self::Buckets { .. } => "buckets",
+            Self::CreateBucket { .. } => "createBucket",
+            Self::DeleteBucket { .. } => "deleteBucket",
+            Self::StartLocalS3 { .. } => "LocalS3.start",
+            Self::StopLocalS3 { .. } => "LocalS3.stop",
+        }
+    }
+
+    /// The client that the operation goes through.
+    #[must_use]
+    pub fn client(&self) -> Option<f64> {
+        match self {
+            Self::Get { object, .. }
+            | Self::Stat { object }
+            | Self::Put { object, .. }
+            | Self::Delete { object } => Some(object.client),
+            Self::List { client, .. }
+            | Self::Buckets { client }
+            | Self::CreateBucket { client, .. }
+            | Self::DeleteBucket { client, .. } => Some(*client),
+            Self::Nothing | Self::Panic | Self::StartLocalS3 { .. } | Self::StopLocalS3 { .. } => {
+                None
+            }
+        }
+    }
+}
+
+impl From<ObjectMessage> for core::ObjectRef {
+    fn from(object: ObjectMessage) -> Self {
+        Self { bucket: object.bucket, key: object.key, version_id: object.version_id }
+    }
+}
+
+impl From<SpanMessage> for core::Span {
+    fn from(span: SpanMessage) -> Self {
+        match span {
+            SpanMessage::Whole => Self::Whole,
+            SpanMessage::Range { start, end } => Self::Range { start, end },
+            SpanMessage::Last { count } => Self::Last(count),
+        }
+    }
+}
+
+impl From<core::Stat> for StatMessage {
+    fn from(stat: core::Stat) -> Self {
+        Self {
+            size: stat.size,
+            last_modified: stat.last_modified,
+            etag: stat.etag,
+            content_type: stat.content_type,
+            content_encoding: stat.content_encoding,
+            version_id: stat.version_id,
+            storage_class: stat.storage_class,
+            metadata: stat.metadata,
+        }
+    }
+}
+
+impl From<core::Page> for PageMessage {
+    fn from(page: core::Page) -> Self {
+        let entries = page.entries.into_iter().map(|entry| match entry {
+            core::Entry::Object { key, size, last_modified, etag, storage_class } => {
+                EntryMessage::Object { key, size, last_modified, etag, storage_class }
+            }
+            core::Entry::Prefix(prefix) => EntryMessage::Prefix { prefix },
+        });
+        Self { entries: entries.collect(), next: page.next }
+    }
+}
+
+impl From<core::Bucket> for BucketMessage {
+    fn from(bucket: core::Bucket) -> Self {
+        Self { name: bucket.name, created_at: bucket.created_at, region: bucket.region }
+    }
+}
+
+impl From<ClientRequest> for core::ClientOptions {
+    fn from(request: ClientRequest) -> Self {
+        let milliseconds = |number: u32| std::time::Duration::from_millis(u64::from(number));
+        Self {
+            region: request.region,
+            endpoint: request.endpoint,
+            path_style: request.path_style,
+            profile: request.profile,
+            credentials: match request.credentials {
+                CredentialsMessage::Chain => core::CredentialsOption::Chain,
+                CredentialsMessage::Anonymous => core::CredentialsOption::Anonymous,
+                CredentialsMessage::Explicit {
+                    access_key_id,
+                    secret_access_key,
+                    session_token,
+                } => core::CredentialsOption::Explicit {
+                    access_key_id,
+                    secret_access_key,
+                    session_token,
+                },
+            },
+            ca_certificates: request.ca_certificates,
+            connect_timeout: request.connect_timeout.map(milliseconds),
+            stall_timeout: request.stall_timeout.map(milliseconds),
+            retries: request.retries,
+            memory_budget: request.memory_budget,
+            surroundings: core::Surroundings {
+                variables: request.variables,
+                files: request.files,
+                skipped: request.skipped,
+            },
+        }
+    }
+}

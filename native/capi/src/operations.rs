@@ -1,0 +1,418 @@
+//! Operations: started by a plain call, run on tokio, ended by exactly one completion.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dipper_core::{
+    Buffer, Client, Destination, Error, Gate, GetRequest, ListRequest, OperationGuard, Progress,
+    PutRequest, ledger,
+};
+use dipper_local_s3::{Options, Server};
+use dipper_wire::{Handle, SlotTable};
+use futures::FutureExt;
+use futures::future::{AbortHandle, Abortable};
+use serde::Serialize;
+
+use crate::asks::Asker;
+use crate::export::{handle, panicked, stale};
+use crate::messages::{
+    BucketMessage, ClientRequest, ErrorDetails, LocalS3Message, PageMessage, Request, StatMessage,
+    Submission,
+};
+use crate::queue::{self, Completion, Kind, Queue};
+use crate::target::IsolateMemory;
+use crate::{handles, runtime};
+
+static CLIENTS: SlotTable<Owned<Arc<Client>>> = SlotTable::new();
+static SERVERS: SlotTable<Owned<Server>> = SlotTable::new();
+static OPERATIONS: SlotTable<Running> = SlotTable::new();
+
+/// Something that belongs to an isolate and ends with it.
+struct Owned<T> {
+    queue: Handle,
+    thing: T,
+}
+
+struct Running {
+    queue: Handle,
+    client: Option<Handle>,
+    abort: AbortHandle,
+    target: Option<IsolateMemory>,
+}
+
+/// How an operation ended well.
+#[derive(Default)]
+struct Outcome {
+    value: Value,
+    extent: u64,
+    payload: Vec<u8>,
+}
+
+#[derive(Default)]
+enum Value {
+    #[default]
+    None,
+    Buffer(Arc<Buffer>),
+    Server(Box<Server>),
+}
+
+fn json<T: Serialize>(message: &T) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(message).map_err(|error| Error::internal(error.to_string()))
+}
+
+fn parsed<'a, T: serde::Deserialize<'a>>(request: &'a [u8]) -> Result<T, Error> {
+    // The error names the place but never a value, which may be a secret.
+    serde_json::from_slice(request).map_err(|error| {
+        Error::internal(format!(
+            "a request does not have the agreed form (line {}, column {})",
+            error.line(),
+            error.column()
+        ))
+    })
+}
+
+pub fn client_new(queue: Handle, request: &[u8]) -> Result<Handle, Error> {
+    let queue = queue::of(queue)?;
+    // The SDK's HTTP client starts timers as it is made.
+    let _inside = runtime::handle()?.enter();
+    let client = Arc::new(Client::new(parsed::<ClientRequest>(request)?.into())?);
+    CLIENTS
+        .insert(Owned { queue: queue.handle(), thing: client })
+        .ok_or_else(|| Error::internal("more than 16 million clients are alive"))
+}
+
+pub fn client_release(client: Handle) -> Result<(), Error> {
+    let released = CLIENTS.remove(client).map_err(|_| stale("client"))?;
+    OPERATIONS.for_each(|running| {
+        if running.client == Some(client) {
+            running.abort.abort();
+        }
+    });
+    // Connections close on the runtime's threads.
+    let _inside = runtime::handle()?.enter();
+    drop(released);
+    Ok(())
+}
+
+fn client(number: f64) -> Result<(Handle, Arc<Client>), Error> {
+    let name = handle(number)?;
+    let client = CLIENTS.with(name, |owned| Arc::clone(&owned.thing)).map_err(|_| stale("client"))?;
+    Ok((name, client))
+}
+
+/// Starts many operations with one call. Their handles land in `handles`, in order.
+pub fn submit(queue: Handle, requests: &[u8], handles: &mut [u8]) -> Result<usize, Error> {
+    let queue = queue::of(queue)?;
+    let runtime = runtime::handle()?;
+    let submissions: Vec<Submission> = parsed(requests)?;
+    let count = submissions.len();
+    if handles.len() != count * size_of::<f64>() {
+        return Err(Error::internal("the room for handles does not fit the requests"));
+    }
+    let mut tasks = Vec::with_capacity(count);
+    for (submission, place) in submissions.into_iter().zip(handles.chunks_exact_mut(8)) {
+        let (handle, task) = prepare(&queue, submission, None)?;
+        place.copy_from_slice(&handle.to_number().to_ne_bytes());
+        tasks.push(task);
+    }
+    if count == 1 {
+        tasks.into_iter().for_each(|task| drop(runtime.spawn(task)));
+    } else {
+        // From one of its own threads the runtime takes tasks without waking anybody.
+        runtime.spawn(async move { tasks.into_iter().for_each(|task| drop(tokio::spawn(task))) });
+    }
+    Ok(count)
+}
+
+/// Starts one operation that fills memory of the isolate.
+pub fn submit_into(queue: Handle, request: &[u8], target: &mut [u8]) -> Result<Handle, Error> {
+    let queue = queue::of(queue)?;
+    let runtime = runtime::handle()?;
+    let target = IsolateMemory::new(target);
+    let (handle, task) = prepare(&queue, parsed(request)?, Some(target))?;
+    drop(runtime.spawn(task));
+    Ok(handle)
+}
+
+pub fn cancel(operation: Handle) -> Result<(), Error> {
+    // One that ended a moment ago is no error.
+    let _ = OPERATIONS.with(operation, |running| running.abort.abort());
+    Ok(())
+}
+
+/// Ends all that an isolate started, and waits until nothing writes into its memory.
+pub fn release_of(queue: Handle) {
+    let mut targets = Vec::new();
+    OPERATIONS.for_each(|running| {
+        if running.queue == queue {
+            running.abort.abort();
+            targets.extend(running.target.clone());
+        }
+    });
+    targets.iter().for_each(IsolateMemory::revoke);
+    let clients = CLIENTS.remove_where(|owned| owned.queue == queue);
+    let servers = SERVERS.remove_where(|owned| owned.queue == queue);
+    let Ok(runtime) = runtime::handle() else { return };
+    let _inside = runtime.enter();
+    drop(clients);
+    // Dropping a server removes its temporary directory: done before the process may exit.
+    drop(servers);
+}
+
+/// The duty to tell the end of an operation, exactly once.
+struct Ending {
+    queue: Arc<Queue>,
+    operation: Handle,
+    counted: Option<OperationGuard>,
+}
+
+impl Ending {
+    fn tell(&mut self, completion: Completion) {
+        drop(OPERATIONS.remove(self.operation));
+        // Before the completion is seen: whoever awaits it then finds nothing held.
+        if self.counted.take().is_none() {
+            return;
+        }
+        self.queue.push(completion);
+        if self.queue.is_closed() {
+            // Nobody will map what the record names.
+            handles::release_of(self.queue.handle());
+            release_of(self.queue.handle());
+        }
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if self.counted.is_some() {
+            self.tell(Completion::new(Kind::Cancelled, self.operation.to_number()));
+        }
+    }
+}
+
+/// Registers an operation; the task does it and tells its end.
+fn prepare(
+    queue: &Arc<Queue>,
+    submission: Submission,
+    target: Option<IsolateMemory>,
+) -> Result<(Handle, impl Future<Output = ()> + Send + use<>), Error> {
+    let Submission { granted, request } = submission;
+    let name = request.name();
+    // A request that names what is gone fails like any other: by its completion.
+    let through = request.client().map(client).transpose();
+    let body = body_of(&request);
+    let (abort, aborted) = AbortHandle::new_pair();
+    let operation = OPERATIONS
+        .insert(Running {
+            queue: queue.handle(),
+            client: through.as_ref().ok().and_then(|through| through.as_ref().map(|(name, _)| *name)),
+            abort,
+            target: target.clone(),
+        })
+        .ok_or_else(|| Error::internal("more than 16 million operations are under way"))?;
+    let mut ending =
+        Ending { queue: Arc::clone(queue), operation, counted: Some(ledger().operation()) };
+    let queue = Arc::clone(queue);
+    let task = async move {
+        let gate = Gate::new(Arc::new(Asker(Arc::clone(&queue))), granted);
+        let work = {
+            let queue = Arc::clone(&queue);
+            async move {
+                let client = through?.map(|(_, client)| client);
+                run(request, client, body?, target, queue, operation).await
+            }
+        };
+        let work = Abortable::new(AssertUnwindSafe(gate.around(work)).catch_unwind(), aborted);
+        // The statement drops the work, and with it all that it holds, before the end is told.
+        let ended = work.await;
+        ending.tell(match ended {
+            Ok(Ok(Ok(outcome))) => done(&queue, operation, outcome),
+            Ok(Ok(Err(error))) => failed(operation, error, name),
+            Ok(Err(panic)) => failed(operation, panicked(name, &*panic), name),
+            Err(_aborted) => Completion::new(Kind::Cancelled, operation.to_number()),
+        });
+    };
+    Ok((operation, task))
+}
+
+/// The buffer that a request sends, held from before the call returns.
+fn body_of(request: &Request) -> Result<Option<Arc<Buffer>>, Error> {
+    let Request::Put { buffer: Some(buffer), .. } = request else { return Ok(None) };
+    handles::buffer(handle(*buffer)?).map(Some)
+}
+
+fn done(queue: &Queue, operation: Handle, outcome: Outcome) -> Completion {
+    let value = match outcome.value {
+        Value::None => Ok(0.0),
+        Value::Buffer(buffer) => handles::insert_buffer(queue, buffer).map(Handle::to_number),
+        Value::Server(server) => SERVERS
+            .insert(Owned { queue: queue.handle(), thing: *server })
+            .map(Handle::to_number)
+            .ok_or_else(|| Error::internal("more than 16 million servers are alive")),
+    };
+    match value {
+        Err(error) => failed(operation, error, "completion"),
+        Ok(value) => {
+            let mut completion = Completion::new(Kind::Done, operation.to_number());
+            completion.record.value = value;
+            completion.record.extent = outcome.extent as f64;
+            completion.payload = outcome.payload;
+            completion
+        }
+    }
+}
+
+fn failed(operation: Handle, error: Error, name: &str) -> Completion {
+    let mut completion = Completion::new(Kind::Failed, operation.to_number());
+    completion.record.status = error.status as u32;
+    completion.payload = json(&ErrorDetails::of(error, name)).unwrap_or_default();
+    completion
+}
+
+struct ProgressRecords {
+    queue: Arc<Queue>,
+    operation: Handle,
+}
+
+impl Progress for ProgressRecords {
+    fn reached(&self, bytes: u64, total: u64) {
+        let mut completion = Completion::new(Kind::Progress, self.operation.to_number());
+        completion.record.value = bytes as f64;
+        completion.record.extent = total as f64;
+        self.queue.push(completion);
+    }
+}
+
+async fn run(
+    request: Request,
+    client: Option<Arc<Client>>,
+    body: Option<Arc<Buffer>>,
+    target: Option<IsolateMemory>,
+    queue: Arc<Queue>,
+    operation: Handle,
+) -> Result<Outcome, Error> {
+        match (request, client) {
+            (Request::Nothing, _) => Ok(Outcome::default()),
+            (Request::Panic, _) => on_purpose(),
+            (Request::StartLocalS3 { directory, port }, _) => Box::pin(start_server(directory, port)).await,
+            (Request::StopLocalS3 { server }, _) => {
+                let owned = SERVERS.remove(handle(server)?).map_err(|_| stale("server"))?;
+                Box::pin(owned.thing.stop()).await;
+                Ok(Outcome::default())
+            }
+            (request, Some(client)) => {
+                let progress = || -> Arc<dyn Progress> {
+                    Arc::new(ProgressRecords { queue: Arc::clone(&queue), operation })
+                };
+                // Boxed: the SDK's futures are large, and small operations should not carry them.
+                Box::pin(on_s3(request, &client, body, target, progress)).await
+            }
+            (_, None) => Err(stale("client")),
+        }
+}
+
+#[allow(clippy::panic)]
+fn on_purpose() -> Result<Outcome, Error> {
+    panic!("on purpose")
+}
+
+async fn on_s3(
+    request: Request,
+    client: &Client,
+    body: Option<Arc<Buffer>>,
+    target: Option<IsolateMemory>,
+    progress_records: impl Fn() -> Arc<dyn Progress>,
+) -> Result<Outcome, Error> {
+    match request {
+        Request::Get { object, span, if_match, limit, progress } => {
+            let request = GetRequest {
+                object: object.into(),
+                span: span.into(),
+                if_match,
+                limit: limit.map(|limit| (limit.bytes, limit.hint)),
+                progress: progress.then(progress_records),
+            };
+            let destination = match target {
+                Some(target) => Destination::Target(Box::new(target)),
+                None => Destination::Buffer,
+            };
+            let got = dipper_core::get(client, request, destination).await?;
+            Ok(Outcome {
+                value: got.buffer.map_or(Value::None, Value::Buffer),
+                extent: got.length,
+                payload: json(&StatMessage::from(got.stat))?,
+            })
+        }
+        Request::Stat { object } => {
+            let stat = dipper_core::stat(client, &object.into()).await?;
+            told(&StatMessage::from(stat))
+        }
+        Request::Put {
+            object,
+            buffer: _,
+            content_type,
+            content_encoding,
+            cache_control,
+            metadata,
+            if_match,
+            if_none_match,
+        } => {
+            let request = PutRequest {
+                object: object.into(),
+                body,
+                content_type,
+                content_encoding,
+                cache_control,
+                metadata,
+                if_match,
+                if_none_match,
+            };
+            told(&StatMessage::from(dipper_core::put(client, request).await?))
+        }
+        Request::Delete { object } => {
+            dipper_core::delete(client, &object.into()).await?;
+            Ok(Outcome::default())
+        }
+        Request::List { client: _, bucket, prefix, delimiter, start_after, token, page_size } => {
+            let request = ListRequest { bucket, prefix, delimiter, start_after, token, page_size };
+            told(&PageMessage::from(dipper_core::list(client, request).await?))
+        }
+        Request::Buckets { .. } => {
+            let buckets = dipper_core::buckets(client).await?;
+            told(&buckets.into_iter().map(BucketMessage::from).collect::<Vec<_>>())
+        }
+        Request::CreateBucket { bucket, .. } => {
+            dipper_core::create_bucket(client, &bucket).await?;
+            Ok(Outcome::default())
+        }
+        Request::DeleteBucket { bucket, .. } => {
+            dipper_core::delete_bucket(client, &bucket).await?;
+            Ok(Outcome::default())
+        }
+        Request::Nothing
+        | Request::Panic
+        | Request::StartLocalS3 { .. }
+        | Request::StopLocalS3 { .. } => Err(Error::internal("not an S3 operation")),
+    }
+}
+
+fn told<T: Serialize>(message: &T) -> Result<Outcome, Error> {
+    Ok(Outcome { payload: json(message)?, ..Outcome::default() })
+}
+
+async fn start_server(directory: Option<String>, port: u16) -> Result<Outcome, Error> {
+    let options = Options { directory: directory.map(PathBuf::from), port };
+    let server = Server::start(options).await.map_err(|error| {
+        Error::invalid(error.to_string()).hint("choose another directory or port")
+    })?;
+    let message = LocalS3Message {
+        endpoint: server.endpoint().to_owned(),
+        region: server.region().to_owned(),
+        access_key_id: server.access_key_id().to_owned(),
+        secret_access_key: server.secret_access_key().to_owned(),
+    };
+    let payload = json(&message)?;
+    Ok(Outcome { value: Value::Server(Box::new(server)), extent: 0, payload })
+}

@@ -1,0 +1,283 @@
+//! The way up: completions of operations, one queue an isolate.
+//!
+//! Rust threads push records and wake the isolate; the isolate drains all that is ready
+//! with one plain call into memory of its own. A wake that is under way covers records
+//! pushed meanwhile, so many completions cost one wake.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dipper_core::Error;
+use dipper_wire::{Handle, SlotTable};
+
+use crate::export::stale;
+
+static QUEUES: SlotTable<Arc<Queue>> = SlotTable::new();
+
+/// What a record tells. Numbers are never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Kind {
+    /// The operation ended well.
+    Done = 1,
+    /// The operation failed; the payload is `ErrorDetails`.
+    Failed = 2,
+    /// The operation was cancelled.
+    Cancelled = 3,
+    /// How far an operation is: `value` of `extent` bytes.
+    Progress = 4,
+    /// A question; `operation` names it, the payload is `Question`.
+    Ask = 5,
+}
+
+/// The fixed part of a record. `ffi/symbols.ts` carries its offsets.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Record {
+    /// The operation, or the question.
+    pub operation: f64,
+    /// A handle or a number, depending on the operation.
+    pub value: f64,
+    /// How many bytes it is about.
+    pub extent: f64,
+    /// One of [`Kind`].
+    pub kind: u32,
+    /// The status of an error.
+    pub status: u32,
+    /// How many bytes of payload follow, before padding to a multiple of eight.
+    pub payload: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+impl Record {
+    /// The size of the fixed part.
+    pub const SIZE: usize = size_of::<Self>();
+
+    fn to_bytes(self) -> [u8; Self::SIZE] {
+        let mut bytes = [0; Self::SIZE];
+        let mut put = |offset: usize, part: &[u8]| {
+            for (to, from) in bytes.iter_mut().skip(offset).zip(part) {
+                *to = *from;
+            }
+        };
+        put(std::mem::offset_of!(Self, operation), &self.operation.to_ne_bytes());
+        put(std::mem::offset_of!(Self, value), &self.value.to_ne_bytes());
+        put(std::mem::offset_of!(Self, extent), &self.extent.to_ne_bytes());
+        put(std::mem::offset_of!(Self, kind), &self.kind.to_ne_bytes());
+        put(std::mem::offset_of!(Self, status), &self.status.to_ne_bytes());
+        put(std::mem::offset_of!(Self, payload), &self.payload.to_ne_bytes());
+        bytes
+    }
+}
+
+/// A record and what follows it.
+#[derive(Debug)]
+pub struct Completion {
+    pub record: Record,
+    pub payload: Vec<u8>,
+}
+
+impl Completion {
+    pub fn new(kind: Kind, operation: f64) -> Self {
+        let record = Record {
+            operation,
+            value: 0.0,
+            extent: 0.0,
+            kind: kind as u32,
+            status: 0,
+            payload: 0,
+            reserved: 0,
+        };
+        Self { record, payload: Vec::new() }
+    }
+
+    fn size(&self) -> usize {
+        Record::SIZE + self.payload.len().next_multiple_of(8)
+    }
+}
+
+/// Whatever wakes the isolate's event loop, from any thread.
+pub trait Waker: Send + Sync {
+    fn wake(&self);
+}
+
+/// The queue of one isolate.
+pub struct Queue {
+    handle: Handle,
+    ready: Mutex<VecDeque<Completion>>,
+    /// `None` before the isolate listens and after it ended.
+    waker: Mutex<Option<Arc<dyn Waker>>>,
+    woken: AtomicBool,
+    closed: AtomicBool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What the mutexes here guard is consistent between any two statements.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Queue {
+    /// A queue for an isolate that has just loaded the library.
+    pub fn open() -> Result<Arc<Self>, Error> {
+        let mut opened = None;
+        QUEUES.insert_with(|handle| {
+            let queue = Arc::new(Self {
+                handle,
+                ready: Mutex::default(),
+                waker: Mutex::default(),
+                woken: AtomicBool::new(false),
+                closed: AtomicBool::new(false),
+            });
+            opened = Some(Arc::clone(&queue));
+            queue
+        });
+        opened.ok_or_else(|| Error::internal("more than 16 million isolates are alive"))
+    }
+
+    /// What names this queue.
+    pub fn handle(&self) -> Handle {
+        self.handle
+    }
+
+    /// Says who wakes the isolate.
+    pub fn listen(&self, waker: Arc<dyn Waker>) {
+        *lock(&self.waker) = Some(waker);
+        if !lock(&self.ready).is_empty() {
+            self.wake();
+        }
+    }
+
+    /// Whether the isolate has ended, so that nobody will read what is pushed.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// Hands a completion up. Without effect once the isolate ended.
+    pub fn push(&self, mut completion: Completion) {
+        if self.is_closed() {
+            return;
+        }
+        completion.record.payload = u32::try_from(completion.payload.len()).unwrap_or(u32::MAX);
+        lock(&self.ready).push_back(completion);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if self.woken.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        // Held during the call, so that `close` waits for it.
+        if let Some(waker) = &*lock(&self.waker) {
+            waker.wake();
+        }
+    }
+
+    /// The isolate ends: nothing reaches it any more.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        drop(QUEUES.remove(self.handle()));
+        lock(&self.waker).take();
+        lock(&self.ready).clear();
+    }
+}
+
+/// The queue of a handle.
+pub fn of(handle: Handle) -> Result<Arc<Queue>, Error> {
+    QUEUES.with(handle, |queue| Arc::clone(queue)).map_err(|_| stale("queue"))
+}
+
+pub fn drain(queue: Handle, room: &mut [u8]) -> Result<usize, Error> {
+    let queue = of(queue)?;
+    // Before looking: what is pushed from here on wakes again.
+    queue.woken.store(false, Ordering::SeqCst);
+    let mut written = 0;
+    let mut ready = lock(&queue.ready);
+    while let Some(next) = ready.front() {
+        let end = written + next.size();
+        let Some(place) = room.get_mut(written..end) else { break };
+        let (head, tail) = place.split_at_mut(Record::SIZE);
+        head.copy_from_slice(&next.record.to_bytes());
+        let (payload, padding) = tail.split_at_mut(next.payload.len());
+        payload.copy_from_slice(&next.payload);
+        padding.fill(0);
+        written = end;
+        ready.pop_front();
+    }
+    Ok(written)
+}
+
+pub fn next_record(queue: Handle) -> Result<usize, Error> {
+    let queue = of(queue)?;
+    let ready = lock(&queue.ready);
+    Ok(ready.front().map_or(0, Completion::size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    struct Count(AtomicUsize);
+    impl Waker for Count {
+        fn wake(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn many_pushes_cost_one_wake_and_come_out_in_order() {
+        let queue = Queue::open().unwrap();
+        let count = Arc::new(Count(AtomicUsize::new(0)));
+        queue.listen(Arc::<Count>::clone(&count));
+        for number in 0..10 {
+            let mut completion = Completion::new(Kind::Done, f64::from(number));
+            completion.payload = vec![7; number as usize];
+            queue.push(completion);
+        }
+        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+
+        let mut room = vec![0_u8; 150];
+        let mut seen = Vec::new();
+        loop {
+            let written = drain(queue.handle(), &mut room).unwrap();
+            if written == 0 {
+                break;
+            }
+            let mut at = 0;
+            while at < written {
+                let operation = f64::from_ne_bytes(room[at..at + 8].try_into().unwrap());
+                let length = u32::from_ne_bytes(room[at + 32..at + 36].try_into().unwrap());
+                seen.push((operation as u32, length));
+                at += Record::SIZE + (length as usize).next_multiple_of(8);
+            }
+        }
+        assert_eq!(seen, (0..10).map(|number| (number, number)).collect::<Vec<_>>());
+        assert_eq!(next_record(queue.handle()).unwrap(), 0);
+        queue.close();
+    }
+
+    #[test]
+    fn a_record_larger_than_the_room_stays_and_says_its_size() {
+        let queue = Queue::open().unwrap();
+        let mut completion = Completion::new(Kind::Done, 1.0);
+        completion.payload = vec![1; 1001];
+        queue.push(completion);
+        assert_eq!(drain(queue.handle(), &mut [0; 100]).unwrap(), 0);
+        let needed = next_record(queue.handle()).unwrap();
+        assert_eq!(needed, Record::SIZE + 1008);
+        assert_eq!(drain(queue.handle(), &mut vec![0; needed]).unwrap(), needed);
+        queue.close();
+    }
+
+    #[test]
+    fn a_closed_queue_swallows_what_comes() {
+        let queue = Queue::open().unwrap();
+        let handle = queue.handle();
+        queue.close();
+        queue.push(Completion::new(Kind::Done, 1.0));
+        assert!(lock(&queue.ready).is_empty());
+        assert!(drain(handle, &mut [0; 64]).is_err());
+    }
+}
