@@ -70,7 +70,10 @@ function nextToModule(): Place {
 function fromPackage(): Place {
   const what = `the npm package ${PLATFORM_PACKAGE}`;
   try {
-    return { what, path: createRequire(import.meta.url).resolve(`${PLATFORM_PACKAGE}/${FILE_NAME}`) };
+    return {
+      what,
+      path: createRequire(import.meta.url).resolve(`${PLATFORM_PACKAGE}/${FILE_NAME}`),
+    };
   } catch {
     return { what, absent: "not installed" };
   }

@@ -1,0 +1,165 @@
+// How a client behaves, and the checks of it.
+
+import { invalidInput } from "../ffi/errors.ts";
+
+/** Credentials that are given, not looked for. */
+export interface Credentials {
+  /** The access key id. */
+  accessKeyId: string;
+  /** The secret access key. Never shown. */
+  secretAccessKey: string;
+  /** The token of a temporary session. Never shown. */
+  sessionToken?: string;
+}
+
+/**
+ * How a client behaves. What is unset comes from the standard AWS chain: environment variables,
+ * the profile in the shared configuration files, and the platform's credential services, each as
+ * far as Deno's permissions allow.
+ */
+export interface S3ClientOptions {
+  /** The region, such as `"eu-central-1"`. Default: the chain's, else `us-east-1`. */
+  region?: string;
+  /** The base URL of a server that is not AWS, such as `"http://127.0.0.1:9000"`. */
+  endpoint?: string | URL;
+  /** Bucket names in the path, not in the host name. Default: true when an endpoint is set. */
+  pathStyle?: boolean;
+  /** The profile in the shared configuration files. */
+  profile?: string;
+  /** Credentials; `"anonymous"` sends requests unsigned, for public data. */
+  credentials?: Credentials | "anonymous";
+  /** Certificates in PEM form to trust beside the system's. */
+  caCertificates?: string;
+  /** How long to wait for a connection, in milliseconds. Default: 10,000. */
+  connectTimeout?: number;
+  /** How long to wait for the next bytes, in milliseconds. Default: 30,000. */
+  stallTimeout?: number;
+  /** How often to try again. Default: 3. */
+  retries?: number;
+  /** How many bytes this client may hold in flight and in `RustBuffer`s. Default: no own limit. */
+  memoryBudget?: number;
+}
+
+const KNOWN: readonly (keyof S3ClientOptions)[] = [
+  "region",
+  "endpoint",
+  "pathStyle",
+  "profile",
+  "credentials",
+  "caCertificates",
+  "connectTimeout",
+  "stallTimeout",
+  "retries",
+  "memoryBudget",
+];
+
+/** Options that were checked. They are a copy: later changes of the caller's have no effect. */
+export interface CheckedOptions {
+  readonly region: string | undefined;
+  readonly endpoint: URL | undefined;
+  readonly pathStyle: boolean | undefined;
+  readonly profile: string | undefined;
+  readonly credentials: Credentials | "anonymous" | undefined;
+  readonly caCertificates: string | undefined;
+  readonly connectTimeout: number | undefined;
+  readonly stallTimeout: number | undefined;
+  readonly retries: number | undefined;
+  readonly memoryBudget: number | undefined;
+}
+
+/**
+ * Checks a client's options.
+ *
+ * @throws {InvalidInputError} For an unknown option, and for a value that cannot be meant. The
+ * message never shows a credential.
+ */
+export function checkOptions(options: S3ClientOptions, operation: string): CheckedOptions {
+  for (const name of Object.keys(options)) {
+    if (!(KNOWN as readonly string[]).includes(name)) {
+      throw invalidInput(operation, `there is no option ${name}`, `known are ${KNOWN.join(", ")}`);
+    }
+  }
+  const text = (name: "region" | "profile" | "caCertificates"): string | undefined => {
+    const value: unknown = options[name];
+    if (value === undefined || (typeof value === "string" && value !== "")) return value;
+    throw invalidInput(operation, `${name} is not a text`, `pass ${name} as a non-empty string`);
+  };
+  const whole = (name: keyof S3ClientOptions, least: number, most: number): number | undefined => {
+    const value: unknown = options[name];
+    if (value === undefined) return undefined;
+    if (
+      typeof value === "number" && Number.isSafeInteger(value) && value >= least && value <= most
+    ) return value;
+    throw invalidInput(
+      operation,
+      `${name} is not a whole number from ${least} to ${most}`,
+      `pass ${name} as a number`,
+    );
+  };
+  if (options.pathStyle !== undefined && typeof options.pathStyle !== "boolean") {
+    throw invalidInput(operation, "pathStyle is not true or false", "pass a boolean");
+  }
+  const longest = 2 ** 31 - 1;
+  return {
+    region: checkRegion(text("region"), operation),
+    endpoint: checkEndpoint(options.endpoint, operation),
+    pathStyle: options.pathStyle,
+    profile: text("profile"),
+    credentials: checkCredentials(options.credentials, operation),
+    caCertificates: text("caCertificates"),
+    connectTimeout: whole("connectTimeout", 1, longest),
+    stallTimeout: whole("stallTimeout", 1, longest),
+    retries: whole("retries", 0, 100),
+    memoryBudget: whole("memoryBudget", 1, Number.MAX_SAFE_INTEGER),
+  };
+}
+
+function checkRegion(region: string | undefined, operation: string): string | undefined {
+  // The region becomes part of a host name.
+  if (region === undefined || /^[A-Za-z0-9-]{1,63}$/.test(region)) return region;
+  throw invalidInput(operation, "region is not a region's name", 'write it as "eu-central-1"');
+}
+
+/** Checks the address of a server. */
+export function checkEndpoint(
+  endpoint: string | URL | undefined,
+  operation: string,
+): URL | undefined {
+  if (endpoint === undefined) return undefined;
+  const hint = 'write it as "http://127.0.0.1:9000" or "https://s3.example.com"';
+  const url = URL.parse(String(endpoint));
+  if (url === null || !["http:", "https:"].includes(url.protocol) || url.hostname === "") {
+    throw invalidInput(operation, "endpoint is not an http or https address", hint);
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw invalidInput(operation, "endpoint holds a user or password", "pass them as credentials");
+  }
+  if (url.search !== "" || url.hash !== "") {
+    throw invalidInput(operation, "endpoint has a query or a fragment", hint);
+  }
+  return url;
+}
+
+function checkCredentials(
+  credentials: S3ClientOptions["credentials"],
+  operation: string,
+): CheckedOptions["credentials"] {
+  if (credentials === undefined || credentials === "anonymous") return credentials;
+  const given = (value: unknown): value is string =>
+    // deno-lint-ignore no-control-regex -- such characters break the signature's header
+    typeof value === "string" && value !== "" && !/[\x00-\x1f\x7f]/.test(value);
+  const { accessKeyId, secretAccessKey, sessionToken } = Object(credentials) as Credentials;
+  if (
+    given(accessKeyId) && given(secretAccessKey) &&
+    (sessionToken === undefined || given(sessionToken))
+  ) {
+    return sessionToken === undefined
+      ? { accessKeyId, secretAccessKey }
+      : { accessKeyId, secretAccessKey, sessionToken };
+  }
+  throw invalidInput(
+    operation,
+    "credentials are incomplete or hold control characters",
+    'pass { accessKeyId, secretAccessKey, sessionToken? }, or "anonymous"',
+  );
+}

@@ -1,0 +1,133 @@
+// What the credential chain may see: environment variables and files, as far as Deno's permissions
+// allow. The native side reads neither by itself. What is not allowed is skipped, and an error
+// about missing credentials names it.
+
+import { isGranted } from "../ffi/permissions.ts";
+
+/** What may be seen, and what was skipped with the flag that would allow it. */
+export interface Surroundings {
+  variables: Record<string, string>;
+  files: Record<string, string>;
+  skipped: string[];
+}
+
+/** The variables that the SDK's configuration and credential providers read. */
+const VARIABLES = [
+  "AWS_ACCESS_KEY_ID",
+  "AWS_SECRET_ACCESS_KEY",
+  "AWS_SESSION_TOKEN",
+  "AWS_REGION",
+  "AWS_DEFAULT_REGION",
+  "AWS_PROFILE",
+  "AWS_CONFIG_FILE",
+  "AWS_SHARED_CREDENTIALS_FILE",
+  "AWS_ENDPOINT_URL",
+  "AWS_ENDPOINT_URL_S3",
+  "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+  "AWS_ROLE_ARN",
+  "AWS_ROLE_SESSION_NAME",
+  "AWS_WEB_IDENTITY_TOKEN_FILE",
+  "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+  "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+  "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+  "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+  "AWS_EC2_METADATA_DISABLED",
+  "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+  "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+  "AWS_USE_DUALSTACK_ENDPOINT",
+  "AWS_USE_FIPS_ENDPOINT",
+  "AWS_MAX_ATTEMPTS",
+  "AWS_RETRY_MODE",
+  "AWS_REQUEST_CHECKSUM_CALCULATION",
+  "AWS_RESPONSE_CHECKSUM_VALIDATION",
+  "HOME",
+  "USERPROFILE",
+] as const;
+
+/** Reads what is granted. Never prompts. */
+export function lookAround(): Surroundings {
+  const found: Surroundings = { variables: {}, files: {}, skipped: [] };
+  for (const variable of VARIABLES) {
+    if (!isGranted({ name: "env", variable })) continue;
+    const value = Deno.env.get(variable);
+    if (value !== undefined) found.variables[variable] = value;
+  }
+  const keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+  if (!keys.every((variable) => isGranted({ name: "env", variable }))) {
+    found.skipped.push(`the environment (--allow-env=${keys.join(",")})`);
+  }
+  readFiles(found);
+  if (!isGranted({ name: "net", host: "169.254.169.254:80" })) {
+    found.skipped.push("the instance metadata service (--allow-net=169.254.169.254:80)");
+  }
+  return found;
+}
+
+function readFiles(found: Surroundings): void {
+  const { variables } = found;
+  const home = variables["HOME"] ?? variables["USERPROFILE"];
+  const inHome = (name: string): string | undefined =>
+    home === undefined ? undefined : `${home}/.aws/${name}`;
+  const config = variables["AWS_CONFIG_FILE"] ?? inHome("config");
+  const credentials = variables["AWS_SHARED_CREDENTIALS_FILE"] ?? inHome("credentials");
+  if (home === undefined && (config === undefined || credentials === undefined)) {
+    found.skipped.push("the home directory's .aws folder (--allow-env=HOME)");
+  }
+  for (const path of [config, credentials]) {
+    if (path !== undefined) readFile(found, expand(path, home), "the shared configuration");
+  }
+  const tokens = Object.values(found.files).flatMap((text) =>
+    [...text.matchAll(/^\s*web_identity_token_file\s*=\s*(.+?)\s*$/gm)].map((match) => match[1])
+  );
+  for (const path of [variables["AWS_WEB_IDENTITY_TOKEN_FILE"], ...tokens]) {
+    if (path !== undefined) readFile(found, path, "the web identity token");
+  }
+  readTokenCache(found, inHome("sso/cache"));
+  dropProcesses(found);
+}
+
+function expand(path: string, home: string | undefined): string {
+  return home !== undefined && path.startsWith("~/") ? home + path.slice(1) : path;
+}
+
+function readFile(found: Surroundings, path: string, what: string): void {
+  if (!isGranted({ name: "read", path })) {
+    found.skipped.push(`${what} in ${path} (--allow-read=${path})`);
+    return;
+  }
+  try {
+    found.files[path] = Deno.readTextFileSync(path);
+  } catch {
+    // Missing, a folder or no text: as if it were not there.
+  }
+}
+
+/** Single sign-on keeps its tokens in one small file for each session. */
+function readTokenCache(found: Surroundings, directory: string | undefined): void {
+  const signsOn = Object.values(found.files).some((text) => /^\s*sso_/m.test(text));
+  if (directory === undefined || !signsOn) return;
+  if (!isGranted({ name: "read", path: directory })) {
+    found.skipped.push(`single sign-on in ${directory} (--allow-read=${directory})`);
+    return;
+  }
+  try {
+    for (const entry of Deno.readDirSync(directory)) {
+      if (entry.isFile && entry.name.endsWith(".json")) {
+        readFile(found, `${directory}/${entry.name}`, "single sign-on");
+      }
+    }
+  } catch {
+    // Never signed on.
+  }
+}
+
+/** A profile may name a program to run. Without the permission the native side never sees it. */
+function dropProcesses(found: Surroundings): void {
+  const shell = Deno.build.os === "windows" ? "cmd.exe" : "sh";
+  for (const [path, text] of Object.entries(found.files)) {
+    const allowed = text.replaceAll(/^[ \t]*credential_process[ \t]*=.*$/gm, "");
+    if (allowed === text || isGranted({ name: "run", command: shell })) continue;
+    found.files[path] = allowed;
+    found.skipped.push(`the credential_process in ${path} (--allow-run=${shell})`);
+  }
+}

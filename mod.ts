@@ -1,0 +1,58 @@
+/**
+ * dipper fetches S3 data into memory that Rust owns and JavaScript uses without a copy.
+ *
+ * Importing has no side effect: the native library is loaded at the first call that needs it.
+ *
+ * @example
+ * ```ts
+ * await using s3 = await LocalS3.start();
+ * const client = s3.client();
+ * await client.createBucket("bucket");
+ * await client.file("s3://bucket/test").write(new Uint8Array([1, 2, 3, 4]));
+ * const bytes = await client.file("s3://bucket/test").bytes();
+ * console.log(bytes); // Uint8Array(4) [ 1, 2, 3, 4 ]
+ * ```
+ *
+ * @module
+ */
+
+export { type Credentials, type S3ClientOptions } from "./client/options.ts";
+export {
+  AccessDeniedError,
+  BudgetExceededError,
+  CredentialsError,
+  DipperError,
+  type ErrorCode,
+  type ErrorFacts,
+  IntegrityError,
+  InternalError,
+  InvalidInputError,
+  NetworkError,
+  NotFoundError,
+  PermissionError,
+  PreconditionFailedError,
+  TimeoutError,
+  TransferError,
+  UnsupportedError,
+} from "./ffi/errors.ts";
+export { memory, type MemoryReport } from "./ffi/memory.ts";
+export type { Progress } from "./ffi/queue.ts";
+export { RustBuffer } from "./ffi/rust_buffer.ts";
+export type { MediaBundle } from "./jupyter/media_bundle.ts";
+export type { Writable } from "./storage/body.ts";
+export type { Bucket } from "./storage/bucket.ts";
+export { configure, file, get, list } from "./storage/default_client.ts";
+export type { Entry, ObjectEntry, PrefixEntry } from "./storage/entry.ts";
+export { Listing, type ListOptions } from "./storage/listing.ts";
+export { LocalS3, type LocalS3Options } from "./storage/local_s3.ts";
+export type {
+  CallOptions,
+  FileOptions,
+  ObjectFile,
+  ReadOptions,
+  Source,
+  WriteOptions,
+} from "./storage/object_file.ts";
+export { type ObjectLocation, S3Client } from "./storage/s3_client.ts";
+export { S3File } from "./storage/s3_file.ts";
+export type { Stat } from "./storage/stat.ts";

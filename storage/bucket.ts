@@ -1,0 +1,30 @@
+// Buckets as a list that shows itself.
+
+import type { BucketMessage } from "../ffi/symbols.ts";
+import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
+import { describeBuckets, showBuckets } from "../jupyter/show_buckets.ts";
+
+/** A bucket of the caller. */
+export interface Bucket {
+  /** Its name. */
+  readonly name: string;
+  /** When it was made. */
+  readonly createdAt?: Date;
+  /** Where it lives, where the server says so. */
+  readonly region?: string;
+}
+
+/** Buckets from what the native side tells: an array with displays. */
+export function bucketsOf(messages: readonly BucketMessage[]): Bucket[] {
+  const buckets: Bucket[] = messages.map(({ createdAt, ...rest }) =>
+    createdAt === undefined ? rest : { ...rest, createdAt: new Date(createdAt) }
+  );
+  // Not enumerable: an array of buckets stays an array for everybody else.
+  Object.defineProperty(buckets, JUPYTER_DISPLAY, {
+    value: (): MediaBundle => showBuckets(buckets),
+  });
+  Object.defineProperty(buckets, Symbol.for("Deno.customInspect"), {
+    value: (): string => describeBuckets(buckets),
+  });
+  return buckets;
+}

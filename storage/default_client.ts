@@ -1,0 +1,87 @@
+// The functions that need no client: they use one, which `configure` replaces.
+
+import type { S3ClientOptions } from "../client/options.ts";
+import type { RustBuffer } from "../ffi/rust_buffer.ts";
+import type { Listing, ListOptions } from "./listing.ts";
+import type { FileOptions, ReadOptions, Source } from "./object_file.ts";
+import { type ObjectLocation, S3Client } from "./s3_client.ts";
+import type { S3File } from "./s3_file.ts";
+
+let current: S3Client | undefined;
+
+function client(): S3Client {
+  return current ??= new S3Client();
+}
+
+/**
+ * Sets the client that `file`, `get` and `list` use from here on. Handles made before keep theirs.
+ *
+ * @throws {InvalidInputError} For an unknown option, or a value that cannot be meant.
+ *
+ * @example
+ * ```ts
+ * await using s3 = await LocalS3.start();
+ * configure({ endpoint: s3.endpoint, credentials: s3.credentials });
+ * ```
+ */
+export function configure(options: S3ClientOptions): void {
+  // Not disposed: handles made before go on using it.
+  current = new S3Client(options);
+}
+
+/**
+ * A lazy handle on an object. No request is sent.
+ *
+ * @param at `s3://bucket/key`, a `URL`, a listed entry, another file, or bucket and key apart.
+ * @throws {InvalidInputError} When it names no object.
+ *
+ * @example
+ * ```ts
+ * const f = file("s3://example/hello.txt");
+ * console.log(f.name); // hello.txt
+ * ```
+ */
+export function file(at: Source | ObjectLocation, options: FileOptions = {}): S3File {
+  return client().file(at, options);
+}
+
+/**
+ * Reads a whole object into memory that Rust owns.
+ *
+ * @throws {NotFoundError} When the object or bucket does not exist.
+ * @throws {DipperError} For whatever else the server or the connection reports.
+ *
+ * @example
+ * ```ts
+ * await using s3 = await LocalS3.start();
+ * configure({ endpoint: s3.endpoint, credentials: s3.credentials });
+ * await s3.client().createBucket("bucket");
+ * await file("s3://bucket/test").write(new Uint8Array([1, 2, 3, 4]));
+ * using buffer = await get("s3://bucket/test");
+ * console.log(buffer.view()); // Uint8Array(4) [ 1, 2, 3, 4 ]
+ * ```
+ */
+export async function get(
+  source: Source | ObjectLocation,
+  options: ReadOptions & FileOptions = {},
+): Promise<RustBuffer> {
+  return await client().get(source, options);
+}
+
+/**
+ * Lists what is below a prefix. No request is sent before the listing is read.
+ *
+ * @param prefix `s3://bucket/` or `s3://bucket/prefix`.
+ * @throws {InvalidInputError} When it names no bucket.
+ *
+ * @example
+ * ```ts
+ * await using s3 = await LocalS3.start();
+ * configure({ endpoint: s3.endpoint, credentials: s3.credentials });
+ * await s3.client().createBucket("bucket");
+ * console.log(await list("s3://bucket/").toArray()); // []
+ * ```
+ */
+export function list(prefix: string | URL | ObjectLocation, options: ListOptions = {}): Listing {
+  return client().list(prefix, options);
+}
