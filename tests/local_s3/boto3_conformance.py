@@ -383,6 +383,11 @@ class Objects(S3Case):
         key = base64.b64encode(b"k" * 32).decode()
         self.fails("NotImplemented", 501, self.put, "sse", b"x", SSECustomerAlgorithm="AES256", SSECustomerKey=key)
 
+    def test_metadata_bound(self):
+        self.put("bound", b"", Metadata={"k": "v" * 2047})
+        self.fails("MetadataTooLarge", 400, self.put, "bound", b"", Metadata={"k": "v" * 2048})
+        self.assertEqual(len(self.head("bound")["Metadata"]["k"]), 2047)
+
     def test_bad_storage_class(self):
         self.fails("InvalidStorageClass", 400, self.put, "class", b"x", StorageClass="not a class")
 
@@ -432,6 +437,17 @@ class Objects(S3Case):
             connection.sendall(head.encode() + b"x" * 1_000_000)
         time.sleep(0.3)
         self.assertEqual(self.body("half"), b"before")
+
+    def test_refused_uploads_leave_the_client_in_step(self):
+        """A client that waits for `100 Continue` and is refused sends no body and goes on."""
+        upload = S3.create_multipart_upload(Bucket=self.bucket, Key="refused")["UploadId"]
+        for _ in range(300):
+            for number in (0, 10001):
+                self.fails(
+                    "InvalidArgument", 400, S3.upload_part,
+                    Bucket=self.bucket, Key="refused", UploadId=upload, PartNumber=number, Body=b"x",
+                )
+        S3.abort_multipart_upload(Bucket=self.bucket, Key="refused", UploadId=upload)
 
     def test_errors_leave_the_connection_usable(self):
         connection = http.client.HTTPConnection(HOST.hostname, HOST.port, timeout=10)
@@ -1020,10 +1036,11 @@ class Multipart(S3Case):
             )["CopyPartResult"]
             self.assertEqual(answer["ETag"], f'"{md5(data[start:end])}"')
             parts.append({"PartNumber": number, "ETag": answer["ETag"]})
-        self.fails(
-            "InvalidRange", 416, S3.upload_part_copy, Bucket=self.bucket, Key="copied", UploadId=upload, PartNumber=4,
-            CopySource={"Bucket": self.bucket, "Key": "source"}, CopySourceRange=f"bytes={13 * MIB}-{14 * MIB}",
-        )
+        for text in (f"bytes={13 * MIB}-{14 * MIB}", f"bytes=0-{12 * MIB}", "bytes=5-", "0-5"):
+            self.fails(
+                "InvalidArgument", 400, S3.upload_part_copy, Bucket=self.bucket, Key="copied", UploadId=upload,
+                PartNumber=4, CopySource={"Bucket": self.bucket, "Key": "source"}, CopySourceRange=text,
+            )
         self.complete("copied", upload, parts)
         self.assertEqual(self.body("copied"), data[: 10 * MIB + 1] + data[7:9])
 

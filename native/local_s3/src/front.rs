@@ -67,8 +67,13 @@ impl Front {
             Err(_) => internal_error(),
         };
         if response.status().is_client_error() || response.status().is_server_error() {
-            drain(&rest, waits).await;
             complete_error(&mut response, &id, &path);
+            if !drain(&rest, waits).await {
+                // What comes next on the connection could be the rest of this body or a new request.
+                response
+                    .headers_mut()
+                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
         } else if is_head
             && response.status() == StatusCode::OK
             && response.headers().contains_key(header::CONTENT_RANGE)
@@ -166,26 +171,26 @@ fn escape(text: &str) -> String {
 #[derive(Clone, Default)]
 struct Rest(Arc<Mutex<Option<(Incoming, bool)>>>);
 
-/// Reads what a refused request still sends. A client that waits for `100 Continue` sends nothing yet.
-async fn drain(rest: &Rest, waits: bool) {
+/// Reads what a refused request still sends; whether all of it came. A client that waits for
+/// `100 Continue` may send its body after the answer, or not, so that one is not waited for.
+async fn drain(rest: &Rest, waits: bool) -> bool {
     let left = rest.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some((mut body, polled)) = left else { return };
+    let Some((mut body, polled)) = left else { return true };
     if waits && !polled {
-        return;
+        return false;
     }
     let read = async {
         let mut size = 0;
         while size < DRAIN_BYTES {
-            let frame =
-                std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
-            match frame {
+            match std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
                 Some(Ok(frame)) => size += frame.data_ref().map_or(0, Bytes::len),
-                _ => return,
+                Some(Err(_)) => return false,
+                None => return true,
             }
         }
+        false
     };
-    // Out of time: the connection closes, as it would have without this.
-    let _ = tokio::time::timeout(DRAIN_TIME, read).await;
+    tokio::time::timeout(DRAIN_TIME, read).await.unwrap_or(false)
 }
 
 /// A request's body on its way to `s3s`.

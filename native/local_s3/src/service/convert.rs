@@ -9,6 +9,7 @@ use s3s::dto::{
     TimestampFormat,
 };
 use s3s::{S3Result, s3_error};
+use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Runs `work` on a thread that may block.
@@ -93,7 +94,7 @@ macro_rules! object_headers {
                 $input.storage_class.take(),
             )?,
             website_redirect_location: $input.website_redirect_location.take(),
-            metadata: $input.metadata.take().unwrap_or_default().into_iter().collect(),
+            metadata: $crate::service::convert::given_metadata($input.metadata.take())?,
         }
     };
 }
@@ -108,6 +109,21 @@ pub fn content_encoding(value: Option<String>) -> Option<String> {
         .filter(|part| !part.is_empty() && *part != "aws-chunked")
         .collect();
     if kept.is_empty() { None } else { Some(kept.join(", ")) }
+}
+
+/// S3's bound on user metadata, names and values together.
+const MOST_METADATA: usize = 2048;
+
+pub fn given_metadata(metadata: Option<Metadata>) -> S3Result<BTreeMap<String, String>> {
+    let metadata: BTreeMap<String, String> = metadata.unwrap_or_default().into_iter().collect();
+    let size: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if size > MOST_METADATA {
+        return Err(s3_error!(
+            MetadataTooLarge,
+            "Your metadata headers exceed the maximum allowed metadata size: {size} bytes of {MOST_METADATA}"
+        ));
+    }
+    Ok(metadata)
 }
 
 pub fn given_storage_class(class: Option<StorageClass>) -> S3Result<Option<String>> {

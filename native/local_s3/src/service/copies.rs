@@ -174,6 +174,15 @@ impl LocalS3 {
         let upload = into.upload(&input.key, &input.upload_id)?.record;
         let algorithm = upload.algorithm;
         let part = blocking(move || {
+            if let Selection::From { last: Some(last), .. } = selection {
+                // Unlike a read, a copy takes no range that ends behind the object.
+                let size = from.object(&source_key, &ReadConditions::default())?.record().size;
+                if last >= size {
+                    return Err(StoreError::InvalidArgument(format!(
+                        "Range specified is not valid for source object of size: {size}"
+                    )));
+                }
+            }
             let (_, body) =
                 copy_bytes(&from, &source_key, &conditions, selection, &into, |_| vec![algorithm])?;
             into.put_part(&input.key, &input.upload_id, number, body)

@@ -43,6 +43,7 @@ impl From<StoreError> for S3Error {
             StoreError::EntityTooSmall { .. } => S3ErrorCode::EntityTooSmall,
             StoreError::BadDigest(_) => S3ErrorCode::BadDigest,
             StoreError::InvalidRequest(_) => S3ErrorCode::InvalidRequest,
+            StoreError::InvalidArgument(_) => S3ErrorCode::InvalidArgument,
             StoreError::Io { .. } => S3ErrorCode::InternalError,
         };
         Self::with_message(code, message)

@@ -33,6 +33,7 @@ pub enum StoreError {
     },
     BadDigest(String),
     InvalidRequest(String),
+    InvalidArgument(String),
     /// The file system failed; what was being done.
     Io {
         doing: &'static str,
@@ -85,7 +86,7 @@ impl fmt::Display for StoreError {
             Self::BadDigest(what) => {
                 write!(f, "The {what} you specified did not match the calculated checksum.")
             }
-            Self::InvalidRequest(what) => f.write_str(what),
+            Self::InvalidRequest(what) | Self::InvalidArgument(what) => f.write_str(what),
             Self::Io { doing, source } => write!(f, "The server failed while {doing}: {source}"),
         }
     }
