@@ -10,6 +10,19 @@
 //! | `service` | S3 operations, one file per family | files |
 //! | `storage` | directories, files, the index | HTTP, `s3s`' types |
 //!
+//! ```
+//! use dipper_local_s3::{Options, Server};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let server = Server::start(Options::default()).await?;
+//! assert!(server.endpoint().starts_with("http://127.0.0.1:"));
+//! // … a client with server.access_key_id(), server.secret_access_key(), server.region() …
+//! server.stop().await;
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
 //! The access key is random for every start, and every request must be signed with it.
 
 mod credentials;
