@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The repository's root, a `file:` URL that ends with a slash. */
@@ -42,6 +42,6 @@ export function buildCachePath(...parts: string[]): string {
 /** Where cargo puts what it compiles: `CARGO_TARGET_DIR`, else below the build cache, else `target/`. */
 export function cargoTarget(): string {
   const chosen = Deno.env.get("CARGO_TARGET_DIR");
-  if (chosen) return chosen;
+  if (chosen) return resolve(root, chosen);
   return Deno.env.get("DIPPER_BUILD_CACHE") ? buildCachePath("target") : join(root, "target");
 }

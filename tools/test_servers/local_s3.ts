@@ -3,17 +3,27 @@
  *
  * @module
  */
-import type { CommandOptions } from "../commands.ts";
+import { join } from "node:path";
+import { type CommandOptions, run } from "../commands.ts";
 import { cargoTarget } from "../repository.ts";
 import { startProgram, type TestServer } from "./test_server.ts";
 
-/** Starts the server over a temporary folder; cargo builds it if needed. */
+/**
+ * Starts the server over a temporary folder; cargo builds it if needed.
+ *
+ * @throws {Unavailable} when cargo is missing.
+ */
 export async function startLocalS3(options: CommandOptions = {}): Promise<TestServer> {
-  const server = await startProgram(
-    "cargo",
-    ["run", "--quiet", "--release", "--locked", "--package=dipper-local-s3", "--example=serve"],
-    { ...options, env: { CARGO_TARGET_DIR: cargoTarget() } },
-  );
+  // With the whole workspace selected, dependencies have the features they have in `cargo test`, and
+  // nothing is compiled a second time. `cargo run` cannot select it.
+  const build = ["build", "--release", "--locked", "--workspace", "--example=serve"];
+  const env = { CARGO_TARGET_DIR: cargoTarget() };
+  if (!(await run("cargo", build, { ...options, env })).success) {
+    throw new Error("the serve example does not compile; see above");
+  }
+  const suffix = Deno.build.os === "windows" ? ".exe" : "";
+  const program = join(cargoTarget(), "release", "examples", `serve${suffix}`);
+  const server = await startProgram(program, [], options);
   const { endpoint, region, accessKeyId, secretAccessKey } = server.ready;
   if (!endpoint || !region || !accessKeyId || !secretAccessKey) {
     await server[Symbol.asyncDispose]();
