@@ -5,8 +5,7 @@
  *     deno run --allow-all tools/screenshot_notebooks.ts FOLDER [NOTEBOOK ...]
  *
  * It needs JupyterLab and Chromium. `JUPYTER` and `CHROMIUM` name their programs when they are not
- * `jupyter` and `chromium` on the path. The files stay as they are: the pages close before
- * JupyterLab would save them.
+ * `jupyter` and `chromium` on the path. The files stay as they are: JupyterLab does not save them.
  */
 
 import { type Browser, chromium, type Page } from "npm:playwright-core@1.65.1";
@@ -86,10 +85,11 @@ class JupyterLab implements AsyncDisposable {
   }
 }
 
-/** No question about news, and every cell laid out, also those outside the window. */
+/** No question about news, no saving, and every cell laid out, also those outside the window. */
 async function writeSettings(folder: string): Promise<void> {
   const settings = {
     "apputils-extension/notification": { fetchNews: "false", checkForUpdates: false },
+    "docmanager-extension/plugin": { autosave: false },
     "notebook-extension/tracker": { windowingMode: "none" },
   };
   for (const [name, values] of Object.entries(settings)) {
@@ -114,14 +114,21 @@ async function openNotebook(browser: Browser, lab: JupyterLab, path: string): Pr
   return page;
 }
 
+// What follows is evaluated in the page, whose types Deno does not know.
+const prompts = `[...document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")]
+  .map((prompt) => prompt.textContent)`;
+const started = `${prompts}.some((prompt) => /\\[(\\*|\\d+)\\]/.test(prompt))`;
+const finished = `${prompts}.every((prompt) => /\\[\\d+\\]/.test(prompt))`;
+
 async function runAll(page: Page): Promise<void> {
-  await page.locator(".jp-Notebook .jp-Cell").first().click();
-  await page.click('.lm-MenuBar-itemLabel:has-text("Run")');
-  await page.click('.lm-Menu-itemLabel:has-text("Run All Cells")');
-  // The text is evaluated in the page, whose types Deno does not know.
-  const everyCellHasANumber = `[...document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")]
-    .every((prompt) => /\\[\\d+\\]/.test(prompt.textContent))`;
-  await page.waitForFunction(everyCellHasANumber, undefined, { timeout: PATIENCE });
+  // JupyterLab ignores the menu until its extensions have settled.
+  for (let attempt = 0; attempt < 10 && !(await page.evaluate(started)); attempt++) {
+    await page.locator(".jp-Notebook .jp-Cell").first().click();
+    await page.click('.lm-MenuBar-itemLabel:has-text("Run")');
+    await page.click('.lm-Menu-itemLabel:has-text("Run All Cells")');
+    await page.waitForTimeout(2000);
+  }
+  await page.waitForFunction(finished, undefined, { timeout: PATIENCE });
 }
 
 /** Makes the window as high as the notebook. */
