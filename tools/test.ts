@@ -77,7 +77,8 @@ async function runStep(
       if (timeout.aborted) return [failed(none()), `took more than ${step.minutes} minutes`];
       if (interrupted.aborted) return [failed(none()), "interrupted"];
       if (!(error instanceof Unavailable)) {
-        console.error(error);
+        // Not on standard error: the order of the lines would not be kept.
+        console.log(error);
         return [failed(none()), error instanceof Error ? error.message : String(error)];
       }
       const counts = ci ? failed(none()) : { ...none(), skipped: 1 };

@@ -32,18 +32,26 @@ async function runner(
   await writer.write(new TextEncoder().encode(program));
   await writer.close();
   let text = "";
+  let lastLine = "";
   let interrupted = false;
-  const read = async (from: ReadableStream<Uint8Array>): Promise<void> => {
+  const read = async (from: ReadableStream<Uint8Array>, last: boolean): Promise<void> => {
+    let output = "";
     for await (const chunk of from.pipeThrough(new TextDecoderStream())) {
       text += chunk;
+      output += chunk;
       if (interrupt && !interrupted && text.includes(interrupt)) {
         interrupted = true;
         child.kill("SIGINT");
       }
     }
+    if (last) lastLine = output.trimEnd().split("\n").at(-1) ?? "";
   };
-  const [{ code }] = await Promise.all([child.status, read(child.stdout), read(child.stderr)]);
-  return { code, text, lastLine: text.trimEnd().split("\n").at(-1) ?? "" };
+  const [{ code }] = await Promise.all([
+    child.status,
+    read(child.stdout, true),
+    read(child.stderr, false),
+  ]);
+  return { code, text, lastLine };
 }
 
 const passes = `{ name: "passes", minutes: 1, run: () => Promise.resolve(passed) }`;
