@@ -127,6 +127,7 @@ const documentation: Step = {
       { signal },
     );
     const there = DOCUMENTED.filter((path) => existsSync(join(root, path)));
+    // No sanitizers: an example's first call loads the library, which stays loaded.
     return await denoTest(["--doc", ...flags, ...there], bucket.ready, { run, signal });
   },
 };
@@ -156,7 +157,8 @@ function denoStep({ path, needs }: TestFolder): Step {
       }
       // The tests directly in tests/, and not those of its folders, which are steps of their own.
       const what = path === "tests" ? await testFiles(path) : [`${path}/`];
-      return await denoTest([...flags, ...what], env, { run, signal });
+      const sanitizers = ["--sanitize-ops", "--sanitize-resources"];
+      return await denoTest([...sanitizers, ...flags, ...what], env, { run, signal });
     },
   };
 }
@@ -184,8 +186,6 @@ async function denoTest(
     const { success } = await run(deno, [
       "test",
       "--allow-all",
-      "--sanitize-ops",
-      "--sanitize-resources",
       "--v8-flags=--expose-gc",
       `--junit-path=${report}`,
       ...args,
