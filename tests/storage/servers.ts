@@ -1,0 +1,81 @@
+/**
+ * Two servers, one suite: the embedded server and versitygw, which is not ours and checks signatures.
+ * A suite that passes on both holds no private understanding between dipper and its own server.
+ *
+ * versitygw is started by the test runner, which tells its address in the environment. Where it is
+ * missing, its half is skipped; the runner sees to it that this never happens on CI.
+ */
+
+import { LocalS3, memory, S3Client, type S3ClientOptions } from "dipper";
+import { afterAll, beforeAll, describe } from "@std/testing/bdd";
+
+memory(); // Loads the library. Within a test, Deno would count that as a leak.
+
+/** What a suite works with: a client and a bucket of its own. */
+export interface Place {
+  /** Which server it is. */
+  readonly server: "LocalS3" | "versitygw";
+  /** A client of the server. */
+  readonly client: S3Client;
+  /** An empty bucket, made for the suite. */
+  readonly bucket: string;
+  /** A client with other options. */
+  connect(options?: S3ClientOptions): S3Client;
+  /** The URI of a key in the bucket. */
+  uri(key: string): string;
+}
+
+/** A bucket name that nobody has. */
+export function bucketName(): string {
+  return `test-${crypto.randomUUID()}`;
+}
+
+/** Runs a suite on both servers, each with its own bucket. */
+export function onBothServers(title: string, suite: (at: () => Place) => void): void {
+  describe(`${title}, on LocalS3`, () => {
+    let server: LocalS3;
+    let place: Place;
+    beforeAll(async () => {
+      server = await LocalS3.start();
+      place = await furnish("LocalS3", (options) => server.client(options));
+    });
+    afterAll(async () => {
+      place.client.dispose();
+      await server.stop();
+    });
+    suite(() => place);
+  });
+
+  const endpoint = Deno.env.get("DIPPER_TEST_VERSITYGW_ENDPOINT");
+  describe(`${title}, on versitygw`, { ignore: endpoint === undefined }, () => {
+    let place: Place;
+    beforeAll(async () => {
+      place = await furnish("versitygw", (options) => new S3Client({ ...gateway(), ...options }));
+    });
+    afterAll(() => place.client.dispose());
+    suite(() => place);
+  });
+}
+
+function gateway(): S3ClientOptions {
+  const told = (name: string): string => {
+    const value = Deno.env.get(`DIPPER_TEST_VERSITYGW_${name}`);
+    if (value === undefined) throw new Error(`DIPPER_TEST_VERSITYGW_${name} is not set`);
+    return value;
+  };
+  return {
+    endpoint: told("ENDPOINT"),
+    region: told("REGION"),
+    credentials: { accessKeyId: told("ACCESS_KEY"), secretAccessKey: told("SECRET_KEY") },
+  };
+}
+
+async function furnish(
+  server: Place["server"],
+  connect: (options?: S3ClientOptions) => S3Client,
+): Promise<Place> {
+  const client = connect();
+  const bucket = bucketName();
+  await client.createBucket(bucket);
+  return { server, client, bucket, connect, uri: (key) => `s3://${bucket}/${key}` };
+}

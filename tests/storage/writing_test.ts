@@ -1,0 +1,263 @@
+// What can be written, and what a server keeps of it, on both servers.
+
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { it } from "@std/testing/bdd";
+import { InvalidInputError, memory, RustBuffer, type Writable } from "dipper";
+import { assertSameBytes, pattern } from "./bytes.ts";
+import { onBothServers } from "./servers.ts";
+
+const data = pattern(1024);
+const text = "größe 🚰";
+
+async function* yielded(...chunks: Uint8Array[]): AsyncGenerator<Uint8Array> {
+  for (const chunk of chunks) {
+    await Promise.resolve();
+    yield chunk;
+  }
+}
+
+/** Yields the same memory again and again, as a producer may. */
+async function* reused(): AsyncGenerator<Uint8Array> {
+  const chunk = new Uint8Array(4);
+  for (let value = 1; value <= 3; value++) {
+    await Promise.resolve();
+    yield chunk.fill(value);
+  }
+}
+
+const floats = new Float64Array([1.5, -2, NaN]);
+const writable: [name: string, make: () => Writable, expected: Uint8Array][] = [
+  ["a string", () => text, new TextEncoder().encode(text)],
+  ["an empty string", () => "", new Uint8Array(0)],
+  ["a Uint8Array", () => data, data],
+  ["an empty Uint8Array", () => new Uint8Array(0), new Uint8Array(0)],
+  ["a part of a Uint8Array", () => data.subarray(3, 20), data.subarray(3, 20)],
+  ["an Int8Array", () => new Int8Array([-1, 2]), new Uint8Array([255, 2])],
+  ["a Uint16Array", () => new Uint16Array([0x0102]), new Uint8Array([2, 1])],
+  ["a Float64Array", () => floats, new Uint8Array(floats.buffer)],
+  [
+    "a BigInt64Array",
+    () => new BigInt64Array([-1n]),
+    new Uint8Array(8).fill(255),
+  ],
+  ["a DataView", () => new DataView(data.buffer, 5, 7), data.subarray(5, 12)],
+  ["an ArrayBuffer", () => data.buffer, data],
+  ["a Blob", () => new Blob(["ab", data]), new Uint8Array([97, 98, ...data])],
+  ["an empty Blob", () => new Blob([]), new Uint8Array(0)],
+  ["a Response", () => new Response(data), data],
+  ["a Response without a body", () => new Response(null), new Uint8Array(0)],
+  ["a ReadableStream", () => new Blob([data]).stream(), data],
+  ["an empty ReadableStream", () => new Blob([]).stream(), new Uint8Array(0)],
+  [
+    "an async iterable",
+    () => yielded(data.subarray(0, 10), new Uint8Array(0), data.subarray(10)),
+    data,
+  ],
+  [
+    "an async iterable that uses its memory again",
+    reused,
+    new Uint8Array([1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]),
+  ],
+];
+
+onBothServers("writing", (at) => {
+  for (const [name, make, expected] of writable) {
+    it(`takes ${name}`, async () => {
+      const { client, uri } = at();
+      const file = client.file(uri(`written/${name}`));
+      const stat = await file.write(make());
+      assertEquals([stat.uri, stat.size], [file.uri, expected.length]);
+      assertSameBytes(await file.bytes(), expected);
+      assertEquals((await file.stat()).etag, stat.etag);
+    });
+  }
+
+  it("takes a RustBuffer from where it lies and leaves it to its owner", async () => {
+    const { client, uri } = at();
+    const file = client.file(uri("from-rust"));
+    using buffer = new RustBuffer(data.length);
+    buffer.view().set(data);
+    await file.write(buffer);
+    assertSameBytes(buffer.view(), data, "the buffer is still its owner's");
+    assertSameBytes(await file.bytes(), data);
+    using read = await file.buffer();
+    await client.file(uri("copied")).write(read);
+    assertSameBytes(await client.file(uri("copied")).bytes(), data);
+    using empty = new RustBuffer(0);
+    await file.write(empty);
+    assertEquals((await file.bytes()).length, 0);
+  });
+
+  it("sends what the data was when write() was called", async () => {
+    const { client, uri } = at();
+    const file = client.file(uri("snapshot"));
+    const bytes = pattern(100_000);
+    const written = file.write(bytes);
+    bytes.fill(0);
+    await written;
+    assertSameBytes(await file.bytes(), pattern(100_000));
+  });
+
+  it("finishes a write whose RustBuffer is disposed meanwhile", async () => {
+    const { client, uri } = at();
+    const file = client.file(uri("disposed-meanwhile"));
+    for (const wait of [() => {}, () => Promise.resolve(), () => new Promise((go) => setTimeout(go, 0))]) {
+      const buffer = new RustBuffer(1 << 20);
+      buffer.view().set(pattern(1 << 20));
+      const written = file.write(buffer);
+      await wait();
+      buffer.dispose();
+      await written;
+      assertSameBytes(await file.bytes(), pattern(1 << 20));
+      await file.delete();
+    }
+  });
+
+  it("replaces the whole object", async () => {
+    const { client, uri } = at();
+    const file = client.file(uri("replaced"));
+    await file.write(pattern(5000), { metadata: { kept: "no" }, contentType: "text/plain" });
+    await file.write("short");
+    assertEquals(await file.text(), "short");
+    const stat = await file.stat();
+    assertEquals([stat.size, stat.metadata], [5, {}]);
+    assert(stat.contentType !== "text/plain", String(stat.contentType));
+  });
+
+  it("frees the copy that it sent", async () => {
+    const { client, uri } = at();
+    const before = memory();
+    await client.file(uri("freed")).write(pattern(1 << 20));
+    await assertRejects(() => client.file("s3://no-such-bucket-here/k").write(pattern(1 << 20)));
+    const after = memory();
+    assertEquals(
+      [after.buffers, after.operations, after.bytes <= before.bytes],
+      [before.buffers, 0, true],
+    );
+  });
+
+  it("keeps media type, encoding, and metadata", async () => {
+    const { client, uri } = at();
+    const file = client.file(uri("described"));
+    const before = Date.now();
+    const written = await file.write("a,b\n", {
+      contentType: "text/csv; charset=utf-8",
+      contentEncoding: "identity",
+      cacheControl: "max-age=60",
+      metadata: { origin: "test bench 7", "with-hyphen": "v", empty: "" },
+    });
+    const stat = await file.stat();
+    assertEquals([stat.uri, stat.size], [file.uri, 4]);
+    assertEquals(stat.contentType, "text/csv; charset=utf-8");
+    assertEquals(stat.contentEncoding, "identity");
+    assertEquals(stat.metadata["origin"], "test bench 7");
+    assertEquals(stat.metadata["with-hyphen"], "v");
+    assert(stat.lastModified instanceof Date);
+    assert(Math.abs(stat.lastModified.getTime() - before) < 60_000);
+    assert(/^"[^"]+"$/.test(stat.etag ?? ""), String(stat.etag));
+    assertEquals(written.etag, stat.etag);
+    // A slice tells of the whole object.
+    assertEquals((await file.slice(1, 2).stat()).size, 4);
+  });
+
+  it("takes the media type of a Blob or Response, unless told another", async () => {
+    const { client, uri } = at();
+    const file = client.file(uri("typed"));
+    const type = async (): Promise<string | undefined> => (await file.stat()).contentType;
+    await file.write(new Blob(["{}"], { type: "application/json" }));
+    assertEquals(await type(), "application/json");
+    await file.write(new Response("<p>", { headers: { "content-type": "text/html" } }));
+    assertEquals(await type(), "text/html");
+    await file.write(new Blob(["{}"], { type: "application/json" }), { contentType: "text/plain" });
+    assertEquals(await type(), "text/plain");
+  });
+
+  it("deletes, twice without an error, and knows what exists", async () => {
+    const { client, uri } = at();
+    const file = client.file(uri("deleted"));
+    assertEquals(await file.exists(), false);
+    await file.write("x");
+    assertEquals(await file.exists(), true);
+    assertEquals(await file.delete(), undefined);
+    assertEquals(await file.exists(), false);
+    await file.delete();
+  });
+
+  it("refuses what cannot be written, before anything is sent", async () => {
+    const { client, uri } = at();
+    const file = client.file(uri("untouched"));
+    await file.write("as it was");
+    const detached = new Uint8Array(8);
+    detached.buffer.transfer();
+    const read = new Response("x");
+    await read.text();
+    const cases: [name: string, value: unknown, says: string][] = [
+      ["null", null, "null cannot be written"],
+      ["undefined", undefined, "undefined cannot be written"],
+      ["a number", 7, "number cannot be written"],
+      ["an object", { a: 1 }, "JSON.stringify()"],
+      ["an array", [1, 2], "cannot be written"],
+      ["a function", () => 1, "function cannot be written"],
+      ["a detached array", detached, "detached"],
+      ["a Response that was read", read, "clone()"],
+      ["a stream of strings", ReadableStream.from(["a"]), "yield Uint8Arrays"],
+    ];
+    for (const [name, value, says] of cases) {
+      const error = await assertRejects(
+        () => file.write(value as Writable),
+        InvalidInputError,
+        says,
+        name,
+      );
+      assertEquals([error.code, error.operation, error.uri], ["InvalidInput", "write", file.uri]);
+    }
+    const gone = new RustBuffer(4);
+    gone.dispose();
+    const error = await assertRejects(() => file.write(gone), InvalidInputError, "disposed");
+    assertEquals(error.code, "BufferGone");
+    assertEquals(await file.text(), "as it was");
+  });
+
+  it("passes on what a stream throws, and writes nothing", async () => {
+    const { client, uri } = at();
+    const file = client.file(uri("never-there"));
+    const reason = new Error("the source broke");
+    // deno-lint-ignore require-await -- a generator that breaks
+    const broken = (async function* () {
+      yield new Uint8Array(10);
+      throw reason;
+    })();
+    assertEquals(await assertRejects(() => file.write(broken)), reason);
+    assertEquals(await file.exists(), false);
+  });
+
+  it("refuses metadata that no HTTP header can carry", async () => {
+    const { client, uri } = at();
+    const file = client.file(uri("bad-metadata"));
+    const cases: Record<string, string>[] = [
+      { "with space": "v" },
+      { "": "v" },
+      { "ü": "v" },
+      { "new\nline": "v" },
+      { name: "two\r\nlines" },
+      { name: "nul\0" },
+      { name: 7 as unknown as string },
+    ];
+    for (const metadata of cases) {
+      const error = await assertRejects(() => file.write("x", { metadata }), InvalidInputError);
+      assertStringIncludes(error.message, "cannot be an HTTP header");
+      assertStringIncludes(error.message, "letters, digits and hyphens");
+    }
+    assertEquals(await file.exists(), false);
+  });
+
+  it("writes and deletes no slices", async () => {
+    const { client, uri } = at();
+    const file = client.file(uri("whole"));
+    await file.write("whole");
+    for (const call of [() => file.slice(1).write("x"), () => file.slice(0, 2).delete()]) {
+      await assertRejects(call, InvalidInputError, "the whole object");
+    }
+    assertEquals(await file.text(), "whole");
+  });
+});
