@@ -3,10 +3,9 @@
 The kernelspec lives in a temporary directory, so neither the user's kernels nor an installed one
 are touched. Exit code 1 and the traceback on stderr mean that a cell failed.
 
-The kernel's "idle" message sometimes overtakes a cell's last output (Deno 2.9.6, in about one of
-fifteen executions), and nbclient stops listening at "idle". So after each cell this script listens
-on until the channel is quiet and hands late messages to nbclient. Without that, outputs are lost
-at random.
+The kernel's "idle" message often overtakes a cell's last outputs (Deno 2.9.6), and nbclient stops
+listening at "idle". So after each cell this script listens on until the channel is quiet and hands
+late messages to nbclient. With --stop-at-idle it does not, and loses what JupyterLab would lose.
 """
 
 import argparse
@@ -39,7 +38,9 @@ def write_kernelspec(directory: Path, deno: str) -> None:
     )
 
 
-def execute(notebook: nbformat.NotebookNode, cwd: Path, timeout: int) -> None:
+def execute(
+    notebook: nbformat.NotebookNode, cwd: Path, timeout: int, stop_at_idle: bool
+) -> None:
     """Runs every cell in order, in place; raises at the first cell that fails."""
     client = NotebookClient(
         notebook,
@@ -59,7 +60,8 @@ def execute(notebook: nbformat.NotebookNode, cwd: Path, timeout: int) -> None:
             if message["parent_header"].get("msg_id") == request and message["msg_type"] != "status":
                 client.process_message(message, cell, cell_index)
 
-    client.on_cell_executed = take_late_messages
+    if not stop_at_idle:
+        client.on_cell_executed = take_late_messages
     client.execute()
 
 
@@ -69,6 +71,7 @@ def main() -> int:
     parser.add_argument("output", type=Path)
     parser.add_argument("--deno", required=True, help="path of the deno executable")
     parser.add_argument("--cwd", type=Path, help="where the kernel starts; default: beside the notebook")
+    parser.add_argument("--stop-at-idle", action="store_true", help="take no late message")
     parser.add_argument("--timeout", type=int, default=120, help="seconds a cell may take")
     arguments = parser.parse_args()
 
@@ -80,7 +83,8 @@ def main() -> int:
         os.environ["JUPYTER_RUNTIME_DIR"] = os.path.join(directory, "runtime")
         os.environ["JUPYTER_CONFIG_DIR"] = os.path.join(directory, "config")
         try:
-            execute(notebook, arguments.cwd or arguments.notebook.parent, arguments.timeout)
+            cwd = arguments.cwd or arguments.notebook.parent
+            execute(notebook, cwd, arguments.timeout, arguments.stop_at_idle)
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             print(f"{arguments.notebook}: {error}", file=sys.stderr)
             return 1

@@ -75,8 +75,28 @@ export async function readNotebook(name: string): Promise<Notebook> {
   return new Notebook(await Deno.readTextFile(join(repository, "notebooks", name)));
 }
 
-/** Executes a notebook in the real kernel; throws with the traceback when a cell fails. */
-export async function executeNotebook(path: string): Promise<Notebook> {
+/** A notebook of code cells, by id, as a file holds it. */
+export function notebookOf(cells: Record<string, string>): string {
+  return JSON.stringify({
+    cells: Object.entries(cells).map(([id, source]) => ({
+      cell_type: "code",
+      execution_count: null,
+      id,
+      metadata: {},
+      outputs: [],
+      source,
+    })),
+    metadata: { kernelspec: { display_name: "Deno", language: "typescript", name: "deno" } },
+    nbformat: 4,
+    nbformat_minor: 5,
+  });
+}
+
+/**
+ * Executes a notebook in the real kernel; throws with the traceback when a cell fails.
+ * `stopAtIdle` loses the outputs that come after the kernel said "idle", as JupyterLab does.
+ */
+export async function executeNotebook(path: string, stopAtIdle = false): Promise<Notebook> {
   if (python === undefined) throw new Error("DIPPER_TEST_PYTHON is not set");
   const output = await Deno.makeTempFile({ suffix: ".ipynb" });
   try {
@@ -89,6 +109,7 @@ export async function executeNotebook(path: string): Promise<Notebook> {
         Deno.execPath(),
         "--cwd",
         join(repository, "notebooks"),
+        ...(stopAtIdle ? ["--stop-at-idle"] : []),
       ],
       stdout: "null",
       stderr: "piped",

@@ -84,19 +84,7 @@ describe("notebooks as they are committed", () => {
   it("a cell that fails fails the execution", { ignore: python === undefined }, async () => {
     const path = await Deno.makeTempFile({ suffix: ".ipynb" });
     try {
-      const cell = {
-        cell_type: "code",
-        execution_count: null,
-        id: "fails",
-        metadata: {},
-        outputs: [],
-        source: 'throw new RangeError("planted");',
-      };
-      const kernelspec = { display_name: "Deno", language: "typescript", name: "deno" };
-      await Deno.writeTextFile(
-        path,
-        JSON.stringify({ cells: [cell], metadata: { kernelspec }, nbformat: 4, nbformat_minor: 5 }),
-      );
+      await Deno.writeTextFile(path, notebookOf({ fails: 'throw new RangeError("planted");' }));
       await assertRejects(() => executeNotebook(path), Error, "planted");
     } finally {
       await Deno.remove(path);
