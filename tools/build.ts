@@ -26,7 +26,7 @@ export const libraryPath: string = join(root, "build", libraryName);
 const DENO_AT_LEAST = "2.9.6";
 const DENO_TESTED = "2.9.";
 /** The release profile's dependencies and the library, with room to spare. */
-const DISK_BYTES = 3e9;
+const DISK_BYTES = 2e9;
 
 /** A build that did not succeed, with a message for the user. */
 export class BuildError extends Error {

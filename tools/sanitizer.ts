@@ -45,7 +45,7 @@ export async function runSanitizer({ signal }: CommandOptions = {}): Promise<Cou
       ? `The planted bug is caught: ${found}`
       : `${planted.output}\nThe planted bug is NOT caught, so the results above mean nothing.`,
   );
-  return add(counts, one(caught));
+  return add(counts, caught ? one(true) : { ...one(false), failures: ["the planted bug"] });
 }
 
 /** The host's target, when its toolchain has the sanitizer's runtime. */

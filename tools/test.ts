@@ -107,6 +107,14 @@ function report(results: Result[], interrupted: boolean): number {
     total.failed += counts.failed;
     total.skipped += counts.skipped;
   }
+  if (total.failed > 0) {
+    console.log("\nFailed:");
+    for (const { name, counts, note } of results.filter(({ counts }) => counts.failed > 0)) {
+      const known = counts.failures.length > 0 ? counts.failures : [note || "see above"];
+      for (const failure of known) console.log(`  ${name}: ${failure}`);
+    }
+    console.log();
+  }
   if (interrupted) console.log("Interrupted: the remaining steps did not run.");
   if (total.skipped > 0) console.log(`${total.skipped} skipped.`);
   console.log(`${total.passed} passed, ${total.failed} failed`);

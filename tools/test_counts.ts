@@ -12,11 +12,13 @@ export interface Counts {
   failed: number;
   /** Tests that did not run. */
   skipped: number;
+  /** Names of those that failed, where they are known. */
+  failures: string[];
 }
 
 /** No tests at all. */
 export function none(): Counts {
-  return { passed: 0, failed: 0, skipped: 0 };
+  return { passed: 0, failed: 0, skipped: 0, failures: [] };
 }
 
 /** The sum of both. */
@@ -25,12 +27,13 @@ export function add(a: Counts, b: Counts): Counts {
     passed: a.passed + b.passed,
     failed: a.failed + b.failed,
     skipped: a.skipped + b.skipped,
+    failures: [...a.failures, ...b.failures],
   };
 }
 
 /** A program without a count of its own is one test. */
 export function one(success: boolean): Counts {
-  return { passed: success ? 1 : 0, failed: success ? 0 : 1, skipped: 0 };
+  return { ...none(), passed: success ? 1 : 0, failed: success ? 0 : 1 };
 }
 
 /** Makes sure that a program that failed counts as a failure, whatever it wrote. */
@@ -43,14 +46,13 @@ export function cargoCounts(output: string): Counts {
   const lines = output.matchAll(
     /^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored/gm,
   );
-  let counts = none();
+  const counts = none();
   for (const [, passed, failed, skipped] of lines) {
-    counts = add(counts, {
-      passed: Number(passed),
-      failed: Number(failed),
-      skipped: Number(skipped),
-    });
+    counts.passed += Number(passed);
+    counts.failed += Number(failed);
+    counts.skipped += Number(skipped);
   }
+  counts.failures = names(output, /^test (.+) \.\.\. FAILED$/gm);
   return counts;
 }
 
@@ -63,6 +65,7 @@ export function pythonCounts(output: string): Counts {
       passed: numberBefore(pytest, "passed"),
       failed: numberBefore(pytest, "failed") + numberBefore(pytest, "error"),
       skipped: numberBefore(pytest, "skipped"),
+      failures: names(output, /^FAILED (\S+)/gm),
     };
   }
   const ran = [...output.matchAll(/^Ran (\d+) tests? in /gm)].at(-1)?.[1];
@@ -70,7 +73,17 @@ export function pythonCounts(output: string): Counts {
   const result = [...output.matchAll(/^(?:OK|FAILED)(?: \((.*)\))?$/gm)].at(-1)?.[1] ?? "";
   const failed = numberAfter(result, "failures") + numberAfter(result, "errors");
   const skipped = numberAfter(result, "skipped");
-  return { passed: Math.max(0, Number(ran) - failed - skipped), failed, skipped };
+  return {
+    passed: Math.max(0, Number(ran) - failed - skipped),
+    failed,
+    skipped,
+    failures: names(output, /^(?:FAIL|ERROR): (.+)$/gm),
+  };
+}
+
+/** What the pattern's first group matches, each once. */
+function names(output: string, pattern: RegExp): string[] {
+  return [...new Set(Array.from(output.matchAll(pattern), (match) => match[1] ?? ""))];
 }
 
 function numberBefore(text: string, word: string): number {
@@ -105,11 +118,17 @@ export function junitCounts(report: string): Counts {
   const counts = none();
   for (const { path, failed, skipped } of cases) {
     const name = path.join(" > ");
-    if (groups.has(name)) {
-      if (failed && !failedInside.has(name)) counts.failed++;
-    } else if (skipped) counts.skipped++;
-    else if (failed) counts.failed++;
+    if (failed && !failedInside.has(name)) {
+      counts.failed++;
+      counts.failures.push(unescapeXml(name));
+    } else if (groups.has(name)) continue;
+    else if (skipped) counts.skipped++;
     else counts.passed++;
   }
   return counts;
+}
+
+function unescapeXml(text: string): string {
+  const characters: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
+  return text.replace(/&(\w+);/g, (entity, name) => characters[name] ?? entity);
 }

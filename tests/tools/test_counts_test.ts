@@ -10,17 +10,25 @@ import {
   settle,
 } from "../../tools/test_counts.ts";
 
-function counts(passed: number, failed: number, skipped: number): Counts {
-  return { passed, failed, skipped };
+function counts(
+  passed: number,
+  failed: number,
+  skipped: number,
+  ...failures: string[]
+): Counts {
+  return { passed, failed, skipped, failures };
 }
 
 describe("cargo", () => {
   it("adds the test programs up", () => {
     const output = `running 2 tests
+test a::b ... ok
+test a::c ... FAILED
+test a::d - should panic ... FAILED
 test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.04s
 test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s
 `;
-    assertEquals(cargoCounts(output), counts(15, 2, 1));
+    assertEquals(cargoCounts(output), counts(15, 2, 1, "a::c", "a::d - should panic"));
   });
 
   it("counts a build that fails as a failure", () => {
@@ -33,15 +41,20 @@ describe("python", () => {
     assertEquals(pythonCounts("Ran 12 tests in 0.123s\n\nOK\n"), counts(12, 0, 0));
     assertEquals(pythonCounts("Ran 1 test in 1s\n\nOK (skipped=1)\n"), counts(0, 0, 1));
     assertEquals(
-      pythonCounts("Ran 12 tests in 0.1s\n\nFAILED (failures=1, errors=2, skipped=3)\n"),
-      counts(6, 3, 3),
+      pythonCounts(
+        "FAIL: test_a (x.A.test_a)\n---\nERROR: test_b (x.A.test_b)\n---\n" +
+          "Ran 12 tests in 0.1s\n\nFAILED (failures=1, errors=2, skipped=3)\n",
+      ),
+      counts(6, 3, 3, "test_a (x.A.test_a)", "test_b (x.A.test_b)"),
     );
   });
 
   it("reads pytest", () => {
     assertEquals(
-      pythonCounts("===== 1 failed, 12 passed, 2 skipped, 1 error in 0.12s =====\n"),
-      counts(12, 2, 2),
+      pythonCounts(
+        "FAILED a.py::b - no\n===== 1 failed, 12 passed, 2 skipped, 1 error in 0.12s =====\n",
+      ),
+      counts(12, 2, 2, "a.py::b"),
     );
     assertEquals(pythonCounts("======= 3 passed in 61.00s (0:01:01) =======\n"), counts(3, 0, 0));
   });
@@ -86,11 +99,11 @@ Deno.test.ignore("h", () => {});`;
   it("counts a failed step once", async () => {
     const source = `Deno.test("a", async (t) => {
   await t.step("b", async (t) => {
-    await t.step("c", () => { throw new Error("<no>"); });
+    await t.step('c "<&', () => { throw new Error("<no>"); });
     await t.step("d", () => {});
   });
 });`;
-    assertEquals(await count(source), counts(1, 1, 0));
+    assertEquals(await count(source), counts(1, 1, 0, 'a > b > c "<&'));
   });
 
   it("counts a test that fails outside its steps", async () => {
@@ -98,7 +111,7 @@ Deno.test.ignore("h", () => {});`;
   await t.step("b", () => {});
   throw new Error("no");
 });`;
-    assertEquals(await count(source), counts(1, 1, 0));
+    assertEquals(await count(source), counts(1, 1, 0, "a"));
   });
 
   it("counts what never gets to its tests", async () => {

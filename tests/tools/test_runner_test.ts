@@ -18,7 +18,7 @@ async function runner(
     import { runTests } from "${new URL("../../tools/test.ts", import.meta.url)}";
     import { Unavailable } from "${new URL("../../tools/commands.ts", import.meta.url)}";
     void Unavailable;
-    const passed = { passed: 2, failed: 0, skipped: 0 };
+    const passed = { passed: 2, failed: 0, skipped: 0, failures: [] };
     Deno.exit(await runTests([${steps}], ${JSON.stringify(words)}));`;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-lock", "--allow-all", "--ext=ts", "-"],
@@ -55,13 +55,14 @@ async function runner(
 }
 
 const passes = `{ name: "passes", minutes: 1, run: () => Promise.resolve(passed) }`;
-const fails = `{ name: "fails", minutes: 1, run: () => Promise.resolve({ ...passed, failed: 1 }) }`;
+const fails =
+  `{ name: "fails", minutes: 1, run: () => Promise.resolve({ ...passed, failed: 1, failures: ["this one"] }) }`;
 const throws =
   `{ name: "throws", minutes: 1, run: () => Promise.reject(new Error("something broke")) }`;
 const lacks =
   `{ name: "lacks", minutes: 1, run: () => Promise.reject(new Unavailable("needs gizmo")) }`;
 const idle = `{ name: "idle", minutes: 1,
-  run: () => Promise.resolve({ passed: 0, failed: 0, skipped: 0 }) }`;
+  run: () => Promise.resolve({ ...passed, passed: 0 }) }`;
 /** Leaves a program behind in another that is waited for; says the inner one's id. */
 function sleeps(minutes: number): string {
   return `{ name: "sleeps", minutes: ${minutes}, run: async ({ run, signal }) => {
@@ -90,7 +91,7 @@ describe("tools/test.ts", () => {
     const { code, text, lastLine } = await runner([fails, throws, passes].join());
     assertEquals(code, 1);
     assertEquals(lastLine, "4 passed, 2 failed");
-    assertStringIncludes(text, "something broke");
+    assertStringIncludes(text, "  fails: this one\n  throws: something broke\n");
   });
 
   it("succeeds when all pass", async () => {
