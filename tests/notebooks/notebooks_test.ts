@@ -12,6 +12,7 @@ import { sampleDirectory, sampleFiles } from "sample_data";
 import {
   executeNotebook,
   type Notebook,
+  notebookOf,
   python,
   readNotebook,
   repository,
