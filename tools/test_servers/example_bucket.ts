@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { sampleDirectory } from "sample_data";
 
 /** The objects, by key: the bytes 1 to 4, and files of `vega-datasets`. */
-const OBJECTS: Record<string, () => Promise<Uint8Array>> = {
+const OBJECTS: Record<string, () => Promise<Uint8Array<ArrayBuffer>>> = {
   "test": () => Promise.resolve(new Uint8Array([1, 2, 3, 4])),
   "flights.arrow": () => sample("flights-200k.arrow"),
   "data/cars.json": () => sample("cars.json"),
@@ -20,7 +20,7 @@ const OBJECTS: Record<string, () => Promise<Uint8Array>> = {
   "notes.txt": () => Promise.resolve(new TextEncoder().encode("first line\nsecond line\n")),
 };
 
-function sample(name: string): Promise<Uint8Array> {
+function sample(name: string): Promise<Uint8Array<ArrayBuffer>> {
   return Deno.readFile(join(sampleDirectory(), name));
 }
 
