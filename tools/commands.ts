@@ -152,5 +152,12 @@ export function withoutColours(text: string): string {
 }
 
 async function writeAll(bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
+  try {
+    for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    // Whoever read our output is gone, as after `| head`.
+    killAll();
+    Deno.exit(1);
+  }
 }

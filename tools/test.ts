@@ -52,6 +52,7 @@ export async function runTests(all: Step[], words: string[]): Promise<number> {
       results.push(await runStep(step, supplies, interrupted.signal));
     }
   } finally {
+    killAll();
     Deno.removeSignalListener("SIGINT", interrupt);
     if (Deno.build.os !== "windows") Deno.removeSignalListener("SIGTERM", interrupt);
   }
