@@ -161,7 +161,7 @@ describe("01_tour.ipynb in the kernel", { ignore: python === undefined }, () => 
   it("computes the mean delay of each hour", async () => {
     const rows = [
       ...tour.stdout("mean-delay").matchAll(
-        /(\d+):00\s+(\d+) flights\s+(-?[\d.]+) minutes/g,
+        /(\d+):00\s+(\d+) flights\s+(-?[\d.]+) min/g,
       ),
     ];
     const expected = await meanDelayFromJson();
