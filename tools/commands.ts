@@ -27,7 +27,7 @@ export interface Outcome {
   success: boolean;
   /** Its exit code. */
   code: number;
-  /** All that it wrote to both outputs, without colours. */
+  /** All that it wrote, without colours: standard output, then standard error. */
   output: string;
 }
 
@@ -53,24 +53,24 @@ export async function run(
   const child = spawn(program, args, options);
   const stop = (): void => void end(child);
   options.signal?.addEventListener("abort", stop, { once: true });
-  const kept: Uint8Array[] = [];
-  const keep = async (from: ReadableStream<Uint8Array>): Promise<void> => {
+  const keep = async (from: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> => {
+    const kept: Uint8Array<ArrayBuffer>[] = [];
     for await (const chunk of from) {
       kept.push(chunk);
       if (!options.quiet) await writeAll(chunk);
     }
+    return await new Blob(kept).text();
   };
+  // Kept apart: where they meet, a line of one may stand in the middle of a line of the other.
   const reading = Promise.all([keep(child.stdout), keep(child.stderr)]);
   const status = await child.status;
   options.signal?.removeEventListener("abort", stop);
   // A program that it left running would also hold its outputs open.
   signalGroup(child, "SIGKILL");
-  await reading;
-  const bytes = await new Blob(kept as Uint8Array<ArrayBuffer>[]).bytes();
   return {
     success: status.success && !options.signal?.aborted,
     code: status.code,
-    output: withoutColours(new TextDecoder().decode(bytes)),
+    output: withoutColours((await reading).join("\n")),
   };
 }
 

@@ -28,7 +28,7 @@ export async function goTool(
   console.log(`Compiling ${name} ${version}; this takes about two minutes, once.`);
   const { success } = await run("go", ["install", `${package_}@${version}`], {
     env: { GOBIN: folder },
-    ...(signal && { signal }),
+    signal,
   });
   if (!success) throw new Unavailable(`go install ${package_}@${version} failed; see above`);
   return program;

@@ -33,7 +33,7 @@ export async function pythonEnvironment({ signal }: CommandOptions = {}): Promis
   if (installed === wanted && await exists(python, "--version")) return python;
 
   console.log("Setting up Python in .cache/venv; this takes about a minute, once.");
-  const options = signal ? { signal } : {};
+  const options = { signal };
   const base = await findPython();
   // `--clear` only when it is broken: the user may have added JupyterLab to it.
   const clear = await exists(python, "--version") ? [] : ["--clear"];

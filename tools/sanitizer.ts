@@ -27,7 +27,7 @@ export async function runSanitizer({ signal }: CommandOptions = {}): Promise<Cou
         ASAN_OPTIONS: "detect_leaks=1",
       },
       quiet,
-      ...(signal && { signal }),
+      signal,
     });
 
   const tests = await cargo("--tests", "", false);

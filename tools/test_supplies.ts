@@ -27,12 +27,17 @@ export class TestSupplies implements AsyncDisposable {
 
   /** The path of the tests' Python. */
   python(): Promise<string> {
-    return this.#once("python", () => pythonEnvironment({ signal: this.#signal }));
+    return this.#once("python", () => pythonEnvironment({ signal: this.#limited() }));
   }
 
   /** The S3 server that is not ours. */
   versitygw(): Promise<TestServer> {
-    return this.#server("versitygw", () => startVersitygw({ signal: this.#signal }));
+    return this.#server("versitygw", () => startVersitygw({ signal: this.#limited() }));
+  }
+
+  /** Making one takes minutes at most, whichever step asked for it. */
+  #limited(): AbortSignal {
+    return AbortSignal.any([this.#signal, AbortSignal.timeout(10 * 60_000)]);
   }
 
   #server(name: string, start: () => Promise<TestServer>): Promise<TestServer> {
