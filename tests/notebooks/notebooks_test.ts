@@ -64,7 +64,9 @@ function visibleText(html: string): string {
 
 describe("notebooks as they are committed", () => {
   for (const name of NOTEBOOKS) {
-    it(`${name} has no outputs, which would churn and could leak`, async () => {
+    // A user who ran and saved the notebook has outputs in it; only a commit must not.
+    const ignore = Deno.env.get("CI") === undefined;
+    it(`${name} has no outputs, which would churn and could leak`, { ignore }, async () => {
       assertEquals((await readNotebook(name)).outputCount, 0);
     });
 
