@@ -112,7 +112,7 @@ onBothServers("slices", (at) => {
 
   it("take whole numbers only", () => {
     const file = at().client.file(at().uri("never-read"));
-    const wrong: unknown[] = [1.5, NaN, Infinity, -Infinity, "1", null, 1n, {}, 2 ** 53];
+    const wrong: unknown[] = [1.5, NaN, Infinity, -Infinity, "1", 1n, {}, 2 ** 53];
     for (const value of wrong) {
       for (const call of [() => file.slice(value as number), () => file.slice(0, value as number)]) {
         const error = assertThrows(call, InvalidInputError, "not a whole number of bytes");
