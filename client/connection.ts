@@ -90,7 +90,8 @@ export class Connection {
     return {
       ...defined({
         region: this.options.region,
-        endpoint: endpoint?.href,
+        // With a slash at the end, behind which the bucket is put.
+        endpoint: endpoint?.href.replace(/\/*$/, "/"),
         pathStyle: this.options.pathStyle,
         profile: this.options.profile,
         caCertificates: this.options.caCertificates,

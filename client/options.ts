@@ -74,6 +74,9 @@ export interface CheckedOptions {
  * message never shows a credential.
  */
 export function checkOptions(options: S3ClientOptions, operation: string): CheckedOptions {
+  if (typeof options !== "object" || options === null) {
+    throw invalidInput(operation, "the options are no object", "pass { endpoint, region, … }");
+  }
   for (const name of Object.keys(options)) {
     if (!(KNOWN as readonly string[]).includes(name)) {
       throw invalidInput(operation, `there is no option ${name}`, `known are ${KNOWN.join(", ")}`);

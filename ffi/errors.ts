@@ -1,11 +1,10 @@
 // The errors that users see, and the one place where a status becomes a class.
 
-import { type ErrorDetails, STATUS } from "./symbols.ts";
+import { type ErrorCode, type ErrorDetails, STATUS } from "./symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { showError } from "../jupyter/show_error.ts";
 
-/** Why an operation failed: one of a fixed set of codes, such as `"NoSuchKey"`. */
-export type ErrorCode = (typeof STATUS)[keyof typeof STATUS]["code"];
+export type { ErrorCode };
 
 /** What an error tells beside its message. */
 export interface ErrorFacts {
@@ -52,7 +51,7 @@ export class DipperError extends Error {
   /** What to do about it. */
   declare readonly hint?: string;
   /** The memory that a failed `into` hands back. */
-  declare target?: Uint8Array;
+  declare target?: Uint8Array<ArrayBuffer>;
 
   /** Makes an error from a sentence and what else is known. */
   constructor(message: string, facts: ErrorFacts) {

@@ -77,6 +77,11 @@ export function mapBuffer(buffer: BufferHandle): ArrayBuffer {
   return mapped as ArrayBuffer;
 }
 
+/** Releases a handle that was never mapped. */
+export function releaseBuffer(buffer: BufferHandle): void {
+  library().native.bufferRelease(buffer);
+}
+
 /** Maps a native buffer that nobody will dispose: the collector owns it, the budget gets it back. */
 export function mapAdopted(buffer: BufferHandle): ArrayBuffer {
   const { native } = library();

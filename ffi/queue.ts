@@ -4,7 +4,7 @@
 // that is ready. Every operation ends exactly once. While any is under way the program stays
 // alive; an idle queue lets it end.
 
-import { type DipperError, errorOf, InternalError } from "./errors.ts";
+import { type DipperError, errorOf, InternalError, invalidInput } from "./errors.ts";
 import { type Library, library } from "./library.ts";
 import { isGranted, request } from "./permissions.ts";
 import {
@@ -69,7 +69,7 @@ class Queue {
   readonly #library: Library;
   readonly handle: QueueHandle;
   readonly #pending = new Map<number, Pending>();
-  #batch: { submission: Submission; pending: Pending }[] = [];
+  #batch: { message: string; pending: Pending }[] = [];
   #room = new ArrayBuffer(64 * 1024);
   #draining = false;
 
@@ -81,15 +81,18 @@ class Queue {
   submit(submission: Submission, options: SubmitOptions): Promise<Completed> {
     const { signal, target } = options;
     if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.#pending.size === 0 && this.#batch.length === 0) this.#library.node.hold();
+    const message = messageOf(submission);
+    const operation = submission.request.operation;
     return new Promise((resolve, reject) => {
-      const operation = submission.request.operation;
       const pending: Pending = { operation, resolve, reject, options, onAbort: undefined };
       if (target === undefined) {
-        if (this.#batch.push({ submission, pending }) === 1) queueMicrotask(() => this.#flush());
+        if (this.#pending.size === 0 && this.#batch.length === 0) this.#library.node.hold();
+        if (this.#batch.push({ message, pending }) === 1) queueMicrotask(() => this.#flush());
       } else {
-        const message = encoder.encode(JSON.stringify(submission));
-        this.#start(this.#library.native.submitInto(this.handle, message, target), pending);
+        const { native, node } = this.#library;
+        const handle = native.submitInto(this.handle, encoder.encode(message), target);
+        if (this.#pending.size === 0 && this.#batch.length === 0) node.hold();
+        this.#start(handle, pending);
       }
     });
   }
@@ -98,7 +101,7 @@ class Queue {
   #flush(): void {
     const batch = this.#batch;
     this.#batch = [];
-    const message = encoder.encode(JSON.stringify(batch.map(({ submission }) => submission)));
+    const message = encoder.encode(`[${batch.map(({ message }) => message).join()}]`);
     const handles = new Float64Array(batch.length);
     try {
       this.#library.native.submit(this.handle, message, new Uint8Array(handles.buffer));
@@ -188,12 +191,19 @@ class Queue {
         pending.resolve({ value, extent, payload });
         return;
       }
-      // It finished before it noticed: what it brought is not wanted any more.
-      if (pending.operation === "get" && value !== 0) {
-        this.#library.native.bufferRelease(value as BufferHandle);
-      }
+      this.#discard(pending.operation, value);
     }
     pending.reject(stopped === undefined ? this.#failure(kind, pending, payload) : stopped.reason);
+  }
+
+  /** It finished before it noticed that it was stopped: what it brought is not wanted any more. */
+  #discard(operation: string, value: number): void {
+    if (value === 0) return;
+    if (operation === "get") this.#library.native.bufferRelease(value as BufferHandle);
+    if (operation === "startLocalS3") {
+      const request = { operation: "stopLocalS3", server: value } as const;
+      this.submit({ granted: [], request }, {}).catch(() => {});
+    }
   }
 
   #failure(kind: number, pending: Pending, payload: unknown): unknown {
@@ -223,6 +233,26 @@ class Queue {
     const granted = METADATA_HOSTS.includes(question.host) ? isGranted(need) : request(need);
     native.answer(ask, granted ? 1 : 0);
   }
+}
+
+/** A submission as JSON. Text that UTF-8 cannot hold would spoil the whole batch. */
+function messageOf(submission: Submission): string {
+  const message = JSON.stringify(submission);
+  // JSON.stringify escapes lone surrogates, and hardly anything else looks like one.
+  if (message.includes("\\ud") && !isWellFormed(submission)) {
+    throw invalidInput(
+      submission.request.operation,
+      "an option holds text that is not well-formed",
+      "pass strings without lone surrogates",
+    );
+  }
+  return message;
+}
+
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === "string") return value.isWellFormed();
+  if (typeof value !== "object" || value === null) return true;
+  return Object.entries(value).every(([name, part]) => name.isWellFormed() && isWellFormed(part));
 }
 
 function cancelledError(operation: string): DipperError {

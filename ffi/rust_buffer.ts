@@ -16,8 +16,11 @@ import { type BytesLike, describeBytes, showBytes } from "../jupyter/show_bytes.
 
 /** Makes a `RustBuffer` over a native buffer that an operation filled. */
 export let wrapBuffer: (handle: BufferHandle) => RustBuffer;
-/** The native buffer of a `RustBuffer`; undefined for an empty one. Throws for one that is gone. */
-export let handleOf: (buffer: RustBuffer, operation: string) => BufferHandle | undefined;
+/**
+ * A handle that keeps a `RustBuffer`'s memory alive, whatever becomes of the buffer, until it is
+ * released; undefined for an empty one. Throws for a buffer that is gone.
+ */
+export let holdBuffer: (buffer: RustBuffer, operation: string) => BufferHandle | undefined;
 
 /** Keeps the owner alive for as long as an unsafe view is reachable. */
 const owners = new WeakMap<ArrayBuffer, ArrayBuffer>();
@@ -41,9 +44,10 @@ type State = "held" | "unsafe" | "disposed" | "adopted";
 export class RustBuffer implements Disposable {
   static {
     wrapBuffer = (handle) => new RustBuffer(handle, FILLED);
-    handleOf = (buffer, operation) => {
+    holdBuffer = (buffer, operation) => {
       buffer.#require(operation);
-      return buffer.byteLength === 0 ? undefined : buffer.#handle;
+      if (buffer.byteLength === 0) return undefined;
+      return library().native.bufferHold(queueHandle(), buffer.#handle);
     };
   }
 

@@ -10,7 +10,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 1701666528226719;
+export const ABI_HASH = 3755511243631646;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -20,6 +20,7 @@ export const symbols = {
   dipper_buffer_new: { parameters: ["f64", "f64"], result: "f64" },
   dipper_buffer_address: { parameters: ["f64"], result: "f64" },
   dipper_buffer_adopt: { parameters: ["f64"], result: "f64" },
+  dipper_buffer_hold: { parameters: ["f64", "f64"], result: "f64" },
   dipper_buffer_release: { parameters: ["f64"], result: "f64" },
   dipper_client_new: { parameters: ["f64", "buffer", "f64"], result: "f64" },
   dipper_client_release: { parameters: ["f64"], result: "f64" },
@@ -45,7 +46,9 @@ export interface Native {
   bufferAddress(buffer: BufferHandle): number;
   /** From here on the collector owns the buffer: its bytes leave the budget. */
   bufferAdopt(buffer: BufferHandle): number;
-  /** Frees a buffer that was never mapped. */
+  /** A second handle that keeps the memory alive until it is released; it cannot be mapped. */
+  bufferHold(queue: QueueHandle, buffer: BufferHandle): BufferHandle;
+  /** Releases a handle that was never mapped. */
   bufferRelease(buffer: BufferHandle): number;
   /** Makes a client from `ClientRequest` JSON. */
   clientNew(queue: QueueHandle, request: Uint8Array<ArrayBuffer>): ClientHandle;
@@ -77,6 +80,7 @@ export function bind(
     bufferNew: (queue, length) => checked(symbols.dipper_buffer_new(queue, length)) as BufferHandle,
     bufferAddress: (buffer) => checked(symbols.dipper_buffer_address(buffer)),
     bufferAdopt: (buffer) => checked(symbols.dipper_buffer_adopt(buffer)),
+    bufferHold: (queue, buffer) => checked(symbols.dipper_buffer_hold(queue, buffer)) as BufferHandle,
     bufferRelease: (buffer) => checked(symbols.dipper_buffer_release(buffer)),
     clientNew: (queue, request) => checked(symbols.dipper_client_new(queue, request, request.byteLength)) as ClientHandle,
     clientRelease: (client) => checked(symbols.dipper_client_release(client)),
@@ -175,6 +179,47 @@ export const STATUS = {
   120: { code: "Cancelled", className: "InternalError", retryable: false },
 } as const;
 
+/** Why an operation failed: one of a fixed set of codes. */
+export type ErrorCode =
+  | "NoSuchKey"
+  | "NoSuchBucket"
+  | "NotFound"
+  | "AccessDenied"
+  | "InvalidAccessKey"
+  | "WrongSignature"
+  | "Expired"
+  | "InvalidInput"
+  | "InvalidRequest"
+  | "InvalidRange"
+  | "BucketUnavailable"
+  | "BucketNotEmpty"
+  | "BufferGone"
+  | "ClientGone"
+  | "PreconditionFailed"
+  | "ObjectChanged"
+  | "ChecksumMismatch"
+  | "Timeout"
+  | "Stalled"
+  | "ConnectionFailed"
+  | "ConnectionBroken"
+  | "UnknownHost"
+  | "NotS3"
+  | "ServerFailure"
+  | "SlowDown"
+  | "WrongRegion"
+  | "TlsFailed"
+  | "BudgetExceeded"
+  | "OutOfMemory"
+  | "PermissionDenied"
+  | "NoCredentials"
+  | "CredentialsFailed"
+  | "Unsupported"
+  | "LibraryNotLoaded"
+  | "FeatureDisabled"
+  | "Internal"
+  | "StaleHandle"
+  | "Cancelled";
+
 export type CredentialsMessage = { "kind": "chain" } | { "kind": "anonymous" } | { "kind": "explicit", accessKeyId: string, secretAccessKey: string, sessionToken?: string, };
 
 export type ClientRequest = { region?: string, endpoint?: string, pathStyle?: boolean, profile?: string, credentials: CredentialsMessage, caCertificates?: string, 
@@ -215,7 +260,11 @@ export type Request = { "operation": "nothing" } | { "operation": "panic" } | { 
  */
 buffer?: number, contentType?: string, contentEncoding?: string, cacheControl?: string, metadata: { [key in string]: string }, ifMatch?: string, ifNoneMatch?: string, } | { "operation": "delete", object: ObjectMessage, } | { "operation": "list", client: number, bucket: string, prefix: string, delimiter?: string, startAfter?: string, token?: string, pageSize?: number, } | { "operation": "buckets", client: number, } | { "operation": "createBucket", client: number, bucket: string, } | { "operation": "deleteBucket", client: number, bucket: string, } | { "operation": "startLocalS3", directory?: string, port: number, } | { "operation": "stopLocalS3", server: number, };
 
-export type Submission = { granted: Array<string>, request: Request, };
+export type Submission = { granted: Array<string>, 
+/**
+ * Boxed: some requests are large, and most operations are moved several times.
+ */
+request: Request, };
 
 export type StatMessage = { size: number, 
 /**

@@ -1,7 +1,8 @@
 // What can be written, brought into native memory: what JavaScript owns is copied once.
 
 import { invalidInput } from "../ffi/errors.ts";
-import { handleOf, RustBuffer } from "../ffi/rust_buffer.ts";
+import { releaseBuffer } from "../ffi/memory.ts";
+import { holdBuffer, RustBuffer } from "../ffi/rust_buffer.ts";
 import type { BufferHandle } from "../ffi/symbols.ts";
 
 /** What `write` takes. */
@@ -14,7 +15,7 @@ export type Writable =
   | AsyncIterable<Uint8Array>
   | RustBuffer;
 
-/** A body in native memory. `release` frees it, unless it is the caller's own. */
+/** A body in native memory, kept alive until `release`, whatever the caller does to its source. */
 export interface Body {
   readonly handle: BufferHandle | undefined;
   readonly contentType: string | undefined;
@@ -28,7 +29,7 @@ export interface Body {
  */
 export async function bodyOf(data: Writable, uri: string, signal?: AbortSignal): Promise<Body> {
   if (data instanceof RustBuffer) {
-    return { handle: handleOf(data, "write"), contentType: undefined, release() {} };
+    return held(data, undefined);
   }
   if (typeof data === "string") return encoded(data);
   if (
@@ -99,13 +100,22 @@ async function gather(
 
 function copied(chunks: readonly Uint8Array[], contentType: string | undefined): Body {
   const length = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
-  if (length === 0) return { handle: undefined, contentType, release() {} };
-  const staging = new RustBuffer(length);
+  using staging = new RustBuffer(length);
   const view = staging.view();
   let offset = 0;
   for (const chunk of chunks) {
-    view.set(chunk, offset);
+    // V8 refuses immutable memory as the source of set(), but not of a copy.
+    const readOnly = (chunk.buffer as ArrayBuffer & { immutable?: boolean }).immutable === true;
+    view.set(readOnly ? new Uint8Array(chunk) : chunk, offset);
     offset += chunk.byteLength;
   }
-  return { handle: handleOf(staging, "write"), contentType, release: () => staging.dispose() };
+  return held(staging, contentType);
+}
+
+function held(buffer: RustBuffer, contentType: string | undefined): Body {
+  const handle = holdBuffer(buffer, "write");
+  const release = () => {
+    if (handle !== undefined) releaseBuffer(handle);
+  };
+  return { handle, contentType, release };
 }

@@ -22,7 +22,8 @@ export interface TakenTarget {
  */
 export function takeTarget(target: Uint8Array<ArrayBuffer>, uri: string): TakenTarget {
   const refused = (what: string, hint: string) => invalidInput("into", what, hint, uri);
-  if (!(target instanceof Uint8Array)) {
+  // A view, and not merely something with the right prototype.
+  if (!ArrayBuffer.isView(target) || !(target instanceof Uint8Array)) {
     throw refused("the target is no Uint8Array", "pass new Uint8Array(size)");
   }
   const { buffer, byteOffset, byteLength } = target;

@@ -222,8 +222,8 @@ export class S3File implements ObjectFile {
    * console.log(await f.slice(1, 3).text(), await f.slice(-2).text()); // el lo
    * ```
    */
-  slice(start: number = 0, end?: number): S3File {
-    const slice = checkedSlice(start, end, this.uri);
+  slice(start?: number, end?: number): S3File {
+    const slice = checkedSlice(start ?? 0, end, this.uri);
     return new S3File(this.#connection, this.#location, defined({ versionId: this.#versionId }), [
       ...this.#slices,
       slice,

@@ -28,7 +28,9 @@ abi! {
     fn dipper_buffer_address(buffer: BufferHandle) -> Address = handles::buffer_address;
     /// From here on the collector owns the buffer: its bytes leave the budget.
     fn dipper_buffer_adopt(buffer: BufferHandle) -> Number = handles::buffer_adopt;
-    /// Frees a buffer that was never mapped.
+    /// A second handle that keeps the memory alive until it is released; it cannot be mapped.
+    fn dipper_buffer_hold(queue: QueueHandle, buffer: BufferHandle) -> BufferHandle = handles::buffer_hold;
+    /// Releases a handle that was never mapped.
     fn dipper_buffer_release(buffer: BufferHandle) -> Number = handles::buffer_release;
 
     /// Makes a client from `ClientRequest` JSON.

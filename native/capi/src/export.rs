@@ -127,7 +127,7 @@ fn without_memory() -> Error {
 /// A length as it crosses: a double, because JavaScript's lengths are doubles.
 fn sane(length: f64) -> Result<usize, Error> {
     // 2^47 bytes are all that a process can address on the systems that Deno runs on.
-    let possible = length >= 0.0 && length <= 140_737_488_355_328.0 && length.fract() == 0.0;
+    let possible = (0.0..=140_737_488_355_328.0).contains(&length) && length.fract() == 0.0;
     if possible { Ok(length as usize) } else { Err(without_memory()) }
 }
 

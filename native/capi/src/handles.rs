@@ -3,7 +3,9 @@
 //! A buffer waits here until JavaScript maps it. From then on the engine's backing store
 //! owns it, and the table keeps only a weak reference, so that operations can send it. A
 //! buffer that waits belongs to its isolate and goes with it; a mapped one may have moved
-//! to another isolate and goes with its last holder.
+//! to another isolate and goes with its last holder. A second handle may hold a buffer for
+//! an operation that is about to start, whatever becomes of the mapping meanwhile; such a
+//! handle cannot be mapped, because one allocation has one mapping.
 
 use std::sync::{Arc, Weak};
 
@@ -11,7 +13,7 @@ use dipper_core::{Buffer, Error};
 use dipper_wire::{Handle, SlotTable};
 
 use crate::export::stale;
-use crate::queue::Queue;
+use crate::queue::{self, Queue};
 
 static BUFFERS: SlotTable<Named> = SlotTable::new();
 
@@ -22,6 +24,7 @@ struct Named {
 
 enum State {
     Waiting(Arc<Buffer>),
+    Held(Arc<Buffer>),
     Mapped(Weak<Buffer>),
 }
 
@@ -36,7 +39,7 @@ pub fn insert_buffer(queue: &Queue, buffer: Arc<Buffer>) -> Result<Handle, Error
 pub fn buffer(handle: Handle) -> Result<Arc<Buffer>, Error> {
     BUFFERS
         .with(handle, |named| match &named.state {
-            State::Waiting(buffer) => Some(Arc::clone(buffer)),
+            State::Waiting(buffer) | State::Held(buffer) => Some(Arc::clone(buffer)),
             State::Mapped(buffer) => buffer.upgrade(),
         })
         .ok()
@@ -48,7 +51,7 @@ pub fn buffer(handle: Handle) -> Result<Arc<Buffer>, Error> {
 pub fn take_for_mapping(handle: Handle) -> Result<Arc<Buffer>, Error> {
     BUFFERS
         .with(handle, |named| match &named.state {
-            State::Mapped(_) => None,
+            State::Mapped(_) | State::Held(_) => None,
             State::Waiting(buffer) => {
                 let buffer = Arc::clone(buffer);
                 named.state = State::Mapped(Arc::downgrade(&buffer));
@@ -76,9 +79,18 @@ pub fn buffer_adopt(handle: Handle) -> Result<(), Error> {
     Ok(())
 }
 
+/// A second handle, which keeps the memory alive until it is released.
+pub fn buffer_hold(queue: Handle, handle: Handle) -> Result<Handle, Error> {
+    let queue = queue::of(queue)?;
+    let state = State::Held(buffer(handle)?);
+    BUFFERS
+        .insert(Named { queue: queue.handle(), state })
+        .ok_or_else(|| Error::internal("more than 16 million buffers are alive"))
+}
+
 pub fn buffer_release(handle: Handle) -> Result<(), Error> {
-    let waiting = BUFFERS.with(handle, |named| matches!(named.state, State::Waiting(_)))?;
-    if !waiting {
+    let mapped = BUFFERS.with(handle, |named| matches!(named.state, State::Mapped(_)))?;
+    if mapped {
         return Err(Error::internal("a mapped buffer is freed by its mapping alone"));
     }
     drop(BUFFERS.remove(handle)?);
@@ -87,7 +99,6 @@ pub fn buffer_release(handle: Handle) -> Result<(), Error> {
 
 /// Frees what an isolate that ended never mapped.
 pub fn release_of(queue: Handle) {
-    let waiting =
-        |named: &Named| named.queue == queue && matches!(named.state, State::Waiting(_));
-    drop(BUFFERS.remove_where(waiting));
+    let left = |named: &Named| named.queue == queue && !matches!(named.state, State::Mapped(_));
+    drop(BUFFERS.remove_where(left));
 }

@@ -108,10 +108,7 @@ pub unsafe extern "C" fn napi_register_module_v1(
 
 /// `open(wake: () => void): number` opens the isolate's queue. `wake` is called on the
 /// event loop whenever completions are ready. Returns the queue, or minus a status.
-unsafe extern "C" fn open(
-    env: napi::napi_env,
-    info: napi::napi_callback_info,
-) -> napi::napi_value {
+unsafe extern "C" fn open(env: napi::napi_env, info: napi::napi_callback_info) -> napi::napi_value {
     let answer = guarded("open", || {
         let [wake] = arguments::<1>(env, info)?;
         let queue = Queue::open()?;
@@ -134,7 +131,8 @@ unsafe extern "C" fn open(
                 &raw mut function,
             )
         })?;
-        let isolate = Box::into_raw(Box::new(Isolate { queue: Arc::clone(&queue), wake: function }));
+        let isolate =
+            Box::into_raw(Box::new(Isolate { queue: Arc::clone(&queue), wake: function }));
         // SAFETY: the box is freed by `ended`, which the environment runs once, after the
         // last call of any function here. The program does not wait for an idle queue.
         unsafe {
@@ -157,6 +155,8 @@ unsafe extern "C" fn ended(isolate: *mut c_void) {
         // Operations first: they may be writing into the isolate's memory.
         operations::release_of(queue);
         isolate.queue.close();
+        // What ended between the two came too late to be told, and is released like the rest.
+        operations::release_of(queue);
         asks::release_of(queue);
         handles::release_of(queue);
         // SAFETY: nobody wakes any more: `close` waited for it and took the waker.

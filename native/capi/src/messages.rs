@@ -52,7 +52,8 @@ pub enum CredentialsMessage {
 #[serde(rename_all = "camelCase")]
 pub struct Submission {
     pub granted: Vec<String>,
-    pub request: Request,
+    /// Boxed: some requests are large, and most operations are moved several times.
+    pub request: Box<Request>,
 }
 
 /// One object, or one version of it.

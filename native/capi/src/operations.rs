@@ -98,7 +98,8 @@ pub fn client_release(client: Handle) -> Result<(), Error> {
 
 fn client(number: f64) -> Result<(Handle, Arc<Client>), Error> {
     let name = handle(number)?;
-    let client = CLIENTS.with(name, |owned| Arc::clone(&owned.thing)).map_err(|_| stale("client"))?;
+    let client =
+        CLIENTS.with(name, |owned| Arc::clone(&owned.thing)).map_err(|_| stale("client"))?;
     Ok((name, client))
 }
 
@@ -207,7 +208,10 @@ fn prepare(
     let operation = OPERATIONS
         .insert(Running {
             queue: queue.handle(),
-            client: through.as_ref().ok().and_then(|through| through.as_ref().map(|(name, _)| *name)),
+            client: through
+                .as_ref()
+                .ok()
+                .and_then(|through| through.as_ref().map(|(name, _)| *name)),
             abort,
             target: target.clone(),
         })
@@ -286,31 +290,28 @@ impl Progress for ProgressRecords {
 }
 
 async fn run(
-    request: Request,
+    request: Box<Request>,
     client: Option<Arc<Client>>,
     body: Option<Arc<Buffer>>,
     target: Option<IsolateMemory>,
     queue: Arc<Queue>,
     operation: Handle,
 ) -> Result<Outcome, Error> {
-        match (request, client) {
-            (Request::Nothing, _) => Ok(Outcome::default()),
-            (Request::Panic, _) => on_purpose(),
-            (Request::StartLocalS3 { directory, port }, _) => Box::pin(start_server(directory, port)).await,
-            (Request::StopLocalS3 { server }, _) => {
-                let owned = SERVERS.remove(handle(server)?).map_err(|_| stale("server"))?;
-                Box::pin(owned.thing.stop()).await;
-                Ok(Outcome::default())
-            }
-            (request, Some(client)) => {
-                let progress = || -> Arc<dyn Progress> {
-                    Arc::new(ProgressRecords { queue: Arc::clone(&queue), operation })
-                };
-                // Boxed: the SDK's futures are large, and small operations should not carry them.
-                Box::pin(on_s3(request, &client, body, target, progress)).await
-            }
-            (_, None) => Err(stale("client")),
+    match request.as_ref() {
+        Request::Nothing => return Ok(Outcome::default()),
+        Request::Panic => return on_purpose(),
+        Request::StartLocalS3 { directory, port } => {
+            return Box::pin(start_server(directory.clone(), *port)).await;
         }
+        Request::StopLocalS3 { server } => return Box::pin(stop_server(*server)).await,
+        _ => {}
+    }
+    let client = client.ok_or_else(|| stale("client"))?;
+    let progress = || -> Arc<dyn Progress> {
+        Arc::new(ProgressRecords { queue: Arc::clone(&queue), operation })
+    };
+    // Boxed: the SDK's futures are large, and small operations should not carry them.
+    Box::pin(on_s3(request, &client, body, target, progress)).await
 }
 
 #[allow(clippy::panic)]
@@ -319,13 +320,13 @@ fn on_purpose() -> Result<Outcome, Error> {
 }
 
 async fn on_s3(
-    request: Request,
+    request: Box<Request>,
     client: &Client,
     body: Option<Arc<Buffer>>,
     target: Option<IsolateMemory>,
     progress_records: impl Fn() -> Arc<dyn Progress>,
 ) -> Result<Outcome, Error> {
-    match request {
+    match *request {
         Request::Get { object, span, if_match, limit, progress } => {
             let request = GetRequest {
                 object: object.into(),
@@ -400,6 +401,12 @@ async fn on_s3(
 
 fn told<T: Serialize>(message: &T) -> Result<Outcome, Error> {
     Ok(Outcome { payload: json(message)?, ..Outcome::default() })
+}
+
+async fn stop_server(server: f64) -> Result<Outcome, Error> {
+    let owned = SERVERS.remove(handle(server)?).map_err(|_| stale("server"))?;
+    owned.thing.stop().await;
+    Ok(Outcome::default())
 }
 
 async fn start_server(directory: Option<String>, port: u16) -> Result<Outcome, Error> {

@@ -119,7 +119,9 @@ fn render() -> String {
     FUNCTIONS.iter().for_each(|function| text.push_str(&symbol(function)));
     text.push_str("} as const satisfies Deno.ForeignLibraryInterface;\n\n");
 
-    text.push_str("/** The boundary, with checked results: an error is thrown, never returned. */\n");
+    text.push_str(
+        "/** The boundary, with checked results: an error is thrown, never returned. */\n",
+    );
     text.push_str("export interface Native {\n");
     FUNCTIONS.iter().for_each(|function| text.push_str(&method(function)));
     text.push_str("}\n\n");
@@ -133,7 +135,10 @@ fn render() -> String {
     FUNCTIONS.iter().for_each(|function| text.push_str(&binding(function)));
     text.push_str("  };\n}\n\n");
 
-    let _ = writeln!(text, "/** The fixed part of a completion record: its size and offsets in bytes. */");
+    let _ = writeln!(
+        text,
+        "/** The fixed part of a completion record: its size and offsets in bytes. */"
+    );
     let _ = writeln!(
         text,
         "export const RECORD = {{ size: {}, operation: {}, value: {}, extent: {}, kind: {}, status: {}, payload: {} }} as const;\n",
@@ -147,7 +152,10 @@ fn render() -> String {
     );
     let kinds = [Kind::Done, Kind::Failed, Kind::Cancelled, Kind::Progress, Kind::Ask];
     let kinds = list(kinds.map(|kind| format!("{kind:?}: {}", kind as u32)));
-    let _ = writeln!(text, "/** What a record tells. */\nexport const KIND = {{ {kinds} }} as const;\n");
+    let _ = writeln!(
+        text,
+        "/** What a record tells. */\nexport const KIND = {{ {kinds} }} as const;\n"
+    );
 
     text.push_str("/** Every status: its code, its class and whether trying again may help. */\n");
     text.push_str("export const STATUS = {\n");
@@ -163,6 +171,12 @@ fn render() -> String {
         );
     }
     text.push_str("} as const;\n\n");
+    let codes = Status::ALL.iter().map(|status| format!("  | \"{}\"", status.code()));
+    let _ = writeln!(
+        text,
+        "/** Why an operation failed: one of a fixed set of codes. */\nexport type ErrorCode =\n{};\n",
+        codes.collect::<Vec<_>>().join("\n")
+    );
     text.push_str(messages_of(&Config::new().with_large_int("number")).trim_end());
     text.push('\n');
     text

@@ -50,13 +50,7 @@ pub async fn create_bucket(client: &Client, name: &str) -> Result<(), Error> {
 pub async fn delete_bucket(client: &Client, name: &str) -> Result<(), Error> {
     let connected = client.connected().await?;
     let about = About { client, connected, bucket: Some(name), key: None };
-    connected
-        .s3
-        .delete_bucket()
-        .bucket(name)
-        .send()
-        .await
-        .map_err(|error| about.error(error))?;
+    connected.s3.delete_bucket().bucket(name).send().await.map_err(|error| about.error(error))?;
     Ok(())
 }
 

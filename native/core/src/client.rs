@@ -12,6 +12,8 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{SharedCredentialsProvider, StalledStreamProtectionConfig};
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use tokio::sync::OnceCell;
 
 use crate::gate::gated;
@@ -104,10 +106,7 @@ impl Client {
     pub fn new(options: ClientOptions) -> Result<Self, Error> {
         let mut roots = TrustStore::default().with_native_roots(true);
         if let Some(pem) = &options.ca_certificates {
-            if !pem.contains("-----BEGIN CERTIFICATE-----") {
-                return Err(Error::invalid("caCertificates holds no PEM certificate")
-                    .hint("pass the text of a file that starts with -----BEGIN CERTIFICATE-----"));
-            }
+            check_certificates(pem)?;
             roots = roots.with_pem_certificate(pem.as_bytes());
         }
         let tls = TlsContext::builder()
@@ -158,7 +157,11 @@ impl Client {
         Ok(Connected { s3: aws_sdk_s3::Client::from_conf(builder.build()), place, region })
     }
 
-    async fn load(&self, env: aws_types::os_shim_internal::Env, region: Option<String>) -> SdkConfig {
+    async fn load(
+        &self,
+        env: aws_types::os_shim_internal::Env,
+        region: Option<String>,
+    ) -> SdkConfig {
         let options = &self.options;
         let mut loader: ConfigLoader = aws_config::defaults(BehaviorVersion::latest())
             .env(env)
@@ -199,6 +202,19 @@ impl Client {
         &self.options.surroundings.skipped
     }
 
+    /// A server's own words without this client's credentials, should it say them back.
+    pub(crate) fn without_secrets(&self, text: &str) -> String {
+        let mut secrets = self.options.surroundings.secrets();
+        if let CredentialsOption::Explicit { access_key_id, secret_access_key, session_token } =
+            &self.options.credentials
+        {
+            secrets.extend([access_key_id.as_str(), secret_access_key]);
+            secrets.extend(session_token.as_deref());
+        }
+        let long_enough = secrets.into_iter().filter(|secret| secret.len() >= 4);
+        long_enough.fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
+    }
+
     /// Waits until `bytes` more may be held, by this client and by the process.
     pub(crate) async fn reserve(&self, bytes: u64) -> Result<Vec<Ticket>, Error> {
         let mut tickets = Vec::new();
@@ -208,6 +224,23 @@ impl Client {
         tickets.push(ledger().budget().reserve(bytes).await?);
         Ok(tickets)
     }
+}
+
+/// The TLS stack trusts its caller with these and panics on what is none.
+fn check_certificates(pem: &str) -> Result<(), Error> {
+    let refused = |why: String| {
+        Error::invalid(format!("caCertificates {why}"))
+            .hint("pass the text of a file that starts with -----BEGIN CERTIFICATE-----")
+    };
+    let mut count = 0;
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let certificate =
+            certificate.map_err(|error| refused(format!("is damaged PEM: {error:?}")))?;
+        webpki::anchor_from_trusted_cert(&certificate)
+            .map_err(|error| refused(format!("holds a damaged certificate: {error}")))?;
+        count += 1;
+    }
+    if count == 0 { Err(refused("holds no PEM certificate".to_owned())) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -230,8 +263,14 @@ mod tests {
 
     #[test]
     fn certificates_that_are_none_are_refused() {
-        let options =
-            ClientOptions { ca_certificates: Some("hello".into()), ..ClientOptions::default() };
-        assert_eq!(Client::new(options).unwrap_err().status, crate::Status::InvalidInput);
+        for text in [
+            "hello",
+            "-----BEGIN CERTIFICATE-----\nx\n",
+            "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n",
+        ] {
+            let options =
+                ClientOptions { ca_certificates: Some(text.into()), ..ClientOptions::default() };
+            assert_eq!(Client::new(options).unwrap_err().status, crate::Status::InvalidInput);
+        }
     }
 }

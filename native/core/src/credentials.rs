@@ -33,6 +33,25 @@ impl fmt::Debug for Surroundings {
 }
 
 impl Surroundings {
+    /// Everything in here that must not be shown.
+    pub(crate) fn secrets(&self) -> Vec<&str> {
+        const VARIABLES: &[&str] = &[
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+        ];
+        const SETTINGS: &[&str] =
+            &["aws_access_key_id", "aws_secret_access_key", "aws_session_token"];
+        let variables = VARIABLES.iter().filter_map(|name| self.variables.get(*name));
+        let settings = self.files.values().flat_map(|text| text.lines()).filter_map(|line| {
+            let (name, value) = line.split_once('=')?;
+            let name = name.trim().to_ascii_lowercase();
+            SETTINGS.contains(&name.as_str()).then(|| value.trim())
+        });
+        variables.map(String::as_str).chain(settings).collect()
+    }
+
     pub(crate) fn env(&self) -> Env {
         Env::from(self.variables.clone())
     }

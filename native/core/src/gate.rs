@@ -11,6 +11,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -56,8 +57,8 @@ impl Gate {
     }
 
     /// Runs an operation behind this gate.
-    pub async fn around<F: Future>(self, operation: F) -> F::Output {
-        GATE.scope(self, operation).await
+    pub fn around<F: Future>(self, operation: F) -> impl Future<Output = F::Output> {
+        GATE.scope(self, operation)
     }
 
     /// The gate of the operation that runs on this task.
@@ -70,8 +71,7 @@ impl Gate {
     }
 
     async fn admits(&self, host: &str) -> bool {
-        let known =
-            self.granted.lock().unwrap_or_else(PoisonError::into_inner).contains(host);
+        let known = self.granted.lock().unwrap_or_else(PoisonError::into_inner).contains(host);
         if known {
             return true;
         }
@@ -98,15 +98,32 @@ impl fmt::Display for HostRefused {
 
 impl std::error::Error for HostRefused {}
 
+/// Where clouds tell their machines about themselves: addresses that are not routed.
+const METADATA_HOSTS: &[&str] =
+    &["169.254.169.254:80", "169.254.170.2:80", "169.254.170.23:80", "[fd00:ec2::254]:80"];
+const METADATA_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Nobody answers at the metadata service's address.
+#[derive(Debug)]
+struct NoMetadataService;
+
+impl fmt::Display for NoMetadataService {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("there is no instance metadata service here")
+    }
+}
+
+impl std::error::Error for NoMetadataService {}
+
 /// `name:port` of a request, as Deno's `--allow-net` spells it.
 fn host_of(request: &HttpRequest) -> Option<String> {
     let rest = request.uri();
     let (scheme, rest) = rest.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
     let authority = authority.rsplit('@').next()?;
-    let has_port = authority
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| {
+        !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+    });
     if has_port {
         return Some(authority.to_owned());
     }
@@ -147,7 +164,15 @@ impl HttpConnector for GatedConnector {
             if !admitted {
                 return Err(ConnectorError::user(Box::new(HostRefused { host })));
             }
-            inner.call(request).await
+            if !METADATA_HOSTS.contains(&host.as_str()) {
+                return inner.call(request).await;
+            }
+            // Most machines have no such host, and packets to it vanish. A failure that is
+            // the caller's own is not tried again.
+            match tokio::time::timeout(METADATA_PATIENCE, inner.call(request)).await {
+                Ok(answer) => answer,
+                Err(_) => Err(ConnectorError::user(Box::new(NoMetadataService))),
+            }
         })
     }
 }

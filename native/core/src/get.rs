@@ -15,7 +15,7 @@ use crate::buffer::Draft;
 use crate::gate::{Gate, Need};
 use crate::sdk_error::{About, deepest};
 use crate::stat::milliseconds;
-use crate::{Buffer, Client, Error, ObjectRef, Stat, Status, ledger, stat};
+use crate::{Buffer, Client, Error, ObjectRef, Stat, Status, Ticket, ledger, stat};
 
 /// Which bytes of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,15 +87,14 @@ const COLLECT_EVERY: u64 = 256 << 20;
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
 impl Span {
-    fn header(self, skip: u64) -> Option<String> {
+    fn header(self) -> Option<String> {
         match self {
-            Self::Whole if skip == 0 => None,
-            Self::Whole => Some(format!("bytes={skip}-")),
-            Self::Range { start, end: None } => Some(format!("bytes={}-", start + skip)),
+            Self::Whole => None,
+            Self::Range { start, end: None } => Some(format!("bytes={start}-")),
             Self::Range { start, end: Some(end) } => {
-                Some(format!("bytes={}-{}", start + skip, end.saturating_sub(1)))
+                Some(format!("bytes={start}-{}", end.saturating_sub(1)))
             }
-            Self::Last(count) => Some(format!("bytes=-{}", count.saturating_sub(skip))),
+            Self::Last(count) => Some(format!("bytes=-{count}")),
         }
     }
 
@@ -154,11 +153,10 @@ async fn read(
     if request.span.is_empty() {
         return nothing(destination, Stat::default());
     }
-    let first = match open(client, &request, 0, request.if_match.as_deref()).await {
+    let range = request.span.header();
+    let first = match open(client, &request, range, request.if_match.as_deref()).await {
         // A range that starts behind the end is empty, as in a Blob.
-        Err(error)
-            if error.status == Status::InvalidRange && request.span != Span::Whole =>
-        {
+        Err(error) if error.status == Status::InvalidRange && request.span != Span::Whole => {
             return nothing(destination, stat(client, &request.object).await?);
         }
         answer => answer?,
@@ -206,15 +204,31 @@ async fn reserve(client: &Client, length: u64) -> Result<Draft, Error> {
     {
         gate.ask(Need::Collect(length)).await;
     }
-    let tickets = client.reserve(length).await?;
+    let tickets = wait_for_tickets(client, length).await?;
     let size = usize::try_from(length).map_err(|_| Error::invalid("the object is too large"))?;
     Draft::zeroed(size, tickets)
+}
+
+/// Waits for the budget. Others' memory may be garbage that nobody has collected yet, so
+/// the collector is asked before the wait, and again as long as it lasts.
+async fn wait_for_tickets(client: &Client, length: u64) -> Result<Vec<Ticket>, Error> {
+    let mut reserved = std::pin::pin!(client.reserve(length));
+    let mut patience = Duration::ZERO;
+    loop {
+        if let Ok(tickets) = tokio::time::timeout(patience, &mut reserved).await {
+            return tickets;
+        }
+        if let Some(gate) = Gate::current() {
+            gate.ask(Need::Collect(length)).await;
+        }
+        patience = (patience * 2).clamp(Duration::from_millis(20), Duration::from_secs(5));
+    }
 }
 
 async fn open(
     client: &Client,
     request: &GetRequest,
-    skip: u64,
+    range: Option<String>,
     if_match: Option<&str>,
 ) -> Result<GetObjectOutput, Error> {
     let connected = client.connected().await?;
@@ -226,7 +240,7 @@ async fn open(
         .bucket(&object.bucket)
         .key(&object.key)
         .set_version_id(object.version_id.clone())
-        .set_range(request.span.header(skip))
+        .set_range(range)
         .set_if_match(if_match.map(str::to_owned))
         .send()
         .await
@@ -239,6 +253,8 @@ fn announced(answer: &GetObjectOutput, span: Span) -> Result<u64, Error> {
     let part = answer.content_range().and_then(ContentRange::parse);
     match (span, length, part) {
         (Span::Whole, Some(length), _) => Ok(length),
+        // Some servers answer a range of an empty object with the empty object.
+        (_, Some(0), None) => Ok(0),
         (_, length, Some(ContentRange::Part { first, last, .. })) => {
             let expected = last - first + 1;
             let sane = length.is_none_or(|length| length == expected)
@@ -258,11 +274,10 @@ fn announced(answer: &GetObjectOutput, span: Span) -> Result<u64, Error> {
                 ))
             }
         }
-        (Span::Whole, None, _) => Err(Error::new(
-            Status::NotS3,
-            "the server does not say how long the object is",
-        )
-        .hint("check that endpoint is the address of an S3 server")),
+        (Span::Whole, None, _) => {
+            Err(Error::new(Status::NotS3, "the server does not say how long the object is")
+                .hint("check that endpoint is the address of an S3 server"))
+        }
         _ => Err(Error::new(Status::Unsupported, "the server ignores byte ranges")
             .hint("read the whole object instead")),
     }
@@ -292,7 +307,7 @@ async fn fill(
     length: u64,
     place: &mut Place,
 ) -> Result<(), Error> {
-    let etag = first.e_tag.clone();
+    let start = Start::of(&first);
     let mut body = first.body;
     let mut offset = 0;
     let mut tries_left = client.retries();
@@ -307,7 +322,7 @@ async fn fill(
         };
         let may_resume = broken.status.retryable()
             && broken.status != Status::ChecksumMismatch
-            && etag.is_some()
+            && start.etag.is_some()
             && tries_left > 0;
         if !may_resume {
             return Err(broken);
@@ -316,19 +331,69 @@ async fn fill(
         body = loop {
             tries_left -= 1;
             tokio::time::sleep(delay).await;
-            match open(client, request, offset, etag.as_deref()).await {
-                Ok(answer) => break answer.body,
-                Err(error) if error.status == Status::PreconditionFailed => {
-                    return Err(Error::new(
-                        Status::ObjectChanged,
-                        "the object changed while it was read",
-                    )
-                    .hint("read it again"));
+            let last = (start.first + length).saturating_sub(1);
+            let range = format!("bytes={}-{last}", start.first + offset);
+            match open(client, request, Some(range), start.etag.as_deref()).await {
+                Ok(answer) => {
+                    start.check(&answer, offset, length)?;
+                    break answer.body;
                 }
+                Err(error) if error.status == Status::PreconditionFailed => return Err(changed()),
                 Err(error) if error.status.retryable() && tries_left > 0 => delay *= 2,
                 Err(error) => return Err(error),
             }
         };
+    }
+}
+
+fn changed() -> Error {
+    Error::new(Status::ObjectChanged, "the object changed while it was read").hint("read it again")
+}
+
+/// What the first answer said, which every later one must confirm.
+struct Start {
+    /// The offset in the object of the first byte of the body.
+    first: u64,
+    /// The size of the whole object, where it was told.
+    size: Option<u64>,
+    etag: Option<String>,
+}
+
+impl Start {
+    fn of(answer: &GetObjectOutput) -> Self {
+        let (first, size) = match answer.content_range().and_then(ContentRange::parse) {
+            Some(ContentRange::Part { first, size, .. }) => (first, size),
+            _ => (0, answer.content_length.and_then(|length| u64::try_from(length).ok())),
+        };
+        Self { first, size, etag: answer.e_tag.clone() }
+    }
+
+    /// Whether an answer goes on at `offset`, in the same version of the object.
+    fn check(&self, answer: &GetObjectOutput, offset: u64, length: u64) -> Result<(), Error> {
+        if answer.e_tag != self.etag {
+            return Err(changed());
+        }
+        let range = answer.content_range().and_then(ContentRange::parse);
+        let Some(ContentRange::Part { first, last, size }) = range else {
+            return Err(Error::new(
+                Status::ConnectionBroken,
+                format!(
+                    "the connection broke after {offset} of {length} bytes, \
+                     and the server cannot resume"
+                ),
+            )
+            .hint("try again"));
+        };
+        if size.is_some() && self.size.is_some() && size != self.size {
+            return Err(changed());
+        }
+        if first == self.first + offset && last + 1 == self.first + length {
+            return Ok(());
+        }
+        Err(Error::new(
+            Status::NotS3,
+            "the server resumes with another range than the one asked for",
+        ))
     }
 }
 
@@ -421,13 +486,29 @@ mod tests {
 
     #[test]
     fn range_headers() {
-        assert_eq!(Span::Whole.header(0), None);
-        assert_eq!(Span::Whole.header(5).as_deref(), Some("bytes=5-"));
+        assert_eq!(Span::Whole.header(), None);
         let span = Span::Range { start: 2, end: Some(10) };
-        assert_eq!(span.header(0).as_deref(), Some("bytes=2-9"));
-        assert_eq!(span.header(3).as_deref(), Some("bytes=5-9"));
-        assert_eq!(Span::Range { start: 2, end: None }.header(1).as_deref(), Some("bytes=3-"));
-        assert_eq!(Span::Last(10).header(4).as_deref(), Some("bytes=-6"));
+        assert_eq!(span.header().as_deref(), Some("bytes=2-9"));
+        assert_eq!(Span::Range { start: 2, end: None }.header().as_deref(), Some("bytes=2-"));
+        assert_eq!(Span::Last(10).header().as_deref(), Some("bytes=-10"));
+    }
+
+    #[test]
+    fn a_resumed_answer_must_go_on_where_the_first_ended() {
+        let answer = |etag: &str, range: Option<&str>| {
+            GetObjectOutput::builder()
+                .e_tag(etag)
+                .set_content_range(range.map(str::to_owned))
+                .content_length(10)
+                .build()
+        };
+        let start = Start::of(&answer("a", Some("bytes 5-14/20")));
+        let status = |answer: &GetObjectOutput| start.check(answer, 4, 10).map_err(|e| e.status);
+        assert_eq!(status(&answer("a", Some("bytes 9-14/20"))), Ok(()));
+        assert_eq!(status(&answer("b", Some("bytes 9-14/20"))), Err(Status::ObjectChanged));
+        assert_eq!(status(&answer("a", Some("bytes 9-14/21"))), Err(Status::ObjectChanged));
+        assert_eq!(status(&answer("a", Some("bytes 5-14/20"))), Err(Status::NotS3));
+        assert_eq!(status(&answer("a", None)), Err(Status::ConnectionBroken));
     }
 
     #[test]
@@ -453,6 +534,7 @@ mod tests {
         assert!(announced(&answer(Some(8), Some("bytes 3-10/20")), span).is_err());
         assert!(announced(&answer(Some(7), Some("bytes 2-9/20")), span).is_err());
         assert!(announced(&answer(Some(20), None), span).is_err());
+        assert_eq!(announced(&answer(Some(0), None), span).unwrap(), 0);
         assert!(announced(&answer(None, None), Span::Whole).is_err());
         assert!(announced(&answer(Some(-1), None), Span::Whole).is_err());
         assert_eq!(announced(&answer(Some(5), Some("bytes 5-9/10")), Span::Last(5)).unwrap(), 5);

@@ -66,7 +66,10 @@ impl About<'_> {
             }
             SdkError::ConstructionFailure(_) => {
                 let cause = deepest(error);
-                Error::invalid(format!("the request for {} cannot be made: {cause}", self.subject()))
+                Error::invalid(format!(
+                    "the request for {} cannot be made: {cause}",
+                    self.subject()
+                ))
             }
             other => self.unreachable(other),
         }
@@ -87,7 +90,9 @@ impl About<'_> {
             let host = &refused.host;
             return Error::new(
                 Status::PermissionDenied,
-                format!("Deno's permissions do not allow to reach {host}: run with --allow-net={host}"),
+                format!(
+                    "Deno's permissions do not allow to reach {host}: run with --allow-net={host}"
+                ),
             )
             .hint(format!("--allow-net={host}"));
         }
@@ -97,8 +102,11 @@ impl About<'_> {
         let cause = deepest(error);
         let text = whole(error);
         if text.contains("failed to lookup address") || text.contains("dns error") {
-            return Error::new(Status::UnknownHost, format!("the host of {place} does not resolve"))
-                .hint("check the spelling of the endpoint and the network");
+            return Error::new(
+                Status::UnknownHost,
+                format!("the host of {place} does not resolve"),
+            )
+            .hint("check the spelling of the endpoint and the network");
         }
         if text.contains("invalid peer certificate") || text.contains("certificate") {
             return Error::new(
@@ -120,6 +128,10 @@ impl About<'_> {
         };
         let (status, found) = match failed {
             CredentialsError::CredentialsNotLoaded(_) => {
+                (Status::NoCredentials, "no credentials were found".to_owned())
+            }
+            // The last step of the chain, which most machines do not have.
+            other if whole(other).contains("IMDS") || whole(other).contains("metadata service") => {
                 (Status::NoCredentials, "no credentials were found".to_owned())
             }
             other => (
@@ -154,7 +166,8 @@ impl About<'_> {
         let looks_like_s3 = request_id.is_some()
             || code.is_some()
             || raw.headers().get("server").is_some_and(|server| server.contains("S3"));
-        if !looks_like_s3 && !matches!(http_status, 304 | 401 | 403 | 404 | 412 | 416 | 429 | 500..) {
+        if !looks_like_s3 && !matches!(http_status, 304 | 401 | 403 | 404 | 412 | 416 | 429 | 500..)
+        {
             return self.not_s3(raw);
         }
         let place = &self.connected.place;
@@ -172,7 +185,7 @@ impl About<'_> {
                 format!("the bucket {bucket} of {subject} does not exist at {place}"),
                 Some("check the bucket's name and the endpoint; buckets() lists yours".to_owned()),
             ),
-            ("InvalidAccessKeyId", _) => (
+            ("InvalidAccessKeyId" | "XAdminUserNotFound", _) => (
                 Status::InvalidAccessKey,
                 format!("{place} does not know the access key used for {subject}"),
                 Some("check accessKeyId and that the endpoint is the one it belongs to".to_owned()),
@@ -180,30 +193,42 @@ impl About<'_> {
             ("SignatureDoesNotMatch", _) => (
                 Status::WrongSignature,
                 format!("{place} refuses the signature of the request for {subject}"),
-                Some("check secretAccessKey and region; the key id is known, the secret differs".to_owned()),
+                Some(
+                    "check secretAccessKey and region; the key id is known, the secret differs"
+                        .to_owned(),
+                ),
             ),
             ("ExpiredToken" | "RequestTimeTooSkewed" | "TokenRefreshRequired", _) => (
                 Status::Expired,
                 format!("{place} calls the credentials or the clock for {subject} out of date"),
                 Some("renew the session, and check this machine's clock".to_owned()),
             ),
-            ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _)
+            (
+                "PermanentRedirect"
+                | "AuthorizationHeaderMalformed"
+                | "IllegalLocationConstraintException",
+                _,
+            )
             | (_, 301 | 307) => (
                 Status::WrongRegion,
                 match region {
-                    Some(region) => format!("the bucket of {subject} lives in region {region}, not {}", self.connected.region),
-                    None => format!("the bucket of {subject} lives in another region than {}", self.connected.region),
+                    Some(region) => format!(
+                        "the bucket of {subject} lives in region {region}, not {}",
+                        self.connected.region
+                    ),
+                    None => format!(
+                        "the bucket of {subject} lives in another region than {}",
+                        self.connected.region
+                    ),
                 },
                 Some(match region {
                     Some(region) => format!("pass region: \"{region}\""),
                     None => "pass the bucket's own region".to_owned(),
                 }),
             ),
-            ("InvalidRange", _) | (_, 416) => (
-                Status::InvalidRange,
-                format!("the range lies outside {subject}"),
-                None,
-            ),
+            ("InvalidRange", _) | (_, 416) => {
+                (Status::InvalidRange, format!("the range lies outside {subject}"), None)
+            }
             ("PreconditionFailed" | "ConditionalRequestConflict", _) | (_, 412 | 304) => (
                 Status::PreconditionFailed,
                 format!("the condition on {subject} does not hold at {place}"),
@@ -244,11 +269,13 @@ impl About<'_> {
                 format!("{place} refuses these credentials access to {subject}"),
                 Some("check the policy of the bucket and of the caller".to_owned()),
             ),
-            (_, 404) => (
+            (code, 404) if code.is_empty() || code == "NotFound" || code.starts_with("NoSuch") => (
                 Status::NotFound,
                 format!("{subject} does not exist at {place}"),
                 Some(match self.key {
-                    Some(_) => format!("list s3://{bucket}/ to see its keys, buckets() to see the buckets"),
+                    Some(_) => {
+                        format!("list s3://{bucket}/ to see its keys, buckets() to see the buckets")
+                    }
                     None => "buckets() lists the buckets".to_owned(),
                 }),
             ),
@@ -257,7 +284,7 @@ impl About<'_> {
                 Status::InvalidRequest,
                 format!(
                     "{place} refuses the request for {subject}: {}",
-                    message.or(code).unwrap_or("no reason given")
+                    self.client.without_secrets(message.or(code).unwrap_or("no reason given"))
                 ),
                 None,
             ),
@@ -272,7 +299,9 @@ impl About<'_> {
 }
 
 /// The first error of a type on the way down the chain of causes.
-pub(crate) fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+pub(crate) fn find<'a, T: StdError + 'static>(
+    error: &'a (dyn StdError + 'static),
+) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<T>() {

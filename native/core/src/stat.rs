@@ -49,8 +49,7 @@ pub(crate) fn milliseconds(time: Option<&DateTime>) -> Option<i64> {
 /// Whatever the server or the connection reports.
 pub async fn stat(client: &Client, object: &ObjectRef) -> Result<Stat, Error> {
     let connected = client.connected().await?;
-    let about =
-        About { client, connected, bucket: Some(&object.bucket), key: Some(&object.key) };
+    let about = About { client, connected, bucket: Some(&object.bucket), key: Some(&object.key) };
     let head = connected
         .s3
         .head_object()
