@@ -1,0 +1,380 @@
+// Deno's permissions hold for the native library too: what is enough, what is missing, and that all
+// that is missing is named at once.
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
+import { LocalS3, memory } from "dipper";
+import { ScriptedServer } from "../storage/scripted_server.ts";
+import { FFI, flagsIn, LIBRARY, MODULE, run, runOne, runWell } from "./child.ts";
+
+memory(); // Loads the library. Within a test, Deno would count that as a leak.
+
+const READ = `await tell(() => connect().file("s3://bucket/key").text());`;
+
+describe("the flags of a script", () => {
+  let server: LocalS3;
+  let input: Record<string, unknown>;
+  let host: string;
+  beforeAll(async () => {
+    server = await LocalS3.start();
+    const { endpoint, region, credentials } = server;
+    input = { endpoint, region, credentials };
+    host = new URL(endpoint).host;
+    using client = server.client();
+    await client.createBucket("bucket");
+    await client.file("s3://bucket/key").write("content");
+  });
+  afterAll(() => server.stop());
+
+  it("to fetch and adopt are --allow-ffi=<library> and --allow-net=127.0.0.1", async () => {
+    const told = await runOne(
+      `await tell(async () => {
+        const buffer = await connect().get("s3://bucket/key");
+        const view = buffer.view().length;
+        const adopted = new Uint8Array(buffer.adopt());
+        return [view, new TextDecoder().decode(adopted), buffer.byteLength];
+      });`,
+      { flags: [FFI, "--allow-net=127.0.0.1"], input },
+    );
+    assertEquals(told, { ok: [7, "content", 0] });
+  });
+
+  it("to start LocalS3 with its own directory are the same, and to do everything there", async () => {
+    const told = await runOne(
+      `await tell(async () => {
+        await using server = await dipper.LocalS3.start();
+        using client = server.client();
+        await client.createBucket("bucket");
+        const file = client.file("s3://bucket/key");
+        await file.write("content");
+        const entries = await client.list("s3://bucket/").toArray();
+        const text = [await file.text(), entries.length, (await client.buckets()).length];
+        await file.delete();
+        return [...text, await file.exists()];
+      });`,
+      { flags: [FFI, "--allow-net=127.0.0.1"] },
+    );
+    assertEquals(told, { ok: ["content", 1, 1, false] });
+  });
+
+  it("may name the port", async () => {
+    assertEquals(await runOne(READ, { flags: [FFI, `--allow-net=${host}`], input }), {
+      ok: "content",
+    });
+  });
+
+  it("are both named when both are missing", async () => {
+    const told = await runOne(READ, { flags: [], input });
+    assertEquals([told.name, told.code], ["PermissionError", "PermissionDenied"]);
+    assertEquals(flagsIn(told), [FFI, `--allow-net=${host}`]);
+    assertEquals(told.uri, "s3://bucket/key");
+    assertStringIncludes(told.message!, "run with");
+  });
+
+  it("are named alone when one is missing", async () => {
+    const withoutNet = await runOne(READ, { flags: [FFI], input });
+    assertEquals([withoutNet.name, flagsIn(withoutNet)], ["PermissionError", [`--allow-net=${host}`]]);
+    const withoutFfi = await runOne(READ, { flags: ["--allow-net=127.0.0.1"], input });
+    assertEquals([withoutFfi.name, flagsIn(withoutFfi)], ["PermissionError", [FFI]]);
+  });
+
+  it("that the error names are enough", async () => {
+    const told = await runOne(READ, { flags: [], input });
+    assertEquals(await runOne(READ, { flags: flagsIn(told), input }), { ok: "content" });
+  });
+
+  it("are named for every operation", async () => {
+    const told = await runWell(
+      `const client = connect();
+      const file = client.file("s3://bucket/key");
+      for (const call of [
+        () => file.bytes(), () => file.slice(-3, -1).bytes(), () => file.into(new Uint8Array(9)),
+        () => file.stat(), () => file.exists(), () => file.write(""), () => file.write("x"),
+        () => file.delete(), 
+        () => client.list("s3://bucket/").toArray(), () => client.get(file),
+        () => client.buckets(), () => client.createBucket("more"),
+        () => client.deleteBucket("bucket"),
+      ]) await tell(call);`,
+      { flags: [], input },
+    );
+    assertEquals(told.length, 13);
+    for (const one of told) {
+      assertEquals([one.name, flagsIn(one)], ["PermissionError", [FFI, `--allow-net=${host}`]]);
+    }
+  });
+
+  it("for memory alone are --allow-ffi=<library>", async () => {
+    const source = `
+      await tell(() => dipper.memory().bytes);
+      await tell(() => { using buffer = new dipper.RustBuffer(8); return buffer.byteLength; });`;
+    assertEquals(await runWell(source, { flags: [FFI] }), [{ ok: 0 }, { ok: 8 }]);
+    for (const told of await runWell(source, { flags: ["--allow-net"] })) {
+      assertEquals([told.name, flagsIn(told)], ["PermissionError", [FFI]]);
+    }
+  });
+
+  it("for another host, port or spelling are not these", async () => {
+    await using other = await ScriptedServer.start((_, reply) => reply.answer(200, {}, ""));
+    const otherHost = new URL(other.endpoint).host;
+    const there = { ...input, endpoint: other.endpoint };
+    const named = { ...input, endpoint: other.endpoint.replace("127.0.0.1", "localhost") };
+    for (
+      const [flags, options, missing] of [
+        [[`--allow-net=${host}`], there, otherHost],
+        [["--allow-net=localhost"], there, otherHost],
+        [["--allow-net=127.0.0.1"], named, otherHost.replace("127.0.0.1", "localhost")],
+        [["--allow-net", `--deny-net=${otherHost}`], there, otherHost],
+      ] as const
+    ) {
+      const told = await runOne(READ, { flags: [FFI, ...flags], input: options });
+      assertEquals([told.name, flagsIn(told)], ["PermissionError", [`--allow-net=${missing}`]]);
+    }
+    assertEquals(other.connections, 0, "nobody knocked");
+  });
+
+  it("that were revoked meanwhile are missing", async () => {
+    const told = await runWell(
+      `const file = connect().file("s3://bucket/key");
+      await tell(() => file.text());
+      await Deno.permissions.revoke({ name: "net" });
+      await tell(() => file.text());`,
+      { flags: [FFI, "--allow-net"], input },
+    );
+    assertEquals(told[0], { ok: "content" });
+    assertEquals([told[1]?.name, flagsIn(told[1]!)], ["PermissionError", [`--allow-net=${host}`]]);
+  });
+
+  it("for LocalS3 in a directory are read and write of it, all named at once", async () => {
+    const directory = await Deno.makeTempDir({ prefix: "dipper-local-" });
+    const start = `await tell(async () => {
+      await using server = await dipper.LocalS3.start({ directory: ${JSON.stringify(directory)} });
+      using client = server.client();
+      await client.createBucket("bucket");
+      return (await client.buckets()).length;
+    });`;
+    const [read, write] = [`--allow-read=${directory}`, `--allow-write=${directory}`];
+    const net = "--allow-net=127.0.0.1";
+    try {
+      for (
+        const [flags, missing] of [
+          [[], [FFI, net, read, write]],
+          [[FFI, net], [read, write]],
+          [[FFI, net, read], [write]],
+          [[FFI, net, write], [read]],
+          [[FFI, read, write], [net]],
+        ]
+      ) {
+        const told = await runOne(start, { flags: flags! });
+        assertEquals([told.name, flagsIn(told)], ["PermissionError", missing]);
+        assertEquals([...Deno.readDirSync(directory)], [], "nothing was made");
+      }
+      assertEquals(await runOne(start, { flags: [FFI, net, read, write] }), { ok: 1 });
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  });
+
+  it("for LocalS3 on a port may name the port", async () => {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr;
+    listener.close();
+    const source = `await tell(async () => {
+      await using server = await dipper.LocalS3.start({ port: ${port} });
+      return (await server.client().buckets()).length;
+    });`;
+    assertEquals(await runOne(source, { flags: [FFI, `--allow-net=127.0.0.1:${port}`] }), { ok: 0 });
+    const told = await runOne(source, { flags: [FFI, "--allow-net=127.0.0.1:1"] });
+    assertEquals(flagsIn(told), [`--allow-net=127.0.0.1:${port}`]);
+  });
+
+  it("for unsafeView() are --allow-ffi without a path", async () => {
+    const source = `await tell(() => {
+      using buffer = new dipper.RustBuffer(8);
+      return buffer.unsafeView().byteLength;
+    });`;
+    const told = await runOne(source, { flags: [FFI] });
+    assertEquals([told.name, flagsIn(told)], ["PermissionError", ["--allow-ffi"]]);
+    assertEquals(await runOne(source, { flags: ["--allow-ffi"] }), { ok: 8 });
+  });
+
+  it("refuse in a Worker that has no permissions, whatever its parent has", async () => {
+    const told = await runOne(
+      `const worker = new Worker(new URL("./worker.ts", import.meta.url).href, {
+        type: "module", deno: { permissions: "none" },
+      });
+      const message = new Promise((resolve, reject) => {
+        worker.onmessage = ({ data }) => resolve(data);
+        worker.onerror = (event) => { event.preventDefault(); reject(new Error(event.message)); };
+      });
+      worker.postMessage(input);
+      await tell(() => message);
+      worker.terminate();`,
+      {
+        flags: ["--allow-all", "--unstable-worker-options"],
+        input,
+        files: {
+          "worker.ts": `
+import { S3Client } from ${JSON.stringify(MODULE)};
+self.onmessage = async ({ data }) => {
+  try {
+    self.postMessage({ ok: await new S3Client(data).file("s3://bucket/key").text() });
+  } catch (error) {
+    self.postMessage({ name: error.name, message: error.message });
+  }
+};`,
+        },
+      },
+    );
+    const inWorker = told.ok as { name: string; message: string };
+    assertEquals([inWorker?.name, flagsIn(inWorker)], [
+      "PermissionError",
+      [FFI, `--allow-net=${host}`],
+    ], JSON.stringify(told));
+  });
+});
+
+describe("a redirect", () => {
+  for (const status of [301, 302, 303, 307, 308]) {
+    it(`with ${status} never reaches a host that was not granted`, async () => {
+      await using target = await ScriptedServer.start((_, reply) =>
+        reply.answer(200, { etag: '"x"' }, "stolen")
+      );
+      await using server = await ScriptedServer.start((asked, reply) =>
+        reply.answer(
+          status,
+          { location: `${target.endpoint}${asked.path}`, "x-amz-bucket-region": "eu-west-1" },
+          "<Error><Code>TemporaryRedirect</Code><Endpoint>x</Endpoint></Error>",
+        )
+      );
+      const told = await runOne(READ, {
+        flags: [FFI, `--allow-net=${new URL(server.endpoint).host}`],
+        input: { endpoint: server.endpoint, credentials: { accessKeyId: "a", secretAccessKey: "b" } },
+      });
+      assert(server.asked.length > 0);
+      assertEquals(target.connections, 0);
+      assert(["NetworkError", "PermissionError"].includes(told.name ?? ""), JSON.stringify(told));
+    });
+  }
+});
+
+describe("importing", () => {
+  const denied = ["ffi", "net", "read", "write", "env", "run", "sys"].map((name) => `--deny-${name}`);
+
+  it("needs no permission and does nothing, from a folder without any configuration", async () => {
+    assertEquals(await runOne("await tell(() => Object.keys(dipper).length > 10);", { flags: denied }), {
+      ok: true,
+    });
+  });
+
+  it("does not load the library; handles do not either", {
+    ignore: Deno.build.os !== "linux",
+  }, async () => {
+    const told = await runOne(
+      `await tell(() => {
+        const mapped = () => Deno.readTextFileSync("/proc/self/maps").includes("libdipper");
+        const client = new dipper.S3Client({ region: "eu-central-1" });
+        const file = client.file("s3://bucket/key").slice(1, 2);
+        Deno.inspect([client, file, client.list("s3://bucket/")]);
+        dipper.configure({});
+        const before = mapped();
+        dipper.memory();
+        return [before, mapped()];
+      });`,
+      { flags: ["--allow-all"] },
+    );
+    assertEquals(told, { ok: [false, true] });
+  });
+
+  it("reads files of this folder and Node's modules, and resolves no bare name", async () => {
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["info", "--json", "--no-config", MODULE],
+      cwd: await Deno.realPath("/"),
+    }).output();
+    const graph = JSON.parse(new TextDecoder().decode(stdout)) as {
+      modules: { specifier: string; error?: string }[];
+    };
+    const root = new URL("./", MODULE).href;
+    assert(graph.modules.length > 20, String(graph.modules.length));
+    for (const { specifier, error } of graph.modules) {
+      assertEquals(error, undefined, specifier);
+      assert(specifier.startsWith(root) || specifier.startsWith("node:"), specifier);
+    }
+  });
+
+  it("without a built library fails at the first call, with all places and the remedy", async () => {
+    const folder = await Deno.makeTempDir({ prefix: "dipper-unbuilt-" });
+    try {
+      const { modules } = await graphOf(MODULE);
+      const root = new URL("./", MODULE).href;
+      for (const { specifier } of modules) {
+        if (!specifier.startsWith(root)) continue;
+        const path = `${folder}/${specifier.slice(root.length)}`;
+        await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+        await Deno.copyFile(new URL(specifier), path);
+      }
+      const program = `const dipper = await import(${JSON.stringify(`file://${folder}/mod.ts`)});
+        await tell(() => dipper.memory());`;
+      const told = await runOne(program.replace("const dipper", "const copy").replace(
+        "dipper.memory",
+        "copy.memory",
+      ), { flags: ["--allow-all"] });
+      assertEquals([told.name, told.code], ["UnsupportedError", "LibraryNotLoaded"]);
+      assertStringIncludes(told.message!, `${folder}/build/`);
+      assertStringIncludes(told.message!, "npm package");
+      assertStringIncludes(told.message!, "deno task build");
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+});
+
+async function graphOf(module: string): Promise<{ modules: { specifier: string }[] }> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", "--no-config", module],
+  }).output();
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+describe("DIPPER_LIBRARY", () => {
+  const source = "await tell(() => dipper.memory().bytes);";
+
+  it("names another library, where reading the variable is granted", async () => {
+    const folder = await Deno.makeTempDir({ prefix: "dipper-library-" });
+    const copy = `${folder}/${LIBRARY.slice(LIBRARY.lastIndexOf("/") + 1)}`;
+    const env = { DIPPER_LIBRARY: copy };
+    const granted = ["--allow-env=DIPPER_LIBRARY", `--allow-read=${copy}`];
+    try {
+      await Deno.copyFile(LIBRARY, copy);
+      assertEquals(await runOne(source, { flags: [...granted, `--allow-ffi=${copy}`], env }), { ok: 0 });
+      const told = await runOne(source, { flags: granted, env });
+      assertEquals([told.name, flagsIn(told)], ["PermissionError", [`--allow-ffi=${copy}`]]);
+      // Without the variable's permission it is the build's library that is meant.
+      assertEquals(flagsIn(await runOne(source, { flags: [], env })), [FFI]);
+      assertEquals(await runOne(source, { flags: [FFI], env }), { ok: 0 });
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+
+  it("that is no library is listed with its reason, and the next place is tried", async () => {
+    const env = { DIPPER_LIBRARY: "/dev/null/none.so" };
+    const flags = ["--allow-env=DIPPER_LIBRARY", "--allow-read", "--allow-ffi"];
+    assertEquals(await runOne(source, { flags, env }), { ok: 0 });
+    const only = await runOne(source, {
+      flags: ["--allow-env=DIPPER_LIBRARY", "--allow-read", "--allow-ffi=/dev/null/none.so"],
+      env,
+    });
+    assertEquals([only.name, flagsIn(only)], ["PermissionError", [FFI]]);
+  });
+});
+
+describe("a program that fails", () => {
+  it("ends with the error, asks nothing and hangs nowhere", async () => {
+    const { code, output } = await run(
+      `await new dipper.S3Client({ endpoint: "http://127.0.0.1:1" }).buckets();`,
+      { flags: [] },
+    );
+    assertEquals(code, 1);
+    assertStringIncludes(output, "PermissionError");
+  });
+});
