@@ -3,7 +3,7 @@ import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { DipperError, memory, RustBuffer, type S3File } from "dipper";
 import { Bucket } from "./bucket.ts";
 import { HeldServer } from "./held_server.ts";
-import { assertStamped, collect, held, memoryTest, stamp, turn } from "./settled.ts";
+import { assertStamped, collect, collectUntil, held, memoryTest, stamp, turn } from "./settled.ts";
 
 memory(); // Loads the library. Within a test, Deno would count that as a leak.
 
@@ -120,6 +120,31 @@ memoryTest("an aborted write lets go of a disposed buffer", async () => {
   const reason = await writing.then(() => undefined, (reason) => reason);
   assertInstanceOf(reason, RangeError);
   assertEquals(held().operations, 0);
+});
+
+memoryTest("an aborted write frees its memory though the server reads no more", async () => {
+  await using server = new HeldServer(0);
+  const controller = new AbortController();
+  const buffer = rustBuffer();
+  const writing = server.file("object").write(buffer, { signal: controller.signal });
+  await server.arrived(1);
+  buffer.dispose();
+  controller.abort();
+  assertEquals(await writing.catch((reason) => reason), controller.signal.reason);
+  assert(await collectUntil(() => held().bytes === 0, 3000), "what was given up is not held");
+  server.release();
+});
+
+memoryTest("an aborted write does not arrive afterwards", async () => {
+  await using server = new HeldServer(0);
+  const controller = new AbortController();
+  const writing = server.file("object").write(rustBuffer(), { signal: controller.signal });
+  await server.arrived(1);
+  controller.abort();
+  await writing.catch(() => {});
+  server.release();
+  await turn(500);
+  assertEquals(server.bodies.size, 0);
 });
 
 // -- JavaScript's memory that is being sent --------------------------------------------------------
