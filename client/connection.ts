@@ -45,14 +45,24 @@ export class Connection {
     options: SubmitOptions = {},
   ): Promise<Completed> {
     options.signal?.throwIfAborted();
-    const host = this.#host(subject);
-    const needs: Need[] = host === undefined ? [] : [{ name: "net", host }];
-    ensure(subject.operation, [...libraryNeeds(), ...needs], subject.uri);
+    const host = this.ensure(subject);
     const client = this.#client(subject);
     return await submit(
       { granted: host === undefined ? [] : [host], request: request(client) },
       { ...options, onCancelled: () => this.#goneError(subject) },
     );
+  }
+
+  /**
+   * Sees to it that an operation may run, and tells the host that it reaches first.
+   *
+   * @throws {PermissionError} Naming every missing flag.
+   */
+  ensure(subject: Subject): string | undefined {
+    const host = this.#host(subject);
+    const needs: Need[] = host === undefined ? [] : [{ name: "net", host }];
+    ensure(subject.operation, [...libraryNeeds(), ...needs], subject.uri);
+    return host;
   }
 
   /** Ends the client's operations and forgets its credentials. Twice is harmless. */

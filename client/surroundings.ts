@@ -125,7 +125,8 @@ function readTokenCache(found: Surroundings, directory: string | undefined): voi
 function dropProcesses(found: Surroundings): void {
   const shell = Deno.build.os === "windows" ? "cmd.exe" : "sh";
   for (const [path, text] of Object.entries(found.files)) {
-    const allowed = text.replaceAll(/^[ \t]*credential_process[ \t]*=.*$/gm, "");
+    // Any line that mentions it: the SDK's idea of a name and of white space is its own.
+    const allowed = text.replaceAll(/[^\n]*credential_process[^\n]*/gi, "");
     if (allowed === text || isGranted({ name: "run", command: shell })) continue;
     found.files[path] = allowed;
     found.skipped.push(`the credential_process in ${path} (--allow-run=${shell})`);

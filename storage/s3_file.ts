@@ -272,6 +272,8 @@ export class S3File implements ObjectFile {
     this.#requireWhole("write");
     options.signal?.throwIfAborted();
     const metadata = checkedMetadata(options.metadata ?? {}, this.uri);
+    // Before the body is read: one error names all that is missing.
+    this.#connection.ensure({ operation: "write", uri: this.uri, bucket: this.bucket });
     const body = await bodyOf(data, this.uri, options.signal);
     try {
       const { payload } = await this.#run("write", options, (object) => ({

@@ -209,7 +209,7 @@ impl About<'_> {
                 | "IllegalLocationConstraintException",
                 _,
             )
-            | (_, 301 | 307) => (
+            | (_, 301 | 302 | 303 | 307 | 308) => (
                 Status::WrongRegion,
                 match region {
                     Some(region) => format!(
