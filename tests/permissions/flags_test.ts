@@ -257,6 +257,25 @@ describe("a redirect", () => {
   }
 });
 
+describe("a proxy in the environment", () => {
+  it("is not used behind Deno's back", async () => {
+    await using proxy = await ScriptedServer.start((_, reply) =>
+      reply.answer(200, { etag: '"x"', "x-amz-request-id": "PROXY" }, "through the proxy")
+    );
+    await using server = await ScriptedServer.start((_, reply) =>
+      reply.answer(200, { etag: '"x"', "x-amz-request-id": "DIRECT" }, "direct")
+    );
+    const names = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    const told = await runOne(READ, {
+      flags: [FFI, `--allow-net=${new URL(server.endpoint).host}`],
+      env: Object.fromEntries(names.map((name) => [name, proxy.endpoint])),
+      input: { endpoint: server.endpoint, credentials: { accessKeyId: "a", secretAccessKey: "b" } },
+    });
+    assertEquals(proxy.connections, 0, "the proxy's host was not granted");
+    assertEquals(told, { ok: "direct" });
+  });
+});
+
 describe("importing", () => {
   const denied = ["ffi", "net", "read", "write", "env", "run", "sys"].map((name) => `--deny-${name}`);
 
