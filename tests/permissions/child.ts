@@ -58,7 +58,8 @@ let denoDirectory: Promise<string> | undefined;
 /** Where Deno keeps what it compiled; without it each program would start from nothing. */
 function cacheDirectory(): Promise<string> {
   return denoDirectory ??= (async () => {
-    const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+    const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] })
+      .output();
     return (JSON.parse(new TextDecoder().decode(stdout)) as { denoDir: string }).denoDir;
   })();
 }

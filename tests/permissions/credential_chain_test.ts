@@ -51,7 +51,10 @@ describe("the credential chain", () => {
 
   it("takes the environment where it is granted", async () => {
     assertEquals(await runOne(READ, { flags: [FFI, NET, KEYS], env: key, input }), CONTENT);
-    assertEquals(await runOne(READ, { flags: [FFI, NET, "--allow-env"], env: key, input }), CONTENT);
+    assertEquals(
+      await runOne(READ, { flags: [FFI, NET, "--allow-env"], env: key, input }),
+      CONTENT,
+    );
   });
 
   it("skips the environment where it is not granted, and says what to grant", async () => {
@@ -107,7 +110,10 @@ describe("the credential chain", () => {
     );
     const env = { ...key, AWS_SESSION_TOKEN: "the-token" };
     for (
-      const [flag, token] of [[KEYS, undefined], [`${KEYS},AWS_SESSION_TOKEN`, "the-token"]] as const
+      const [flag, token] of [[KEYS, undefined], [
+        `${KEYS},AWS_SESSION_TOKEN`,
+        "the-token",
+      ]] as const
     ) {
       await runOne(READ, { flags: [FFI, NET, flag], env, input: { endpoint: echo.endpoint } });
       assertEquals(echo.asked.at(-1)!.headers.get("x-amz-security-token"), token);
@@ -173,12 +179,11 @@ describe("the credential chain", () => {
     );
     const flags = [FFI, NET, "--allow-env"];
     const base = { ...key, HOME: home, AWS_REGION: "eu-north-1" };
-    for (
-      const env of [
-        { AWS_ENDPOINT_URL: echo.endpoint },
-        { AWS_ENDPOINT_URL: "http://127.0.0.1:1", AWS_ENDPOINT_URL_S3: echo.endpoint },
-      ]
-    ) {
+    const endpoints: Record<string, string>[] = [
+      { AWS_ENDPOINT_URL: echo.endpoint },
+      { AWS_ENDPOINT_URL: "http://127.0.0.1:1", AWS_ENDPOINT_URL_S3: echo.endpoint },
+    ];
+    for (const env of endpoints) {
       assertEquals(await runOne(READ, { flags, env: { ...base, ...env }, input: {} }), CONTENT);
       const { headers, path } = echo.asked.at(-1)!;
       assertStringIncludes(headers.get("authorization")!, "/eu-north-1/s3/aws4_request");

@@ -73,7 +73,9 @@ describe("the flags of a script", () => {
 
   it("are named alone when one is missing", async () => {
     const withoutNet = await runOne(READ, { flags: [FFI], input });
-    assertEquals([withoutNet.name, flagsIn(withoutNet)], ["PermissionError", [`--allow-net=${host}`]]);
+    assertEquals([withoutNet.name, flagsIn(withoutNet)], ["PermissionError", [
+      `--allow-net=${host}`,
+    ]]);
     const withoutFfi = await runOne(READ, { flags: ["--allow-net=127.0.0.1"], input });
     assertEquals([withoutFfi.name, flagsIn(withoutFfi)], ["PermissionError", [FFI]]);
   });
@@ -182,7 +184,9 @@ describe("the flags of a script", () => {
       await using server = await dipper.LocalS3.start({ port: ${port} });
       return (await server.client().buckets()).length;
     });`;
-    assertEquals(await runOne(source, { flags: [FFI, `--allow-net=127.0.0.1:${port}`] }), { ok: 0 });
+    assertEquals(await runOne(source, { flags: [FFI, `--allow-net=127.0.0.1:${port}`] }), {
+      ok: 0,
+    });
     const told = await runOne(source, { flags: [FFI, "--allow-net=127.0.0.1:1"] });
     assertEquals(flagsIn(told), [`--allow-net=127.0.0.1:${port}`]);
   });
@@ -248,7 +252,10 @@ describe("a redirect", () => {
       );
       const told = await runOne(READ, {
         flags: [FFI, `--allow-net=${new URL(server.endpoint).host}`],
-        input: { endpoint: server.endpoint, credentials: { accessKeyId: "a", secretAccessKey: "b" } },
+        input: {
+          endpoint: server.endpoint,
+          credentials: { accessKeyId: "a", secretAccessKey: "b" },
+        },
       });
       assert(server.asked.length > 0);
       assertEquals(target.connections, 0);
@@ -265,7 +272,14 @@ describe("a proxy in the environment", () => {
     await using server = await ScriptedServer.start((_, reply) =>
       reply.answer(200, { etag: '"x"', "x-amz-request-id": "DIRECT" }, "direct")
     );
-    const names = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    const names = [
+      "HTTP_PROXY",
+      "http_proxy",
+      "HTTPS_PROXY",
+      "https_proxy",
+      "ALL_PROXY",
+      "all_proxy",
+    ];
     const told = await runOne(READ, {
       flags: [FFI, `--allow-net=${new URL(server.endpoint).host}`],
       env: Object.fromEntries(names.map((name) => [name, proxy.endpoint])),
@@ -277,12 +291,17 @@ describe("a proxy in the environment", () => {
 });
 
 describe("importing", () => {
-  const denied = ["ffi", "net", "read", "write", "env", "run", "sys"].map((name) => `--deny-${name}`);
+  const denied = ["ffi", "net", "read", "write", "env", "run", "sys"].map((name) =>
+    `--deny-${name}`
+  );
 
   it("needs no permission and does nothing, from a folder without any configuration", async () => {
-    assertEquals(await runOne("await tell(() => Object.keys(dipper).length > 10);", { flags: denied }), {
-      ok: true,
-    });
+    assertEquals(
+      await runOne("await tell(() => Object.keys(dipper).length > 10);", { flags: denied }),
+      {
+        ok: true,
+      },
+    );
   });
 
   it("does not load the library; handles do not either", {
@@ -333,10 +352,13 @@ describe("importing", () => {
       }
       const program = `const dipper = await import(${JSON.stringify(`file://${folder}/mod.ts`)});
         await tell(() => dipper.memory());`;
-      const told = await runOne(program.replace("const dipper", "const copy").replace(
-        "dipper.memory",
-        "copy.memory",
-      ), { flags: ["--allow-all"] });
+      const told = await runOne(
+        program.replace("const dipper", "const copy").replace(
+          "dipper.memory",
+          "copy.memory",
+        ),
+        { flags: ["--allow-all"] },
+      );
       assertEquals([told.name, told.code], ["UnsupportedError", "LibraryNotLoaded"]);
       assertStringIncludes(told.message!, `${folder}/build/`);
       assertStringIncludes(told.message!, "npm package");
@@ -364,7 +386,9 @@ describe("DIPPER_LIBRARY", () => {
     const granted = ["--allow-env=DIPPER_LIBRARY", `--allow-read=${copy}`];
     try {
       await Deno.copyFile(LIBRARY, copy);
-      assertEquals(await runOne(source, { flags: [...granted, `--allow-ffi=${copy}`], env }), { ok: 0 });
+      assertEquals(await runOne(source, { flags: [...granted, `--allow-ffi=${copy}`], env }), {
+        ok: 0,
+      });
       const told = await runOne(source, { flags: granted, env });
       assertEquals([told.name, flagsIn(told)], ["PermissionError", [`--allow-ffi=${copy}`]]);
       // Without the variable's permission it is the build's library that is meant.

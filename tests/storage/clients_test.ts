@@ -179,7 +179,11 @@ describe("LocalS3", () => {
     assertEquals(again.endpoint, server.endpoint);
 
     for (const wrong of [-1, 65_536, 1.5, NaN, "80"]) {
-      await assertRejects(() => LocalS3.start({ port: wrong as number }), InvalidInputError, "port");
+      await assertRejects(
+        () => LocalS3.start({ port: wrong as number }),
+        InvalidInputError,
+        "port",
+      );
     }
     for (const directory of ["", 7, null]) {
       await assertRejects(
@@ -190,7 +194,10 @@ describe("LocalS3", () => {
     }
     const path = await Deno.makeTempFile();
     try {
-      const error = await assertRejects(() => LocalS3.start({ directory: path }), InvalidInputError);
+      const error = await assertRejects(
+        () => LocalS3.start({ directory: path }),
+        InvalidInputError,
+      );
       assert(error.message.includes(path), error.message);
     } finally {
       await Deno.remove(path);

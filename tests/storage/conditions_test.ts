@@ -1,6 +1,12 @@
 // Reads and writes under a condition, on both servers.
 
-import { assert, assertEquals, assertNotEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertNotEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { it } from "@std/testing/bdd";
 import { DipperError, NotFoundError, PreconditionFailedError } from "dipper";
 import { onBothServers } from "./servers.ts";

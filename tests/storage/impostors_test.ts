@@ -40,7 +40,11 @@ describe("an endpoint that is no S3 server", () => {
 
   it("but answers every request with a web page is found out by every operation", async () => {
     await using server = await ScriptedServer.start((asked, reply) =>
-      reply.answer(200, { ...HTML, "content-length": String(PAGE.length) }, asked.method === "HEAD" ? "" : PAGE)
+      reply.answer(
+        200,
+        { ...HTML, "content-length": String(PAGE.length) },
+        asked.method === "HEAD" ? "" : PAGE,
+      )
     );
     using client = clientOf(server.endpoint);
     const taken: string[] = [];
@@ -139,7 +143,9 @@ describe("an endpoint that is no S3 server", () => {
 
   it("and closes nothing it announced is given up with the rest of the file", async () => {
     await using server = await ScriptedServer.start(async (_, reply) => {
-      await reply.send("HTTP/1.1 200 OK\r\nETag: \"x\"\r\nContent-Length: 9007199254740991\r\n\r\nabc");
+      await reply.send(
+        'HTTP/1.1 200 OK\r\nETag: "x"\r\nContent-Length: 9007199254740991\r\n\r\nabc',
+      );
       reply.close();
     });
     using client = clientOf(server.endpoint);

@@ -1,6 +1,12 @@
 // Listings, on both servers.
 
-import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { it } from "@std/testing/bdd";
 import { type Entry, InvalidInputError, type S3Client } from "dipper";
 import { bucketName, onBothServers } from "./servers.ts";

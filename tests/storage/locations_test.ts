@@ -1,8 +1,20 @@
 // How an object is named: strings as they stand, URLs decoded, entries, files, and parts.
 
-import { assert, assertEquals, assertStrictEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertStrictEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { file as defaultFile, InvalidInputError, list as defaultList, S3Client, type S3File } from "dipper";
+import {
+  file as defaultFile,
+  InvalidInputError,
+  list as defaultList,
+  S3Client,
+  type S3File,
+} from "dipper";
 import { onBothServers } from "./servers.ts";
 
 const client = new S3Client({ endpoint: "http://127.0.0.1:1", credentials: "anonymous" });
@@ -72,7 +84,9 @@ describe("a location", () => {
       ["/", ""],
       ["%41 +", "%41 +"],
     ];
-    for (const [key, name] of cases) assertEquals(client.file({ bucket: "bucket", key }).name, name);
+    for (const [key, name] of cases) {
+      assertEquals(client.file({ bucket: "bucket", key }).name, name);
+    }
   });
 
   it("is checked at once, without I/O, by the functions of the module too", () => {

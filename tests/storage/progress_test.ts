@@ -4,7 +4,14 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { type CallOptions, InvalidInputError, memory, type Progress, S3Client } from "dipper";
 import { assertSameBytes, pattern } from "./bytes.ts";
-import { headOf, objectAnswer, ScriptedServer, sendAll, sendPart, within } from "./scripted_server.ts";
+import {
+  headOf,
+  objectAnswer,
+  ScriptedServer,
+  sendAll,
+  sendPart,
+  within,
+} from "./scripted_server.ts";
 import { onBothServers } from "./servers.ts";
 
 onBothServers("progress", (at) => {
@@ -189,7 +196,9 @@ describe("an abort", () => {
     controller.abort();
     assertSameBytes(bytes, pattern(1000));
     // A timeout that comes too late is none.
-    await client.file("s3://bucket/key").bytes({ signal: AbortSignal.any([new AbortController().signal]) });
+    await client.file("s3://bucket/key").bytes({
+      signal: AbortSignal.any([new AbortController().signal]),
+    });
   });
 
   it("of one read leaves others alone", async () => {

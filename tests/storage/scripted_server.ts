@@ -23,7 +23,11 @@ export interface Reply {
   /** Sends bytes as they are. */
   send(data: string | Uint8Array): Promise<void>;
   /** Sends a head and a body; `Content-Length` is the body's unless the headers say another. */
-  answer(status: number, headers: Record<string, string>, body?: string | Uint8Array): Promise<void>;
+  answer(
+    status: number,
+    headers: Record<string, string>,
+    body?: string | Uint8Array,
+  ): Promise<void>;
   /** Ends the connection in an orderly way. */
   close(): void;
   /** Resets the connection. */
@@ -173,7 +177,11 @@ export function objectAnswer(
     ...more,
   };
   if (range === null) {
-    return { status: 200, headers: { ...headers, "content-length": String(data.length) }, body: data };
+    return {
+      status: 200,
+      headers: { ...headers, "content-length": String(data.length) },
+      body: data,
+    };
   }
   const [, from = "", to = ""] = range;
   const start = from === "" ? Math.max(0, data.length - Number(to)) : Number(from);
@@ -203,7 +211,7 @@ export async function sendAll(reply: Reply, whole: ObjectAnswer): Promise<void> 
 
 /** Fails when a promise takes too long: nothing may hang. */
 export async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
-  let timer: number | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(
       () => reject(new Error(`not settled within ${milliseconds} ms`)),

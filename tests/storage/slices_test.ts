@@ -114,7 +114,9 @@ onBothServers("slices", (at) => {
     const file = at().client.file(at().uri("never-read"));
     const wrong: unknown[] = [1.5, NaN, Infinity, -Infinity, "1", 1n, {}, 2 ** 53];
     for (const value of wrong) {
-      for (const call of [() => file.slice(value as number), () => file.slice(0, value as number)]) {
+      for (
+        const call of [() => file.slice(value as number), () => file.slice(0, value as number)]
+      ) {
         const error = assertThrows(call, InvalidInputError, "not a whole number of bytes");
         assertEquals([error.code, error.operation, error.uri], ["InvalidInput", "slice", file.uri]);
       }

@@ -101,7 +101,13 @@ onBothServers("writing", (at) => {
   it("finishes a write whose RustBuffer is disposed meanwhile", async () => {
     const { client, uri } = at();
     const file = client.file(uri("disposed-meanwhile"));
-    for (const wait of [() => {}, () => Promise.resolve(), () => new Promise((go) => setTimeout(go, 0))]) {
+    for (
+      const wait of [
+        () => {},
+        () => Promise.resolve(),
+        () => new Promise((go) => setTimeout(go, 0)),
+      ]
+    ) {
       const buffer = new RustBuffer(1 << 20);
       buffer.view().set(pattern(1 << 20));
       const written = file.write(buffer);
@@ -222,7 +228,6 @@ onBothServers("writing", (at) => {
     const { client, uri } = at();
     const file = client.file(uri("never-there"));
     const reason = new Error("the source broke");
-    // deno-lint-ignore require-await -- a generator that breaks
     const broken = (async function* () {
       yield new Uint8Array(10);
       throw reason;
