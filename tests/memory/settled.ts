@@ -43,9 +43,9 @@ export async function collectUntil(done: () => boolean, patience = PATIENCE): Pr
 }
 
 /** Waits until nothing is held, and fails if something stays. */
-export async function settled(): Promise<void> {
-  await collectUntil(() => Object.values(held()).every((number) => number === 0));
-  assertEquals(held(), NOTHING, "memory() is back at zero");
+export async function settled(what = "memory() is back at zero", patience = PATIENCE) {
+  await collectUntil(() => Object.values(held()).every((number) => number === 0), patience);
+  assertEquals(held(), NOTHING, what);
 }
 
 /** A test that starts and ends with nothing held. */
@@ -58,7 +58,7 @@ export function memoryTest(
     name,
     ...options,
     async fn() {
-      await settled();
+      await settled("an earlier test left nothing", 500);
       await run();
       await settled();
     },
