@@ -29,8 +29,6 @@ const KEYS = [
   "<script>alert(1)</script>",
   "&amp;&lt;",
   "]]>",
-  "bell\u0007",
-  "escape\u001b[31m",
   "delete\u007f",
   "🚰/💧",
   "e\u0301 is not é",
@@ -45,8 +43,6 @@ const KEYS = [
   "..x",
   "x..",
   "trailing.",
-  "s3://other/key",
-  "http://127.0.0.1/x",
   "=+-@,;!$'()[]{}^`",
 ];
 
@@ -70,14 +66,19 @@ const PATHS = [
   "é".repeat(512),
   "k".repeat(1024),
   `${"d/".repeat(511)}xx`,
+  "s3://other/key",
+  "http://127.0.0.1/x",
 ];
+
+/** Keys that XML cannot hold, and that versitygw lists without the encoding that is asked for. */
+const CONTROLS = ["bell\u0007", "escape\u001b[31m", "start\u0001of", "\u0000nul"];
 
 onBothServers("hostile keys", (at) => {
   it("name one object each, as they stand", async () => {
     const { client, server } = at();
     const bucket = bucketName();
     await client.createBucket(bucket);
-    const keys = server === "LocalS3" ? [...KEYS, ...PATHS] : KEYS;
+    const keys = server === "LocalS3" ? [...KEYS, ...PATHS, ...CONTROLS] : KEYS;
     for (const key of keys) await client.file({ bucket, key }).write(`content of ${key}`);
     for (const key of keys) {
       const file = client.file({ bucket, key });
@@ -104,7 +105,7 @@ onBothServers("hostile keys", (at) => {
     for (const key of plain) await client.file({ bucket, key }).write("mine").catch(() => {});
     const held = (await client.list(`s3://${bucket}/`).toArray()).length;
     assert(held >= 4);
-    for (const key of PATHS) {
+    for (const key of [...PATHS, ...CONTROLS]) {
       const file = client.file({ bucket, key });
       try {
         await file.write(`hostile ${key}`);

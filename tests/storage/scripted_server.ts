@@ -57,6 +57,8 @@ export class ScriptedServer implements AsyncDisposable {
     this.endpoint = `http://127.0.0.1:${port}`;
     server.on("connection", (socket) => {
       this.connections++;
+      // Else the second piece of an answer waits for the first one's acknowledgement.
+      socket.setNoDelay(true);
       this.#sockets.add(socket);
       socket.on("error", () => {});
       socket.on("close", () => this.#sockets.delete(socket));
