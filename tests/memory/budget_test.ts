@@ -18,7 +18,7 @@ const { budget } = memory(); // Loads the library, too.
 /** Whether a promise settles within a while. */
 async function settles(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
   const done = promise.then(() => true, () => true);
-  let timer = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<boolean>((resolve) => {
     timer = setTimeout(() => resolve(false), milliseconds);
   });

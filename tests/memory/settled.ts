@@ -43,7 +43,10 @@ export async function collectUntil(done: () => boolean, patience = PATIENCE): Pr
 }
 
 /** Waits until nothing is held, and fails if something stays. */
-export async function settled(what = "memory() is back at zero", patience = PATIENCE) {
+export async function settled(
+  what = "memory() is back at zero",
+  patience = PATIENCE,
+): Promise<void> {
   await collectUntil(() => Object.values(held()).every((number) => number === 0), patience);
   assertEquals(held(), NOTHING, what);
 }
