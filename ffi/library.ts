@@ -4,6 +4,7 @@
 // Node-API module, which owns memory, wakes the event loop and notices the end of the isolate.
 // A loaded library is never closed: buffers and threads of it may outlive whoever closes.
 
+import { keepOutputInOrder } from "../jupyter/output_order.ts";
 import { createRequire } from "node:module";
 import process from "node:process";
 import { type DipperError, errorOf, InternalError, UnsupportedError } from "./errors.ts";
@@ -97,7 +98,11 @@ export function libraryNeeds(): Need[] {
  * @throws {UnsupportedError} When no place holds a library that fits; lists each and the remedy.
  */
 export function library(): Library {
-  return loaded ??= load();
+  if (loaded === undefined) {
+    loaded = load();
+    keepOutputInOrder();
+  }
+  return loaded;
 }
 
 function load(): Library {

@@ -16,6 +16,7 @@ import {
   type Question,
   type QueueHandle,
   RECORD,
+  type ServerHandle,
   type Submission,
 } from "./symbols.ts";
 
@@ -276,5 +277,14 @@ export function submit(submission: Submission, options: SubmitOptions = {}): Pro
     return queue().submit(submission, options);
   } catch (error) {
     return Promise.reject(error);
+  }
+}
+
+/** Stops an embedded server while the program ends; the event loop turns no more. */
+export function stopServer(server: ServerHandle): void {
+  try {
+    library().native.serverStop(server);
+  } catch {
+    // Stopped already.
   }
 }

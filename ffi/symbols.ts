@@ -10,7 +10,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 3755511243631646;
+export const ABI_HASH = 137956400458515;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -29,6 +29,7 @@ export const symbols = {
   dipper_cancel: { parameters: ["f64"], result: "f64" },
   dipper_drain: { parameters: ["f64", "buffer", "f64"], result: "f64" },
   dipper_next_record: { parameters: ["f64"], result: "f64" },
+  dipper_server_stop: { parameters: ["f64"], result: "f64" },
   dipper_answer: { parameters: ["f64", "f64"], result: "f64" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
@@ -64,6 +65,8 @@ export interface Native {
   drain(queue: QueueHandle, room: Uint8Array<ArrayBuffer>): number;
   /** How many bytes the next completion record needs; zero when none is ready. */
   nextRecord(queue: QueueHandle): number;
+  /** Stops an embedded server and waits until its directory is gone, two seconds at most: for the end of the program. */
+  serverStop(server: ServerHandle): number;
   /** Answers a question: zero refuses, anything else grants. */
   answer(ask: AskHandle, granted: number): number;
 }
@@ -89,6 +92,7 @@ export function bind(
     cancel: (operation) => checked(symbols.dipper_cancel(operation)),
     drain: (queue, room) => checked(symbols.dipper_drain(queue, room, room.byteLength)),
     nextRecord: (queue) => checked(symbols.dipper_next_record(queue)),
+    serverStop: (server) => checked(symbols.dipper_server_stop(server)),
     answer: (ask, granted) => checked(symbols.dipper_answer(ask, granted)),
   };
 }

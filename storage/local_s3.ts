@@ -5,8 +5,8 @@ import { defined } from "../client/connection.ts";
 import { invalidInput } from "../ffi/errors.ts";
 import { libraryNeeds } from "../ffi/library.ts";
 import { ensure, type Need } from "../ffi/permissions.ts";
-import { submit } from "../ffi/queue.ts";
-import type { LocalS3Message } from "../ffi/symbols.ts";
+import { stopServer, submit } from "../ffi/queue.ts";
+import type { LocalS3Message, ServerHandle } from "../ffi/symbols.ts";
 import type { CallOptions } from "./object_file.ts";
 import { S3Client } from "./s3_client.ts";
 
@@ -37,11 +37,14 @@ export class LocalS3 implements AsyncDisposable {
   /** The region it claims to be in. */
   readonly region: string;
   readonly #credentials: Credentials;
-  readonly #server: number;
+  readonly #server: ServerHandle;
   #stopped: Promise<void> | undefined;
+  /** The program ends, and nobody stopped the server. */
+  readonly #onUnload = (): void => stopServer(this.#server);
 
-  private constructor(server: number, message: LocalS3Message) {
+  private constructor(server: ServerHandle, message: LocalS3Message) {
     this.#server = server;
+    globalThis.addEventListener("unload", this.#onUnload);
     this.endpoint = message.endpoint;
     this.region = message.region;
     this.#credentials = {
@@ -77,7 +80,7 @@ export class LocalS3 implements AsyncDisposable {
       granted: [],
       request: { operation: "startLocalS3", port: port ?? 0, ...defined({ directory }) },
     }, { signal });
-    return new LocalS3(value, payload as LocalS3Message);
+    return new LocalS3(value as ServerHandle, payload as LocalS3Message);
   }
 
   /** The credentials that the server accepts. */
@@ -98,6 +101,7 @@ export class LocalS3 implements AsyncDisposable {
 
   /** Stops the server and removes its temporary directory. Twice is harmless. */
   stop(): Promise<void> {
+    globalThis.removeEventListener("unload", this.#onUnload);
     return this.#stopped ??= submit({
       granted: [],
       request: { operation: "stopLocalS3", server: this.#server },

@@ -48,6 +48,8 @@ abi! {
     fn dipper_drain(queue: QueueHandle, room: Room) -> Number = queue::drain;
     /// How many bytes the next completion record needs; zero when none is ready.
     fn dipper_next_record(queue: QueueHandle) -> Number = queue::next_record;
+    /// Stops an embedded server and waits until its directory is gone, two seconds at most: for the end of the program.
+    fn dipper_server_stop(server: ServerHandle) -> Number = operations::server_stop;
     /// Answers a question: zero refuses, anything else grants.
     fn dipper_answer(ask: AskHandle, granted: Number) -> Number = asks::answer;
 }

@@ -7,10 +7,11 @@ use dipper_core::{Error, Gatekeeper, Need};
 use dipper_wire::{Handle, SlotTable};
 use tokio::sync::oneshot;
 
+use crate::declaration::kind;
 use crate::messages::Question;
 use crate::queue::{Completion, Kind, Queue};
 
-static ASKS: SlotTable<Waiting> = SlotTable::new();
+static ASKS: SlotTable<Waiting> = SlotTable::new(kind::ASK);
 
 struct Waiting {
     queue: Handle,

@@ -37,6 +37,22 @@ impl Role {
     ];
 }
 
+/// The kinds of handles, one for each table.
+pub mod kind {
+    /// Queues.
+    pub const QUEUE: u8 = 1;
+    /// Buffers.
+    pub const BUFFER: u8 = 2;
+    /// Clients.
+    pub const CLIENT: u8 = 3;
+    /// Embedded servers.
+    pub const SERVER: u8 = 4;
+    /// Operations.
+    pub const OPERATION: u8 = 5;
+    /// Questions.
+    pub const ASK: u8 = 6;
+}
+
 /// One exported function.
 #[derive(Clone, Copy, Debug)]
 pub struct Function {

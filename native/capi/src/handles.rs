@@ -12,10 +12,11 @@ use std::sync::{Arc, Weak};
 use dipper_core::{Buffer, Error};
 use dipper_wire::{Handle, SlotTable};
 
+use crate::declaration::kind;
 use crate::export::stale;
 use crate::queue::{self, Queue};
 
-static BUFFERS: SlotTable<Named> = SlotTable::new();
+static BUFFERS: SlotTable<Named> = SlotTable::new(kind::BUFFER);
 
 struct Named {
     queue: Handle,

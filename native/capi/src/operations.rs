@@ -4,6 +4,7 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dipper_core::{
     Buffer, Client, Destination, Error, Gate, GetRequest, ListRequest, OperationGuard, Progress,
@@ -16,6 +17,7 @@ use futures::future::{AbortHandle, Abortable};
 use serde::Serialize;
 
 use crate::asks::Asker;
+use crate::declaration::kind;
 use crate::export::{handle, panicked, stale};
 use crate::messages::{
     BucketMessage, ClientRequest, ErrorDetails, LocalS3Message, PageMessage, Request, StatMessage,
@@ -25,9 +27,9 @@ use crate::queue::{self, Completion, Kind, Queue};
 use crate::target::IsolateMemory;
 use crate::{handles, runtime};
 
-static CLIENTS: SlotTable<Owned<Arc<Client>>> = SlotTable::new();
-static SERVERS: SlotTable<Owned<Server>> = SlotTable::new();
-static OPERATIONS: SlotTable<Running> = SlotTable::new();
+static CLIENTS: SlotTable<Owned<Arc<Client>>> = SlotTable::new(kind::CLIENT);
+static SERVERS: SlotTable<Owned<Server>> = SlotTable::new(kind::SERVER);
+static OPERATIONS: SlotTable<Running> = SlotTable::new(kind::OPERATION);
 
 /// Something that belongs to an isolate and ends with it.
 struct Owned<T> {
@@ -401,6 +403,16 @@ async fn on_s3(
 
 fn told<T: Serialize>(message: &T) -> Result<Outcome, Error> {
     Ok(Outcome { payload: json(message)?, ..Outcome::default() })
+}
+
+/// How long the end of a program waits for a server.
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
+
+pub fn server_stop(server: Handle) -> Result<(), Error> {
+    let owned = SERVERS.remove(server).map_err(|_| stale("server"))?;
+    let stopped = tokio::time::timeout;
+    runtime::handle()?.block_on(async { drop(stopped(LAST_PATIENCE, owned.thing.stop()).await) });
+    Ok(())
 }
 
 async fn stop_server(server: f64) -> Result<Outcome, Error> {

@@ -17,6 +17,7 @@ use std::time::Duration;
 use dipper_core::Error;
 use dipper_wire::{Handle, SlotTable};
 
+use crate::declaration::kind;
 use crate::export::stale;
 use crate::runtime;
 
@@ -25,7 +26,7 @@ use crate::runtime;
 const FIRST_PATIENCE: Duration = Duration::from_millis(2);
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
 
-static QUEUES: SlotTable<Arc<Queue>> = SlotTable::new();
+static QUEUES: SlotTable<Arc<Queue>> = SlotTable::new(kind::QUEUE);
 
 /// What a record tells. Numbers are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

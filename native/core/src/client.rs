@@ -198,6 +198,12 @@ impl Client {
         self.options.retries.unwrap_or(RETRIES)
     }
 
+    /// The profile that was asked for.
+    pub(crate) fn profile(&self) -> Option<&str> {
+        let variable = self.options.surroundings.variables.get("AWS_PROFILE");
+        self.options.profile.as_deref().or(variable.map(String::as_str))
+    }
+
     pub(crate) fn skipped(&self) -> &[String] {
         &self.options.surroundings.skipped
     }

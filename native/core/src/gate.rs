@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::revocable_body::revocable;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
@@ -153,7 +154,7 @@ impl HttpClient for GatedClient {
 struct GatedConnector(SharedHttpConnector);
 
 impl HttpConnector for GatedConnector {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+    fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
         let inner = self.0.clone();
         HttpConnectorFuture::new(async move {
             let host = host_of(&request).unwrap_or_else(|| request.uri().to_owned());
@@ -164,15 +165,19 @@ impl HttpConnector for GatedConnector {
             if !admitted {
                 return Err(ConnectorError::user(Box::new(HostRefused { host })));
             }
-            if !METADATA_HOSTS.contains(&host.as_str()) {
-                return inner.call(request).await;
-            }
-            // Most machines have no such host, and packets to it vanish. A failure that is
-            // the caller's own is not tried again.
-            match tokio::time::timeout(METADATA_PATIENCE, inner.call(request)).await {
-                Ok(answer) => answer,
-                Err(_) => Err(ConnectorError::user(Box::new(NoMetadataService))),
-            }
+            let (body, hold) = revocable(request.take_body());
+            *request.body_mut() = body;
+            let answer = if METADATA_HOSTS.contains(&host.as_str()) {
+                // Most machines have no such host, and packets to it vanish. A failure that
+                // is the caller's own is not tried again.
+                tokio::time::timeout(METADATA_PATIENCE, inner.call(request))
+                    .await
+                    .unwrap_or_else(|_| Err(ConnectorError::user(Box::new(NoMetadataService))))
+            } else {
+                inner.call(request).await
+            };
+            hold.release();
+            answer
         })
     }
 }

@@ -15,6 +15,7 @@ mod gate;
 mod get;
 mod list;
 mod put;
+mod revocable_body;
 mod sdk_error;
 mod stat;
 mod status;

@@ -139,7 +139,9 @@ impl About<'_> {
                 format!("the credentials cannot be loaded: {}", deepest(other)),
             ),
         };
-        Error::new(status, format!("{found} for {}{not_allowed}", self.subject())).hint(
+        let profile = self.client.profile().map(|name| format!(" in the profile {name:?}"));
+        let profile = profile.unwrap_or_default();
+        Error::new(status, format!("{found}{profile} for {}{not_allowed}", self.subject())).hint(
             "pass credentials, name a profile, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
              or use credentials: \"anonymous\" for public data",
         )

@@ -1,7 +1,7 @@
 //! Handles: numbers that stand for things on the Rust side.
 //!
 //! A raw pointer that comes back from another language cannot be checked. A handle can:
-//! it names a slot and the generation of its content. A stale, foreign, invented or
+//! it names a kind, a slot and the generation of its content. A stale, foreign, invented or
 //! doubly released handle is an error, never a crash.
 //!
 //! A handle fits a JavaScript number exactly (at most 2^52), so that it crosses the
@@ -11,13 +11,16 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const INDEX_BITS: u32 = 24;
-const GENERATION_BITS: u32 = 28;
+const GENERATION_BITS: u32 = 25;
+const KIND_BITS: u32 = 3;
 const MOST_SLOTS: usize = 1 << INDEX_BITS;
 const LAST_GENERATION: u32 = (1 << GENERATION_BITS) - 1;
 
-/// The name of a slot's content: index and generation. Zero is never a handle.
+/// The name of a slot's content: kind, index and generation. Zero is never a handle.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Handle {
+    /// Which table it belongs to, so that a handle of another table is none of this one.
+    kind: u8,
     index: u32,
     generation: u32,
 }
@@ -26,7 +29,8 @@ impl Handle {
     /// The number that crosses the boundary.
     #[must_use]
     pub fn to_number(self) -> f64 {
-        let bits = (u64::from(self.generation) << INDEX_BITS) | u64::from(self.index);
+        let high = (u64::from(self.kind) << GENERATION_BITS) | u64::from(self.generation);
+        let bits = (high << INDEX_BITS) | u64::from(self.index);
         // At most 52 bits: exact.
         bits as f64
     }
@@ -35,14 +39,15 @@ impl Handle {
     /// most 52 bits is no handle.
     #[must_use]
     pub fn from_number(number: f64) -> Option<Self> {
-        let limit = (1_u64 << (INDEX_BITS + GENERATION_BITS)) as f64;
+        let limit = (1_u64 << (INDEX_BITS + GENERATION_BITS + KIND_BITS)) as f64;
         if !(number >= 1.0 && number < limit && number.fract() == 0.0) {
             return None;
         }
         let bits = number as u64;
-        let generation = (bits >> INDEX_BITS) as u32;
+        let kind = (bits >> (INDEX_BITS + GENERATION_BITS)) as u8;
+        let generation = (bits >> INDEX_BITS) as u32 & LAST_GENERATION;
         let index = (bits & (MOST_SLOTS as u64 - 1)) as u32;
-        (generation != 0).then_some(Self { index, generation })
+        (generation != 0).then_some(Self { kind, index, generation })
     }
 }
 
@@ -71,14 +76,16 @@ struct Slots<T> {
 
 /// A table of things that handles name. All methods may be called from any thread.
 pub struct SlotTable<T> {
+    kind: u8,
     inner: Mutex<Slots<T>>,
 }
 
 impl<T> SlotTable<T> {
-    /// An empty table.
+    /// An empty table, whose handles carry `kind`: one of eight, each for one table.
     #[must_use]
-    pub const fn new() -> Self {
-        Self { inner: Mutex::new(Slots { slots: Vec::new(), free: Vec::new(), used: 0 }) }
+    pub const fn new(kind: u8) -> Self {
+        assert!(kind < 1 << KIND_BITS, "a handle has three bits for its kind");
+        Self { kind, inner: Mutex::new(Slots { slots: Vec::new(), free: Vec::new(), used: 0 }) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots<T>> {
@@ -105,7 +112,7 @@ impl<T> SlotTable<T> {
             None => return None,
         };
         let slot = slots.slots.get_mut(index as usize)?;
-        let handle = Handle { index, generation: slot.generation };
+        let handle = Handle { kind: self.kind, index, generation: slot.generation };
         slot.content = Some(make(handle));
         slots.used += 1;
         Some(handle)
@@ -118,7 +125,7 @@ impl<T> SlotTable<T> {
     pub fn remove(&self, handle: Handle) -> Result<T, StaleHandle> {
         let mut slots = self.lock();
         let slot = slots.slots.get_mut(handle.index as usize).ok_or(StaleHandle)?;
-        if slot.generation != handle.generation {
+        if handle.kind != self.kind || slot.generation != handle.generation {
             return Err(StaleHandle);
         }
         let content = slot.content.take().ok_or(StaleHandle)?;
@@ -143,7 +150,7 @@ impl<T> SlotTable<T> {
     ) -> Result<R, StaleHandle> {
         let mut slots = self.lock();
         let slot = slots.slots.get_mut(handle.index as usize).ok_or(StaleHandle)?;
-        if slot.generation != handle.generation {
+        if handle.kind != self.kind || slot.generation != handle.generation {
             return Err(StaleHandle);
         }
         slot.content.as_mut().map(look).ok_or(StaleHandle)
@@ -158,8 +165,12 @@ impl<T> SlotTable<T> {
                 .iter()
                 .enumerate()
                 .filter(|(_, slot)| slot.content.as_ref().is_some_and(&mut belongs));
-            used.map(|(index, slot)| Handle { index: index as u32, generation: slot.generation })
-                .collect()
+            used.map(|(index, slot)| Handle {
+                kind: self.kind,
+                index: index as u32,
+                generation: slot.generation,
+            })
+            .collect()
         };
         handles.into_iter().filter_map(|handle| self.remove(handle).ok()).collect()
     }
@@ -186,19 +197,13 @@ impl<T> SlotTable<T> {
     }
 }
 
-impl<T> Default for SlotTable<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_released_handle_stays_dead_when_its_slot_is_used_again() {
-        let table = SlotTable::new();
+        let table = SlotTable::new(0);
         let first = table.insert("a").unwrap();
         assert_eq!(table.remove(first), Ok("a"));
         let second = table.insert("b").unwrap();
@@ -210,7 +215,7 @@ mod tests {
 
     #[test]
     fn numbers_survive_the_way_through_a_double() {
-        let handle = Handle { index: MOST_SLOTS as u32 - 1, generation: LAST_GENERATION };
+        let handle = Handle { kind: 7, index: MOST_SLOTS as u32 - 1, generation: LAST_GENERATION };
         assert_eq!(Handle::from_number(handle.to_number()), Some(handle));
     }
 
@@ -230,17 +235,27 @@ mod tests {
         ] {
             assert_eq!(Handle::from_number(number), None, "{number}");
         }
-        let table: SlotTable<u8> = SlotTable::new();
+        let table: SlotTable<u8> = SlotTable::new(0);
         let foreign = Handle::from_number(16_777_216.0 + 5.0).unwrap();
         assert_eq!(table.remove(foreign), Err(StaleHandle));
     }
 
     #[test]
+    fn a_handle_of_another_table_is_none_of_this_one() {
+        let (one, other) = (SlotTable::new(1), SlotTable::new(2));
+        let handle = one.insert("a").unwrap();
+        assert_ne!(handle, other.insert("b").unwrap());
+        assert_eq!(other.remove(handle), Err(StaleHandle));
+        assert_eq!(other.with(handle, |_| ()), Err(StaleHandle));
+        assert_eq!(one.remove(handle), Ok("a"));
+    }
+
+    #[test]
     fn a_slot_out_of_generations_is_retired() {
-        let table = SlotTable::new();
+        let table = SlotTable::new(0);
         let handle = table.insert(1).unwrap();
         table.lock().slots[0].generation = LAST_GENERATION;
-        let last = Handle { index: handle.index, generation: LAST_GENERATION };
+        let last = Handle { generation: LAST_GENERATION, ..handle };
         assert_eq!(table.remove(last), Ok(1));
         assert_eq!(table.remove(last), Err(StaleHandle));
         assert_ne!(table.insert(2).unwrap().index, handle.index);
@@ -248,7 +263,7 @@ mod tests {
 
     #[test]
     fn many_threads_never_see_each_others_content() {
-        let table = SlotTable::new();
+        let table = SlotTable::new(0);
         std::thread::scope(|scope| {
             for thread in 0..4_u32 {
                 let table = &table;
@@ -266,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_thing_may_know_its_own_handle() {
-        let table = SlotTable::new();
+        let table = SlotTable::new(0);
         let handle = table.insert_with(|handle| handle).unwrap();
         assert_eq!(table.with(handle, |content| *content), Ok(handle));
         let mut seen = 0;
@@ -276,7 +291,7 @@ mod tests {
 
     #[test]
     fn what_belongs_together_leaves_together() {
-        let table = SlotTable::new();
+        let table = SlotTable::new(0);
         let kept = table.insert(1).unwrap();
         table.insert(2).unwrap();
         table.insert(2).unwrap();
