@@ -4,7 +4,7 @@ import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@s
 import { describe, it } from "@std/testing/bdd";
 import {
   AccessDeniedError,
-  DipperError,
+  type DipperError,
   IntegrityError,
   InvalidInputError,
   memory,
