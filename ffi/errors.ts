@@ -28,6 +28,7 @@ export interface ErrorFacts {
  *
  * @example
  * ```ts
+ * import { file } from "dipper";
  * try {
  *   file("s3:/typo");
  * } catch (error) {

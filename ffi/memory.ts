@@ -51,6 +51,7 @@ class ShownMemoryReport implements MemoryReport {
  *
  * @example
  * ```ts
+ * import { RustBuffer } from "dipper";
  * using buffer = new RustBuffer(1024);
  * console.log(memory().bytes >= buffer.byteLength); // true
  * ```

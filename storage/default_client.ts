@@ -20,6 +20,7 @@ function client(): S3Client {
  *
  * @example
  * ```ts
+ * import { LocalS3 } from "dipper";
  * await using s3 = await LocalS3.start();
  * configure({ endpoint: s3.endpoint, credentials: s3.credentials });
  * ```
@@ -53,6 +54,7 @@ export function file(at: Source | ObjectLocation, options: FileOptions = {}): S3
  *
  * @example
  * ```ts
+ * import { LocalS3 } from "dipper";
  * await using s3 = await LocalS3.start();
  * configure({ endpoint: s3.endpoint, credentials: s3.credentials });
  * await s3.client().createBucket("bucket");
@@ -76,6 +78,7 @@ export async function get(
  *
  * @example
  * ```ts
+ * import { LocalS3 } from "dipper";
  * await using s3 = await LocalS3.start();
  * configure({ endpoint: s3.endpoint, credentials: s3.credentials });
  * await s3.client().createBucket("bucket");

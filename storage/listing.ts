@@ -30,6 +30,7 @@ const SHOWN_PATIENCE = 10_000;
  *
  * @example
  * ```ts
+ * import { LocalS3 } from "dipper";
  * await using s3 = await LocalS3.start();
  * const client = s3.client();
  * await client.createBucket("example");

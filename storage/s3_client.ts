@@ -31,6 +31,7 @@ export interface ObjectLocation {
  *
  * @example
  * ```ts
+ * import { LocalS3 } from "dipper";
  * await using s3 = await LocalS3.start();
  * using client = new S3Client({ endpoint: s3.endpoint, credentials: s3.credentials });
  * await client.createBucket("example");
@@ -67,6 +68,7 @@ export class S3Client implements Disposable {
    *
    * @example
    * ```ts
+   * import { LocalS3 } from "dipper";
    * await using s3 = await LocalS3.start();
    * const client = s3.client();
    * await client.createBucket("bucket");

@@ -41,6 +41,7 @@ const PREVIEW_PATIENCE = 3000;
  *
  * @example
  * ```ts
+ * import { LocalS3 } from "dipper";
  * await using s3 = await LocalS3.start();
  * const client = s3.client();
  * await client.createBucket("example");
@@ -102,6 +103,7 @@ export class S3File implements ObjectFile {
    *
    * @example
    * ```ts
+   * import { LocalS3 } from "dipper";
    * await using s3 = await LocalS3.start();
    * const client = s3.client();
    * await client.createBucket("example");
@@ -125,6 +127,7 @@ export class S3File implements ObjectFile {
    *
    * @example
    * ```ts
+   * import { LocalS3 } from "dipper";
    * await using s3 = await LocalS3.start();
    * const client = s3.client();
    * await client.createBucket("example");
@@ -147,6 +150,7 @@ export class S3File implements ObjectFile {
    *
    * @example
    * ```ts
+   * import { LocalS3 } from "dipper";
    * await using s3 = await LocalS3.start();
    * const client = s3.client();
    * await client.createBucket("example");
@@ -214,6 +218,7 @@ export class S3File implements ObjectFile {
    *
    * @example
    * ```ts
+   * import { LocalS3 } from "dipper";
    * await using s3 = await LocalS3.start();
    * const client = s3.client();
    * await client.createBucket("example");
