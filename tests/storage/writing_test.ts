@@ -256,6 +256,20 @@ onBothServers("writing", (at) => {
     assertEquals(await file.exists(), false);
   });
 
+  it("keeps metadata that is not ASCII, or refuses it", async () => {
+    const { client, uri } = at();
+    const file = client.file(uri("foreign-metadata"));
+    for (const value of ["größe", "数据 🚰", "long ".repeat(20) + "ü"]) {
+      try {
+        await file.write("x", { metadata: { value } });
+      } catch (error) {
+        assert(error instanceof InvalidInputError, String(error));
+        continue;
+      }
+      assertEquals((await file.stat()).metadata, { value });
+    }
+  });
+
   it("writes and deletes no slices", async () => {
     const { client, uri } = at();
     const file = client.file(uri("whole"));
