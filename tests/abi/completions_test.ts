@@ -35,7 +35,7 @@ memoryTest("100,000 operations cancelled at once end exactly once", async () => 
 memoryTest("cancelling what has ended, or never was, is harmless", async () => {
   const [handle = 0] = submit([{ operation: "nothing" }]);
   await ended(1);
-  for (const number of [handle, handle, 2 ** 24 + 5, 2 ** 51]) {
+  for (const number of [handle, handle, handle + 1_000_000]) {
     assertEquals(raw.dipper_cancel(number), 0);
   }
   await turn(20);

@@ -66,6 +66,7 @@ const WITH_HANDLE: Record<string, (handle: number) => number> = {
       json({ granted: [], request: { operation: "nothing" } }),
       (...b) => raw.dipper_submit_into(handle, ...b, new Uint8Array(8), 8),
     ),
+  dipper_server_stop: (handle) => raw.dipper_server_stop(handle),
   dipper_cancel: (handle) => raw.dipper_cancel(handle),
   dipper_drain: (handle) => raw.dipper_drain(handle, new Uint8Array(64), 64),
   dipper_next_record: (handle) => raw.dipper_next_record(handle),

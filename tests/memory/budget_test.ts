@@ -8,6 +8,7 @@ import {
 } from "@std/assert";
 import { BudgetExceededError, memory, RustBuffer, S3Client } from "dipper";
 import { Bucket } from "./bucket.ts";
+import { programAt, runProgram } from "./program.ts";
 import { collectUntil, held, memoryTest } from "./settled.ts";
 import { WorkerThread } from "./worker_thread.ts";
 import type { Holding, ToHolder } from "./workers/holder.ts";
@@ -167,13 +168,15 @@ memoryTest("disposing the client ends the waiting", async () => {
 
 memoryTest("forgotten buffers do not hold a small budget forever", async () => {
   await using small = await smallBudget();
+  const readAndDrop = async () => {
+    const buffer = await small.client.get("s3://bucket/3MiB");
+    return buffer.byteLength;
+  };
   for (let at = 0; at < 12; at++) {
-    const next = small.client.get("s3://bucket/3MiB");
     // No forced collection here: dipper asks for it.
-    const done = await settles(next, 3000);
+    const done = await settles(readAndDrop(), 3000);
     if (!done) small.client.dispose();
     assert(done, `the read number ${at} waits for garbage`);
-    await next;
   }
 });
 
@@ -182,4 +185,24 @@ memoryTest("one client's budget does not hold back another", async () => {
   using _first = await small.client.get("s3://bucket/3MiB");
   using other = await small.bucket.client.get("s3://bucket/3MiB");
   assertEquals(other.byteLength, 3 * MIB);
+});
+
+Deno.test("a server that announces absurd lengths gets an error, and the program lives", async () => {
+  const { code, signal, stdout, stderr } = await runProgram(programAt("huge_announcements.ts"));
+  assertEquals({ code, signal, stderr }, { code: 0, signal: null, stderr: "" });
+  const { names, end } = JSON.parse(stdout) as {
+    names: Record<string, string[]>;
+    end: Record<string, number>;
+  };
+  assertEquals(names["4611686018427387904"], [
+    "BudgetExceededError",
+    "BudgetExceededError",
+    "InvalidInputError",
+  ]);
+  const known = ["BudgetExceededError", "InvalidInputError", "NetworkError"];
+  for (const [length, each] of Object.entries(names)) {
+    assertEquals(each.length, 3);
+    assert(each.every((name) => known.includes(name)), `${length}: ${each.join(", ")}`);
+  }
+  assertEquals(end, { bytes: 0, buffers: 0, adopted: 0, operations: 0 });
 });
