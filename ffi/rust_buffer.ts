@@ -5,7 +5,12 @@
 // stream, an operation of Deno's) keeps the memory alive. There is never a second mapping that
 // JavaScript reads: where one is asked for, the first is detached.
 
-import { type DipperError, InvalidInputError, UnsupportedError } from "./errors.ts";
+import {
+  BudgetExceededError,
+  type DipperError,
+  InvalidInputError,
+  UnsupportedError,
+} from "./errors.ts";
 import { library, libraryNeeds } from "./library.ts";
 import { mapBuffer } from "./memory.ts";
 import { ensure, isGranted, permissionError } from "./permissions.ts";
@@ -87,7 +92,7 @@ export class RustBuffer implements Disposable {
         });
       }
       ensure("new RustBuffer", libraryNeeds());
-      this.#handle = library().native.bufferNew(queueHandle(), given);
+      this.#handle = reserve(given);
     }
     this.#memory = mapBuffer(this.#handle);
   }
@@ -98,12 +103,20 @@ export class RustBuffer implements Disposable {
   }
 
   /**
-   * Where the bytes start, for other FFI code; `null` for an empty buffer and for one that is
-   * gone. The address is good until the buffer is disposed or the adopted memory is collected.
+   * Where the bytes start, for other FFI code; `null` for an empty buffer, for one that is gone,
+   * and without `--allow-ffi`. The address is good until the buffer is disposed or the adopted
+   * memory is collected.
    */
   get pointer(): Deno.PointerValue {
     const address = this.#address();
-    return address === undefined ? null : Deno.UnsafePointer.create(BigInt(address));
+    if (address === undefined) return null;
+    try {
+      return Deno.UnsafePointer.create(BigInt(address));
+    } catch {
+      // A getter that throws would break the kernel's completion; without the permission no
+      // other code could use the pointer either.
+      return null;
+    }
   }
 
   /**
@@ -280,6 +293,18 @@ export class RustBuffer implements Disposable {
       className: "RustBuffer",
       ...(address === undefined ? {} : { address: `0x${address.toString(16)}` }),
     };
+  }
+}
+
+/** Reserves a buffer. When the budget is full of garbage, the collector is asked to look once. */
+function reserve(byteLength: number): BufferHandle {
+  const { native, node } = library();
+  try {
+    return native.bufferNew(queueHandle(), byteLength);
+  } catch (error) {
+    if (!(error instanceof BudgetExceededError)) throw error;
+    node.nudge(byteLength);
+    return native.bufferNew(queueHandle(), byteLength);
   }
 }
 

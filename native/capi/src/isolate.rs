@@ -262,6 +262,9 @@ unsafe extern "C" fn release(
     number(env, answer)
 }
 
+/// More than any machine has: enough to make the engine hurry.
+const MOST_NUDGED: i64 = 1 << 40;
+
 /// `nudge(bytes: number): number` tells the engine that external memory is short, so that
 /// it looks for dropped buffers. By itself V8 counts external memory but does not hurry.
 unsafe extern "C" fn nudge(
@@ -270,7 +273,8 @@ unsafe extern "C" fn nudge(
 ) -> napi::napi_value {
     let answer = guarded("nudge", || {
         let [bytes] = arguments::<1>(env, info)?;
-        let bytes = double(env, bytes)? as i64;
+        // Clamped: V8 ends the process when its sum overflows. A cast of NaN gives zero.
+        let bytes = (double(env, bytes)? as i64).clamp(0, MOST_NUDGED);
         let mut total = 0;
         // SAFETY: env is live; the total is written by both calls. The sum stays as it was.
         unsafe {

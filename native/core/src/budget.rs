@@ -62,6 +62,14 @@ impl Budget {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Refuses what can never fit.
+    ///
+    /// # Errors
+    /// `BudgetExceeded`.
+    pub fn admit(&self, bytes: u64) -> Result<(), Error> {
+        if bytes > self.limit { Err(self.too_large(bytes)) } else { Ok(()) }
+    }
+
     fn too_large(&self, bytes: u64) -> Error {
         Error::new(
             Status::BudgetExceeded,
@@ -75,9 +83,7 @@ impl Budget {
     /// # Errors
     /// `BudgetExceeded` when the bytes do not fit beside what is held.
     pub fn take(self: &Arc<Self>, bytes: u64) -> Result<Ticket, Error> {
-        if bytes > self.limit {
-            return Err(self.too_large(bytes));
-        }
+        self.admit(bytes)?;
         let mut accounts = self.lock();
         if accounts.used + bytes > self.limit {
             return Err(Error::new(
@@ -98,9 +104,7 @@ impl Budget {
     /// # Errors
     /// `BudgetExceeded` when the bytes can never fit.
     pub async fn reserve(self: &Arc<Self>, bytes: u64) -> Result<Ticket, Error> {
-        if bytes > self.limit {
-            return Err(self.too_large(bytes));
-        }
+        self.admit(bytes)?;
         let receive = {
             let mut accounts = self.lock();
             if accounts.waiting.is_empty() && accounts.used + bytes <= self.limit {

@@ -221,6 +221,14 @@ impl Client {
         long_enough.fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
     }
 
+    /// Refuses what can never fit the budgets.
+    pub(crate) fn admit(&self, bytes: u64) -> Result<(), Error> {
+        if let Some(own) = &self.budget {
+            own.admit(bytes)?;
+        }
+        ledger().budget().admit(bytes)
+    }
+
     /// Waits until `bytes` more may be held, by this client and by the process.
     pub(crate) async fn reserve(&self, bytes: u64) -> Result<Vec<Ticket>, Error> {
         let mut tickets = Vec::new();

@@ -199,6 +199,8 @@ fn nothing(destination: Destination, stat: Stat) -> Result<Got, Error> {
 /// Takes tickets, then memory. The collector is asked first when much was adopted since
 /// it last ran: external memory alone does not make it run.
 async fn reserve(client: &Client, length: u64) -> Result<Draft, Error> {
+    // First: the length is what a server says, and may be anything.
+    client.admit(length)?;
     if ledger().collection_is_due(length, COLLECT_EVERY)
         && let Some(gate) = Gate::current()
     {
