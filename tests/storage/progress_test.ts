@@ -83,15 +83,14 @@ describe("progress of a slow read", () => {
       }
     });
     using client = new S3Client({ endpoint: server.endpoint, credentials: "anonymous" });
-    const times: number[] = [];
+    const begun = performance.now();
     const seen: Progress[] = [];
     await client.file("s3://bucket/key").bytes({
       onProgress(progress) {
-        times.push(performance.now());
         seen.push(progress);
       },
     });
-    const seconds = (times.at(-1)! - times[0]!) / 1000;
+    const seconds = (performance.now() - begun) / 1000;
     assert(seconds > 0.8, `took ${seconds} s`);
     assert(seen.length >= 5, `${seen.length} in ${seconds} s`);
     assert(seen.length <= 2 + Math.ceil(seconds * 10), `${seen.length} in ${seconds} s`);
@@ -150,7 +149,7 @@ describe("an abort", () => {
       setTimeout(() => controller.abort(reason), 30);
       const begun = performance.now();
       assertEquals(await within(5000, assertRejects(() => ended)), reason, name);
-      assert(performance.now() - begun < 1000, `${name} took ${performance.now() - begun} ms`);
+      assert(performance.now() - begun < 3000, `${name} took ${performance.now() - begun} ms`);
     }
     assertEquals(memory().operations, 0);
     assertEquals(memory().buffers, 0);
