@@ -367,6 +367,30 @@ echo '{"Version": 1, "AccessKeyId": "${key.AWS_ACCESS_KEY_ID}", "SecretAccessKey
     }
   });
 
+  it("never shows what a profile's endpoint holds, and calls it what it is", async () => {
+    const canary = "canary-in-endpoint";
+    const wrong = [
+      `endpoint_url = http://user:${canary}@127.0.0.1:1`,
+      `endpoint_url = http://127.0.0.1:1/?token=${canary}`,
+      `endpoint_url = ${canary} is no address`,
+      `region = ${canary}.example/#`,
+    ];
+    for (const line of wrong) {
+      await configured({
+        config: `[profile lab]\nregion = eu-west-1\n${line}\n`,
+        credentials: `[lab]\n${keyLines()}`,
+      });
+      const told = await runOne(READ, {
+        flags: [FFI, "--allow-net", "--allow-env", `--allow-read=${home}`],
+        env: { HOME: home },
+        input: { profile: "lab", retries: 0 },
+      });
+      assert(!JSON.stringify(told).includes(canary), JSON.stringify(told));
+      assertEquals(told.name, "InvalidInputError", JSON.stringify(told));
+      assertStringIncludes(told.message!, line.split(" ")[0]!.replace("_url", ""));
+    }
+  });
+
   it("is looked at anew by each client, and by none that has what it needs", async () => {
     const told = await runWell(
       `const early = connect();

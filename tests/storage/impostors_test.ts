@@ -122,6 +122,47 @@ describe("an endpoint that is no S3 server", () => {
     });
   }
 
+  it("and tells no size is not believed to hold an empty object", async () => {
+    await using server = await ScriptedServer.start(async (_, reply) => {
+      await reply.send('HTTP/1.1 200 OK\r\nETag: "x"\r\nx-amz-request-id: R\r\n\r\n');
+      reply.close();
+    });
+    using client = clientOf(server.endpoint);
+    const file = client.file("s3://bucket/key");
+    for (
+      const call of [() => file.stat(), () => file.bytes(), () => file.slice(-3, -1).bytes()]
+    ) {
+      const error = await within(5000, assertRejects(call, NetworkError));
+      assertEquals(error.code, "NotS3");
+      assertStringIncludes(error.message, "how long");
+    }
+  });
+
+  it("and dates its objects with nonsense is called that, or its date is left out", async () => {
+    await using server = await ScriptedServer.start((asked, reply) =>
+      reply.answer(
+        200,
+        {
+          etag: '"x"',
+          "x-amz-request-id": "R",
+          "last-modified": "Thu, 99 Foo",
+          "content-length": "5",
+        },
+        asked.method === "HEAD" ? "" : "01234",
+      )
+    );
+    using client = clientOf(server.endpoint);
+    const file = client.file("s3://bucket/key");
+    for (const call of [() => file.stat(), () => file.bytes()]) {
+      try {
+        const found = await within<object>(5000, call());
+        assertEquals(Reflect.get(found, "lastModified"), undefined);
+      } catch (error) {
+        assert(error instanceof NetworkError && error.code === "NotS3", String(error));
+      }
+    }
+  });
+
   it("and answers a listing with something else is found out", async () => {
     for (
       const body of [
