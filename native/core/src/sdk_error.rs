@@ -90,11 +90,9 @@ impl About<'_> {
             let host = &refused.host;
             return Error::new(
                 Status::PermissionDenied,
-                format!(
-                    "Deno's permissions do not allow to reach {host}: run with --allow-net={host}"
-                ),
+                format!("Deno's permissions do not allow to reach {host}"),
             )
-            .hint(format!("--allow-net={host}"));
+            .hint(format!("run with --allow-net={host}"));
         }
         if let Some(failed) = find::<CredentialsError>(error) {
             return self.no_credentials(failed);
