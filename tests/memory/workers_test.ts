@@ -17,16 +17,19 @@ const METHODS = ["bytes", "into", "buffer", "write", "text"] as const;
 memoryTest("several Workers read, write and churn buffers at once", async () => {
   await using bucket = await Bucket.start();
   await bucket.object("object", stamp(new Uint8Array(MIB)));
-  const workers = Array.from(
-    { length: 4 },
+  const { options } = bucket;
+  const first = new WorkerThread<ToChurner, Churned>("churner.ts");
+  // Deno checks and compiles a Worker's program once, if the first of them is alone.
+  await first.ask({ options, name: "none", rounds: 0 });
+  const others = Array.from(
+    { length: 3 },
     () => new WorkerThread<ToChurner, Churned>("churner.ts"),
   );
+  const workers = [first, ...others];
   const answers = await Promise.all(
-    workers.map((worker, at) =>
-      worker.ask({ options: bucket.options, name: `worker${at}`, rounds: 25 })
-    ),
+    workers.map((worker, at) => worker.ask({ options, name: `worker${at}`, rounds: 15 })),
   );
-  for (const answer of answers) assertEquals(answer, { right: 25, wrong: [] });
+  for (const answer of answers) assertEquals(answer, { right: 15, wrong: [] });
   for (const worker of workers) worker.terminate();
   assert(await collectUntil(() => held().bytes === 0));
 });
