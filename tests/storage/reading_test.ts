@@ -75,7 +75,8 @@ onBothServers("reading", (at) => {
     const before = memory();
     const buffer = await file.buffer();
     assertEquals(memory().buffers, before.buffers + 1);
-    assert(memory().bytes >= before.bytes + (1 << 20) - (1 << 16));
+    // Results of earlier tests may be collected meanwhile, so the sum of bytes may fall as well.
+    assert(memory().bytes >= 1 << 20, String(memory().bytes));
     buffer.dispose();
     assertEquals(memory().buffers, before.buffers);
   });
