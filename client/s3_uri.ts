@@ -104,7 +104,7 @@ function quoted(text: string): string {
 export function checkBucket(bucket: string, operation: string): void {
   if (typeof bucket === "string" && bucket !== "") {
     const plain = /^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$/.test(bucket);
-    if (plain || /^arn:[A-Za-z0-9:._-]+$/.test(bucket)) return;
+    if (plain) return;
   }
   const what = bucket === ""
     ? "the bucket is empty"

@@ -6,6 +6,7 @@ import { invalidInput } from "../ffi/errors.ts";
 import type { PageMessage } from "../ffi/symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { showListing } from "../jupyter/show_listing.ts";
+import { checkedCall } from "./call_options.ts";
 import { type Entry, entryOf } from "./entry.ts";
 import type { CallOptions } from "./object_file.ts";
 
@@ -45,6 +46,7 @@ export class Listing implements AsyncIterable<Entry> {
 
   /** @internal */
   constructor(connection: Connection, location: Location, options: ListOptions) {
+    options = checkedCall(options, "list", uriOf(location));
     const { limit } = options;
     if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0)) {
       throw invalidInput(

@@ -7,6 +7,7 @@ import { libraryNeeds } from "../ffi/library.ts";
 import { ensure, type Need } from "../ffi/permissions.ts";
 import { stopServer, submit } from "../ffi/queue.ts";
 import type { LocalS3Message, ServerHandle } from "../ffi/symbols.ts";
+import { checkedCall } from "./call_options.ts";
 import type { CallOptions } from "./object_file.ts";
 import { S3Client } from "./s3_client.ts";
 
@@ -60,7 +61,7 @@ export class LocalS3 implements AsyncDisposable {
    * @throws {PermissionError} Naming every missing flag.
    */
   static async start(options: LocalS3Options = {}): Promise<LocalS3> {
-    const { directory, port, signal } = options;
+    const { directory, port, signal } = checkedCall(options, "LocalS3.start");
     signal?.throwIfAborted();
     if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65535)) {
       throw invalidInput("LocalS3.start", `there is no port ${String(port)}`, "pass 0 to 65535");

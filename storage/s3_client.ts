@@ -8,11 +8,13 @@ import {
   type Location,
   parseLocation,
   requireKey,
+  uriOf,
 } from "../client/s3_uri.ts";
 import { invalidInput } from "../ffi/errors.ts";
 import type { RustBuffer } from "../ffi/rust_buffer.ts";
 import type { BucketMessage, ClientHandle, Request } from "../ffi/symbols.ts";
 import { type Bucket, bucketsOf } from "./bucket.ts";
+import { checkedCall } from "./call_options.ts";
 import { Listing, type ListOptions } from "./listing.ts";
 import type { CallOptions, FileOptions, ReadOptions, Source } from "./object_file.ts";
 import { S3File } from "./s3_file.ts";
@@ -120,6 +122,7 @@ export class S3Client implements Disposable {
    * @throws {DipperError} For whatever the server or the connection reports.
    */
   async buckets(options: CallOptions = {}): Promise<Bucket[]> {
+    options = checkedCall(options, "buckets");
     const { payload } = await this.#connection.run(
       { operation: "buckets" },
       (client) => ({ operation: "buckets", client }),
@@ -145,6 +148,7 @@ export class S3Client implements Disposable {
 
   #file(at: Source | ObjectLocation, options: FileOptions, operation: string): S3File {
     const location = requireKey(locationOf(at, operation), operation);
+    options = checkedCall(options, operation, uriOf(location));
     const versionId = options.versionId ?? (at instanceof S3File ? at.versionId : undefined);
     return new S3File(this.#connection, location, versionId === undefined ? {} : { versionId });
   }
@@ -155,6 +159,7 @@ export class S3Client implements Disposable {
     options: CallOptions,
   ): Promise<void> {
     checkBucket(bucket, operation);
+    options = checkedCall(options, operation);
     const subject: Subject = { operation, bucket, uri: `s3://${bucket}/` };
     const request = (client: ClientHandle): Request => ({ operation, client, bucket });
     await this.#connection.run(subject, request, { signal: options.signal });

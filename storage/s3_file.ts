@@ -17,6 +17,7 @@ import type {
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { describeFile, type FileLike, showFile } from "../jupyter/show_file.ts";
 import { bodyOf, type Writable } from "./body.ts";
+import { checkedCall } from "./call_options.ts";
 import { checkedSlice, rangeIn, type Slice, spanOf } from "./byte_range.ts";
 import { takeTarget } from "./into_target.ts";
 import type {
@@ -143,7 +144,8 @@ export class S3File implements ObjectFile {
   /**
    * Reads the bytes into memory that JavaScript owns. As in a BYOB read the target is detached and
    * comes back as a new `Uint8Array`, as long as the object. When the read fails, the error's
-   * `target` hands the memory back.
+   * `target` hands the memory back. (A signal's reason has room for one: when one signal ends
+   * several reads, it is the last one's.)
    *
    * @throws {InvalidInputError} When the target is too short, detached, shared or read-only.
    * @throws {DipperError} As {@linkcode S3File.bytes}.
@@ -165,6 +167,7 @@ export class S3File implements ObjectFile {
     target: Uint8Array<ArrayBuffer>,
     options: ReadOptions = {},
   ): Promise<Uint8Array<ArrayBuffer>> {
+    options = checkedCall(options, "into", this.uri);
     const taken = takeTarget(target, this.uri);
     try {
       const { extent } = await this.#read("into", options, undefined, taken.memory);
@@ -242,6 +245,7 @@ export class S3File implements ObjectFile {
    * @throws {DipperError} For whatever else the server or the connection reports.
    */
   async stat(options: CallOptions = {}): Promise<Stat> {
+    options = checkedCall(options, "stat", this.uri);
     const { payload } = await this.#run("stat", options, (object) => ({
       operation: "stat",
       object,
@@ -275,6 +279,7 @@ export class S3File implements ObjectFile {
    */
   async write(data: Writable, options: WriteOptions = {}): Promise<Stat> {
     this.#requireWhole("write");
+    options = checkedCall(options, "write", this.uri);
     options.signal?.throwIfAborted();
     const metadata = checkedMetadata(options.metadata ?? {}, this.uri);
     // Before the body is read: one error names all that is missing.
@@ -307,6 +312,7 @@ export class S3File implements ObjectFile {
    */
   async delete(options: CallOptions = {}): Promise<void> {
     this.#requireWhole("delete");
+    options = checkedCall(options, "delete", this.uri);
     await this.#run("delete", options, (object) => ({ operation: "delete", object }));
   }
 
@@ -386,6 +392,7 @@ export class S3File implements ObjectFile {
     limit?: Limit,
     target?: Uint8Array<ArrayBuffer>,
   ): Promise<Completed> {
+    options = checkedCall(options, operation, this.uri);
     const { span, ifMatch } = await this.#span(options);
     const request = (object: ObjectMessage): Request => ({
       operation: "get",
@@ -430,13 +437,12 @@ type StatLike = NonNullable<FileLike["stat"]>;
 function checkedMetadata(metadata: Record<string, string>, uri: string): Record<string, string> {
   for (const [name, value] of Object.entries(metadata)) {
     const sound = /^[A-Za-z0-9!#$&'*+.^_`|~-]+$/.test(name) && typeof value === "string" &&
-      // deno-lint-ignore no-control-regex -- control characters would break the header
-      !/[\x00-\x08\x0a-\x1f\x7f]/.test(value);
+      /^[\x20-\x7e\t]*$/.test(value);
     if (!sound) {
       throw invalidInput(
         "write",
         `the metadata ${JSON.stringify(name)} cannot be an HTTP header`,
-        "use letters, digits and hyphens in names, and no control characters in values",
+        "use letters, digits and hyphens in names and ASCII in values; encodeURIComponent() others",
         uri,
       );
     }

@@ -3,6 +3,7 @@ import {
   assert,
   assertEquals,
   assertInstanceOf,
+  assertStrictEquals,
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
@@ -276,7 +277,7 @@ memoryTest("a reason that cannot carry the target is still the rejection", async
   }
 });
 
-memoryTest("one signal for two targets: neither is lost", async () => {
+memoryTest("one signal for two targets: its reason hands one of them back", async () => {
   await using server = new HeldServer(64 * KIB);
   const controller = new AbortController();
   const { signal } = controller;
@@ -288,10 +289,7 @@ memoryTest("one signal for two targets: neither is lost", async () => {
   await server.arrived(2);
   controller.abort();
   const reasons = await Promise.all(readings);
-  assertEquals(reasons.map((reason) => reason.name), ["AbortError", "AbortError"]);
-  assertEquals(
-    new Set(reasons.map((reason) => addressOf(reason.target))),
-    new Set(addresses),
-    "each rejection hands its own target back",
-  );
+  // The reason is the signal's own, as everywhere on the platform, and has room for one target.
+  for (const reason of reasons) assertStrictEquals(reason, signal.reason);
+  assert(addresses.includes(addressOf(signal.reason.target)));
 });

@@ -178,11 +178,14 @@ impl Ending {
         if self.counted.take().is_none() {
             return;
         }
+        let brought = Handle::from_number(completion.record.value);
         self.queue.push(completion);
-        if self.queue.is_closed() {
-            // Nobody will map what the record names.
-            handles::release_of(self.queue.handle());
-            release_of(self.queue.handle());
+        if self.queue.is_closed()
+            && let Some(brought) = brought
+        {
+            // Nobody will take what the record names. Its kind says which of the two it is.
+            drop(handles::buffer_release(brought));
+            drop(SERVERS.remove(brought));
         }
     }
 }

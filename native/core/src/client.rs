@@ -135,6 +135,7 @@ impl Client {
             .clone()
             .or_else(|| found.region().map(|region| region.as_ref().to_owned()))
             .unwrap_or_else(|| FALLBACK_REGION.to_owned());
+        check_found(endpoint.as_deref(), &region)?;
         let config = self.load(options.surroundings.env(), Some(region.clone())).await;
 
         let timeouts = TimeoutConfig::builder()
@@ -240,6 +241,34 @@ impl Client {
     }
 }
 
+/// Checks what the chain found, as the options are checked before they come here. What is
+/// refused is not shown: it may hold a password.
+fn check_found(endpoint: Option<&str>, region: &str) -> Result<(), Error> {
+    let sound = |endpoint: &str| {
+        let rest = endpoint.strip_prefix("http://").or_else(|| endpoint.strip_prefix("https://"));
+        rest.is_some_and(|rest| {
+            !rest.is_empty()
+                && !rest.starts_with(['/', ':'])
+                && !rest.contains(['@', '?', '#', '\\'])
+                && rest.bytes().all(|byte| byte.is_ascii_graphic())
+        })
+    };
+    if endpoint.is_some_and(|endpoint| !sound(endpoint)) {
+        return Err(Error::invalid(
+            "the endpoint_url of the profile or the environment is no plain http or https address",
+        )
+        .hint("write it as http://127.0.0.1:9000, without user, password, query or fragment"));
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if region.is_empty() || region.len() > 63 || !region.bytes().all(plain) {
+        return Err(Error::invalid(
+            "the region of the profile or the environment is not a region's name",
+        )
+        .hint("write it as eu-central-1"));
+    }
+    Ok(())
+}
+
 /// The TLS stack trusts its caller with these and panics on what is none.
 fn check_certificates(pem: &str) -> Result<(), Error> {
     let refused = |why: String| {
@@ -273,6 +302,16 @@ mod tests {
         };
         let client = Client::new(options).unwrap();
         assert!(!format!("{client:?}").contains("canary"));
+    }
+
+    #[test]
+    fn what_the_chain_finds_is_checked_and_not_shown() {
+        for endpoint in ["http://user:canary@h", "ftp://h", "http://", "http://h?canary", "h:1"] {
+            let error = check_found(Some(endpoint), "us-east-1").unwrap_err();
+            assert!(!error.message.contains("canary"), "{endpoint}");
+        }
+        assert!(check_found(Some("https://h:9000/path"), "us-east-1").is_ok());
+        assert!(check_found(None, "us east").is_err());
     }
 
     #[test]

@@ -18,7 +18,7 @@ use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
@@ -99,6 +99,25 @@ impl fmt::Display for HostRefused {
 
 impl std::error::Error for HostRefused {}
 
+/// A server that is no S3 server answered a change with a web page.
+#[derive(Debug)]
+pub(crate) struct WebPage;
+
+impl fmt::Display for WebPage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the answer is a web page")
+    }
+}
+
+impl std::error::Error for WebPage {}
+
+/// S3 answers changes with XML or nothing. A page that says that all is well would pass for
+/// success otherwise.
+fn is_web_page(answer: &HttpResponse) -> bool {
+    let kind = answer.headers().get("content-type").unwrap_or_default();
+    answer.status().is_success() && kind.trim_start().to_ascii_lowercase().starts_with("text/html")
+}
+
 /// Where clouds tell their machines about themselves: addresses that are not routed.
 const METADATA_HOSTS: &[&str] =
     &["169.254.169.254:80", "169.254.170.2:80", "169.254.170.23:80", "[fd00:ec2::254]:80"];
@@ -165,6 +184,7 @@ impl HttpConnector for GatedConnector {
             if !admitted {
                 return Err(ConnectorError::user(Box::new(HostRefused { host })));
             }
+            let reads = matches!(request.method(), "GET" | "HEAD");
             let (body, hold) = revocable(request.take_body());
             *request.body_mut() = body;
             let answer = if METADATA_HOSTS.contains(&host.as_str()) {
@@ -177,7 +197,12 @@ impl HttpConnector for GatedConnector {
                 inner.call(request).await
             };
             hold.release();
-            answer
+            match answer {
+                Ok(answer) if !reads && is_web_page(&answer) => {
+                    Err(ConnectorError::user(Box::new(WebPage)))
+                }
+                answer => answer,
+            }
         })
     }
 }

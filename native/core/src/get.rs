@@ -236,7 +236,7 @@ async fn open(
     let connected = client.connected().await?;
     let object = &request.object;
     let about = About { client, connected, bucket: Some(&object.bucket), key: Some(&object.key) };
-    connected
+    let answer = connected
         .s3
         .get_object()
         .bucket(&object.bucket)
@@ -246,7 +246,11 @@ async fn open(
         .set_if_match(if_match.map(str::to_owned))
         .send()
         .await
-        .map_err(|error| about.error(error))
+        .map_err(|error| about.error(error))?;
+    if answer.e_tag.is_none() {
+        return Err(about.without_etag("no ETag"));
+    }
+    Ok(answer)
 }
 
 /// How many bytes the answer's body has, if the head is sane.

@@ -65,6 +65,9 @@ pub async fn put(client: &Client, request: PutRequest) -> Result<Stat, Error> {
         .send()
         .await
         .map_err(|error| about.error(error))?;
+    if answer.e_tag.is_none() {
+        return Err(about.without_etag("no ETag"));
+    }
     Ok(Stat {
         size,
         last_modified: None,

@@ -8,7 +8,7 @@ use aws_sdk_s3::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use crate::client::{Client, Connected};
-use crate::gate::HostRefused;
+use crate::gate::{HostRefused, WebPage};
 use crate::{Error, Status};
 
 /// What an operation was about, for messages.
@@ -94,6 +94,9 @@ impl About<'_> {
             )
             .hint(format!("run with --allow-net={host}"));
         }
+        if find::<WebPage>(error).is_some() {
+            return self.without_etag("a web page");
+        }
         if let Some(failed) = find::<CredentialsError>(error) {
             return self.no_credentials(failed);
         }
@@ -145,6 +148,19 @@ impl About<'_> {
         )
     }
 
+    /// Every S3 server gives an object's ETag.
+    pub(crate) fn without_etag(&self, what: &str) -> Error {
+        Error::new(
+            Status::NotS3,
+            format!(
+                "{} answers about {} with {what}, not as an S3 server does",
+                self.connected.place,
+                self.subject()
+            ),
+        )
+        .hint("check that endpoint is the S3 address of the service, not its web page")
+    }
+
     fn not_s3(&self, raw: &HttpResponse) -> Error {
         let mut error = Error::new(
             Status::NotS3,
@@ -163,6 +179,10 @@ impl About<'_> {
         let http_status = raw.status().as_u16();
         let request_id =
             raw.request_id().or_else(|| raw.headers().get("x-amz-request-id")).map(str::to_owned);
+        if (200..300).contains(&http_status) {
+            // Success, with a head that makes no sense.
+            return self.not_s3(raw);
+        }
         let looks_like_s3 = request_id.is_some()
             || code.is_some()
             || raw.headers().get("server").is_some_and(|server| server.contains("S3"));

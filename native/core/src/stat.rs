@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_s3::primitives::DateTime;
 
 use crate::sdk_error::About;
-use crate::{Client, Error};
+use crate::{Client, Error, Status};
 
 /// One object, or one version of it.
 #[derive(Clone, Debug)]
@@ -59,8 +59,18 @@ pub async fn stat(client: &Client, object: &ObjectRef) -> Result<Stat, Error> {
         .send()
         .await
         .map_err(|error| about.error(error))?;
+    if head.e_tag.is_none() {
+        return Err(about.without_etag("no ETag"));
+    }
+    let size = head.content_length.and_then(|size| u64::try_from(size).ok()).ok_or_else(|| {
+        Error::new(
+            Status::NotS3,
+            format!("{} does not say how long the object is", connected.place),
+        )
+        .hint("check that endpoint is the address of an S3 server")
+    })?;
     Ok(Stat {
-        size: head.content_length.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
+        size,
         last_modified: milliseconds(head.last_modified.as_ref()),
         storage_class: head.storage_class().map(|class| class.as_str().to_owned()),
         etag: head.e_tag,

@@ -1,0 +1,64 @@
+// The options of single calls, checked before anything is read or sent.
+
+import { invalidInput } from "../ffi/errors.ts";
+
+type Kind = "text" | "signal" | "function" | "texts";
+
+/** What an option must be. Names not listed here are checked where they are used. */
+const KINDS: Readonly<Record<string, Kind>> = {
+  signal: "signal",
+  onProgress: "function",
+  ifMatch: "text",
+  ifNoneMatch: "text",
+  versionId: "text",
+  contentType: "text",
+  contentEncoding: "text",
+  cacheControl: "text",
+  metadata: "texts",
+  delimiter: "text",
+  startAfter: "text",
+};
+
+const WANTED: Readonly<Record<Kind, string>> = {
+  text: "a string without lone surrogates or control characters",
+  signal: "an AbortSignal",
+  function: "a function",
+  texts: "an object whose values are strings",
+};
+
+/**
+ * Checks a call's options. `null` counts as unset, as for `fetch()`.
+ *
+ * @throws {InvalidInputError} Naming the option that cannot be meant.
+ */
+export function checkedCall<T extends object>(options: T, operation: string, uri?: string): T {
+  if (typeof options !== "object" || options === null) {
+    throw invalidInput(operation, "the options are no object", "pass { signal, … }", uri);
+  }
+  const checked: Record<string, unknown> = { ...options as Record<string, unknown> };
+  for (const [name, value] of Object.entries(checked)) {
+    const kind = KINDS[name];
+    if (kind === undefined || value === undefined) continue;
+    if (value === null) delete checked[name];
+    else if (!fits(kind, name, value)) {
+      throw invalidInput(operation, `${name} is not ${WANTED[kind]}`, `mend ${name}`, uri);
+    }
+  }
+  return checked as T;
+}
+
+function fits(kind: Kind, name: string, value: unknown): boolean {
+  switch (kind) {
+    case "signal":
+      return value instanceof AbortSignal;
+    case "function":
+      return typeof value === "function";
+    case "texts":
+      return typeof value === "object" && !Array.isArray(value);
+    case "text":
+      if (typeof value !== "string" || !value.isWellFormed()) return false;
+      // A key may hold any character; the others become HTTP headers.
+      // deno-lint-ignore no-control-regex -- control characters are what is looked for
+      return ["delimiter", "startAfter"].includes(name) || !/[\x00-\x1f\x7f]/.test(value);
+  }
+}
