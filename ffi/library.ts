@@ -21,15 +21,9 @@ export interface NodeModule {
   hold(): number;
   /** Lets the program end. */
   release(): number;
-  /** Makes the collector look for dropped buffers; see {@linkcode HURRY}. */
-  nudge(bytes: number): number;
+  /** Tells the collector that memory is short, or with 0 that it is not; see {@linkcode collect}. */
+  nudge(hurry: number): number;
 }
-
-/**
- * How short of memory the collector is told that the program is, in bytes. At this size V8 collects
- * at once, in some 5 ms; told a buffer's own size it only begins to mark.
- */
-export const HURRY: number = 2 ** 36;
 
 /** The loaded library. */
 export interface Library {
@@ -164,6 +158,18 @@ function open(path: string): Library {
     throw new Error("this Deno offers no Node-API; version 2.9.6 or later does");
   }
   return { path, native, checked, node: { open, adopt, hold, release, nudge } };
+}
+
+/**
+ * Makes V8 look for dropped buffers now, in some milliseconds. It counts external memory but does
+ * not hurry by itself, and when it is told to, it looks at the next chance that JavaScript gives it:
+ * at the end of a loop's turn.
+ */
+export function collect(node: NodeModule): void {
+  node.nudge(1);
+  let turns = 0;
+  for (let turn = 0; turn < 1000; turn++) turns += turn;
+  node.nudge(turns === 0 ? 1 : 0);
 }
 
 /** The details of the error behind a negative answer. */

@@ -5,7 +5,7 @@
 // alive; an idle queue lets it end.
 
 import { type DipperError, errorOf, InternalError, invalidInput } from "./errors.ts";
-import { HURRY, type Library, library } from "./library.ts";
+import { collect, type Library, library } from "./library.ts";
 import { isGranted, request } from "./permissions.ts";
 import {
   type AskHandle,
@@ -225,7 +225,7 @@ class Queue {
   #answer(ask: AskHandle, question: Question): void {
     const { native, node } = this.#library;
     if (question.kind === "collect") {
-      node.nudge(HURRY);
+      collect(node);
       // Finalizers run when the event loop turns.
       setTimeout(() => native.answer(ask, 1), 0);
       return;

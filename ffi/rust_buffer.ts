@@ -11,7 +11,7 @@ import {
   InvalidInputError,
   UnsupportedError,
 } from "./errors.ts";
-import { HURRY, library, libraryNeeds } from "./library.ts";
+import { collect, library, libraryNeeds } from "./library.ts";
 import { mapBuffer } from "./memory.ts";
 import { ensure, isGranted, permissionError } from "./permissions.ts";
 import { queueHandle } from "./queue.ts";
@@ -303,7 +303,7 @@ function reserve(byteLength: number): BufferHandle {
     return native.bufferNew(queueHandle(), byteLength);
   } catch (error) {
     if (!(error instanceof BudgetExceededError)) throw error;
-    node.nudge(HURRY);
+    collect(node);
     return native.bufferNew(queueHandle(), byteLength);
   }
 }

@@ -14,6 +14,7 @@
 
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -31,6 +32,8 @@ use crate::{asks, handles, operations};
 struct Isolate {
     queue: Arc<Queue>,
     wake: napi::napi_threadsafe_function,
+    /// The engine was told to hurry, and not yet that it need not.
+    hurried: Cell<bool>,
 }
 
 /// Wakes an isolate from any thread.
@@ -131,8 +134,11 @@ unsafe extern "C" fn open(env: napi::napi_env, info: napi::napi_callback_info) -
                 &raw mut function,
             )
         })?;
-        let isolate =
-            Box::into_raw(Box::new(Isolate { queue: Arc::clone(&queue), wake: function }));
+        let isolate = Box::into_raw(Box::new(Isolate {
+            queue: Arc::clone(&queue),
+            wake: function,
+            hurried: Cell::new(false),
+        }));
         // SAFETY: the box is freed by `ended`, which the environment runs once, after the
         // last call of any function here. The program does not wait for an idle queue.
         unsafe {
@@ -262,28 +268,32 @@ unsafe extern "C" fn release(
     number(env, answer)
 }
 
-/// More than any machine has: enough to make the engine hurry.
-const MOST_NUDGED: i64 = 1 << 40;
-
-/// `nudge(bytes: number): number` tells the engine that external memory is short, so that
-/// it looks for dropped buffers. By itself V8 counts external memory but does not hurry.
+/// `nudge(hurry: number): number` tells the engine that external memory is short while
+/// `hurry` is not zero, so that it looks for dropped buffers. By itself V8 counts external
+/// memory but does not hurry. It looks when JavaScript next runs, so the caller ends the
+/// hurry with a second call, after some.
 unsafe extern "C" fn nudge(
     env: napi::napi_env,
     info: napi::napi_callback_info,
 ) -> napi::napi_value {
     let answer = guarded("nudge", || {
-        let [bytes] = arguments::<1>(env, info)?;
-        // Clamped: V8 ends the process when its sum overflows. A cast of NaN gives zero.
-        let bytes = (double(env, bytes)? as i64).clamp(0, MOST_NUDGED);
-        let mut total = 0;
-        // SAFETY: env is live; the total is written by both calls. The sum stays as it was.
-        unsafe {
-            check(napi::napi_adjust_external_memory(env, bytes, &raw mut total))?;
-            check(napi::napi_adjust_external_memory(env, -bytes, &raw mut total))
+        let [hurry] = arguments::<1>(env, info)?;
+        let wanted = double(env, hurry)? != 0.0;
+        let isolate = isolate(env)?;
+        if isolate.hurried.replace(wanted) == wanted {
+            return Ok(());
         }
+        let bytes = if wanted { HURRY } else { -HURRY };
+        let mut total = 0;
+        // SAFETY: env is live; the total is written by the call. What was added is taken away
+        // again, once, so the engine's sum stays right and never overflows.
+        check(unsafe { napi::napi_adjust_external_memory(env, bytes, &raw mut total) })
     });
     number(env, answer)
 }
+
+/// How short of memory the engine is told to be, in bytes: so much that it collects at once.
+const HURRY: i64 = 1 << 36;
 
 fn check(status: napi::napi_status) -> Result<(), Error> {
     if status == napi::Status::napi_ok {

@@ -241,6 +241,14 @@ impl Client {
     }
 }
 
+/// The error for an endpoint that the chain found. It is not shown: it may hold a password.
+pub(crate) fn bad_endpoint() -> Error {
+    Error::invalid(
+        "the endpoint_url of the profile or the environment is no plain http or https address",
+    )
+    .hint("write it as http://127.0.0.1:9000, without user, password, query or fragment")
+}
+
 /// Checks what the chain found, as the options are checked before they come here. What is
 /// refused is not shown: it may hold a password.
 fn check_found(endpoint: Option<&str>, region: &str) -> Result<(), Error> {
@@ -254,10 +262,7 @@ fn check_found(endpoint: Option<&str>, region: &str) -> Result<(), Error> {
         })
     };
     if endpoint.is_some_and(|endpoint| !sound(endpoint)) {
-        return Err(Error::invalid(
-            "the endpoint_url of the profile or the environment is no plain http or https address",
-        )
-        .hint("write it as http://127.0.0.1:9000, without user, password, query or fragment"));
+        return Err(bad_endpoint());
     }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if region.is_empty() || region.len() > 63 || !region.bytes().all(plain) {

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aws_sdk_s3::operation::RequestId;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use dipper_wire::ContentRange;
@@ -247,8 +248,9 @@ async fn open(
         .send()
         .await
         .map_err(|error| about.error(error))?;
-    if answer.e_tag.is_none() {
-        return Err(about.without_etag("no ETag"));
+    // Every S3 server tells at least one of these; a web server that is none often does not.
+    if answer.e_tag.is_none() && answer.last_modified.is_none() && answer.request_id().is_none() {
+        return Err(about.without_etag("neither ETag nor date"));
     }
     Ok(answer)
 }

@@ -102,6 +102,9 @@ impl About<'_> {
         }
         let cause = deepest(error);
         let text = whole(error);
+        if text.contains("was not a valid URI") {
+            return crate::client::bad_endpoint();
+        }
         if text.contains("failed to lookup address") || text.contains("dns error") {
             return Error::new(
                 Status::UnknownHost,

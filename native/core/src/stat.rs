@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_s3::operation::RequestId;
 use aws_sdk_s3::primitives::DateTime;
 
 use crate::sdk_error::About;
@@ -59,8 +60,9 @@ pub async fn stat(client: &Client, object: &ObjectRef) -> Result<Stat, Error> {
         .send()
         .await
         .map_err(|error| about.error(error))?;
-    if head.e_tag.is_none() {
-        return Err(about.without_etag("no ETag"));
+    // Every S3 server tells at least one of these; a web server that is none often does not.
+    if head.e_tag.is_none() && head.last_modified.is_none() && head.request_id().is_none() {
+        return Err(about.without_etag("neither ETag nor date"));
     }
     let size = head.content_length.and_then(|size| u64::try_from(size).ok()).ok_or_else(|| {
         Error::new(
