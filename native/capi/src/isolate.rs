@@ -34,6 +34,8 @@ struct Isolate {
     wake: napi::napi_threadsafe_function,
     /// The engine was told to hurry, and not yet that it need not.
     hurried: Cell<bool>,
+    /// How often the engine was told to hurry.
+    hurries: Cell<i64>,
 }
 
 /// Wakes an isolate from any thread.
@@ -138,6 +140,7 @@ unsafe extern "C" fn open(env: napi::napi_env, info: napi::napi_callback_info) -
             queue: Arc::clone(&queue),
             wake: function,
             hurried: Cell::new(false),
+            hurries: Cell::new(0),
         }));
         // SAFETY: the box is freed by `ended`, which the environment runs once, after the
         // last call of any function here. The program does not wait for an idle queue.
@@ -283,7 +286,11 @@ unsafe extern "C" fn nudge(
         if isolate.hurried.replace(wanted) == wanted {
             return Ok(());
         }
-        let bytes = if wanted { HURRY } else { -HURRY };
+        if wanted {
+            isolate.hurries.set(isolate.hurries.get() % MOST_HURRIES + 1);
+        }
+        let shortage = HURRY * isolate.hurries.get();
+        let bytes = if wanted { shortage } else { -shortage };
         let mut total = 0;
         // SAFETY: env is live; the total is written by the call. What was added is taken away
         // again, once, so the engine's sum stays right and never overflows.
@@ -293,7 +300,11 @@ unsafe extern "C" fn nudge(
 }
 
 /// How short of memory the engine is told to be, in bytes: so much that it collects at once.
+/// It remembers the sum at which it last did and waits for a larger one, so each time asks
+/// for more than the time before.
 const HURRY: i64 = 1 << 36;
+/// The engine's sum has 63 bits; after so many times the shortage starts anew.
+const MOST_HURRIES: i64 = 1 << 24;
 
 fn check(status: napi::napi_status) -> Result<(), Error> {
     if status == napi::Status::napi_ok {
