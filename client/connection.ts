@@ -49,7 +49,11 @@ export class Connection {
     const client = this.#client(subject);
     return await submit(
       { granted: host === undefined ? [] : [host], request: request(client) },
-      { ...options, onCancelled: () => this.#goneError(subject) },
+      {
+        ...options,
+        operation: subject.operation,
+        onCancelled: () => this.#goneError(subject),
+      },
     );
   }
 

@@ -36,6 +36,8 @@ export interface SubmitOptions {
   onProgress?: ((progress: Progress) => void) | undefined;
   /** Private memory that the operation fills. Nobody else may reach it until the end. */
   target?: Uint8Array<ArrayBuffer> | undefined;
+  /** What the user called, for errors. */
+  operation?: string | undefined;
   /** The rejection for an operation that ends because its client was disposed. */
   onCancelled?: (() => unknown) | undefined;
 }
@@ -208,7 +210,7 @@ class Queue {
   }
 
   #failure(kind: number, pending: Pending, payload: unknown): unknown {
-    if (kind === KIND.Failed) return errorOf(payload as ErrorDetails);
+    if (kind === KIND.Failed) return errorOf(payload as ErrorDetails, pending.options.operation);
     return pending.options.onCancelled?.() ?? cancelledError(pending.operation);
   }
 
