@@ -12,7 +12,7 @@ import {
   UnsupportedError,
 } from "./errors.ts";
 import { collect, library, libraryNeeds } from "./library.ts";
-import { mapBuffer } from "./memory.ts";
+import { mapBuffer, memory } from "./memory.ts";
 import { ensure, isGranted, permissionError } from "./permissions.ts";
 import { queueHandle } from "./queue.ts";
 import type { BufferHandle } from "./symbols.ts";
@@ -296,16 +296,26 @@ export class RustBuffer implements Disposable {
   }
 }
 
-/** Reserves a buffer. When the budget is full of garbage, the collector is asked to look once. */
+/** How long to wait for V8 to free what it collected, in milliseconds, try by try. */
+const PATIENCE = [0, 1, 2, 4, 8, 16, 32];
+
+/**
+ * Reserves a buffer. When the budget is full, it may be full of garbage: the collector is asked to
+ * look. V8 frees what it finds on another thread, so this waits a moment for it.
+ */
 function reserve(byteLength: number): BufferHandle {
   const { native, node } = library();
-  try {
-    return native.bufferNew(queueHandle(), byteLength);
-  } catch (error) {
-    if (!(error instanceof BudgetExceededError)) throw error;
-    collect(node);
-    return native.bufferNew(queueHandle(), byteLength);
+  for (const patience of PATIENCE) {
+    try {
+      return native.bufferNew(queueHandle(), byteLength);
+    } catch (error) {
+      const couldFit = byteLength <= memory().budget;
+      if (!(error instanceof BudgetExceededError) || !couldFit) throw error;
+      collect(node);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, patience);
+    }
   }
+  return native.bufferNew(queueHandle(), byteLength);
 }
 
 const FILLED = Symbol("filled");
