@@ -69,12 +69,10 @@ export function memory(): MemoryReport {
  * holder is gone, in whatever isolate. A buffer is mapped once.
  */
 export function mapBuffer(buffer: BufferHandle): ArrayBuffer {
-  const { node, checked, native } = library();
+  const { node, checked } = library();
   const mapped = node.adopt(buffer);
-  if (typeof mapped === "number") {
-    checked(mapped);
-    native.bufferRelease(buffer);
-  }
+  // A number is an error, and the native side has let the buffer go: this throws.
+  if (typeof mapped === "number") checked(mapped);
   return mapped as ArrayBuffer;
 }
 

@@ -160,7 +160,7 @@ pub fn release_of(queue: Handle) {
     let Ok(runtime) = runtime::handle() else { return };
     let _inside = runtime.enter();
     drop(clients);
-    // Dropping a server removes its temporary directory: done before the process may exit.
+    // Stops them in the background, where their temporary directories are removed too.
     drop(servers);
 }
 
