@@ -4,11 +4,13 @@
 //! dependencies on purpose: sanitizers and fuzzers build it in seconds.
 
 mod allocation;
+mod checksum;
 mod content_range;
 mod shared;
 mod slots;
 
 pub use allocation::{Allocation, OutOfMemory};
+pub use checksum::{Algorithm, Expected, InOrder, Piece, Piecewise};
 pub use content_range::ContentRange;
 pub use shared::SharedAllocation;
 pub use slots::{Handle, SlotTable, StaleHandle};
