@@ -3,11 +3,16 @@
 //! Large ones are anonymous maps: the kernel gives zeroed pages on first touch, so
 //! reserving eight gigabytes costs microseconds. Small ones come from the heap. Both
 //! start at a 64-byte boundary. Both are reserved fallibly: running out of memory is an
-//! error, never an abort. There is no `unsafe` here.
+//! error, never an abort. Who overwrites every byte anyway takes recycled memory. There
+//! is no `unsafe` here.
 
 use std::fmt;
+use std::fs::File;
+use std::io;
 
 use memmap2::MmapMut;
+
+use crate::pool::{Slab, zeroed_map};
 
 /// Below this many bytes the heap is cheaper than a map of its own.
 const MAP_FROM: usize = 128 * 1024;
@@ -21,10 +26,12 @@ enum Memory {
     Empty,
     Heap(Vec<Line>),
     Map(MmapMut),
+    /// May be longer than the allocation.
+    Slab(Slab),
     Vector(Vec<u8>),
 }
 
-/// Zeroed memory of a fixed length with one owner.
+/// Memory of a fixed length with one owner.
 pub struct Allocation {
     memory: Memory,
     length: usize,
@@ -67,7 +74,48 @@ impl Allocation {
             heap.resize(lines, Line([0; Self::ALIGNMENT]));
             Memory::Heap(heap)
         } else {
-            Memory::Map(MmapMut::map_anon(length).map_err(|_| refused)?)
+            Memory::Map(zeroed_map(length).map_err(|_| refused)?)
+        };
+        Ok(Self { memory, length })
+    }
+
+    /// Reserves `length` bytes of UNSPECIFIED CONTENT, maybe of an earlier result: only for
+    /// who overwrites every byte before anybody else sees one. Large ones come from the
+    /// [pool](crate::pool) and go back to it when they are dropped.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] when the system refuses.
+    pub fn recycled(length: usize) -> Result<Self, OutOfMemory> {
+        if length < MAP_FROM || length > isize::MAX as usize {
+            return Self::zeroed(length);
+        }
+        let slab = Slab::take(length).map_err(|_| OutOfMemory { wanted: length })?;
+        Ok(Self { memory: Memory::Slab(slab), length })
+    }
+
+    /// Maps `length` bytes of a file from `offset`, without reading them. Pages that are
+    /// written are copied first; the file stays as it is. It starts at a 64-byte boundary
+    /// if `offset` is one.
+    ///
+    /// What others write to the file afterwards may show, and the process dies by SIGBUS
+    /// when it touches a page that somebody cut off. Whoever calls this has decided that
+    /// nobody does.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` when the file ends before the range does; what the system says
+    /// otherwise, for instance of something that cannot be mapped.
+    pub fn from_file(file: &File, offset: u64, length: usize) -> io::Result<Self> {
+        let end = offset.checked_add(length as u64);
+        if end.is_none_or(|end| end > i64::MAX as u64) {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput));
+        }
+        if end > Some(file.metadata()?.len()) {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        }
+        let memory = if length == 0 {
+            Memory::Empty
+        } else {
+            Memory::Map(crate::shared::map_file_privately(file, offset, length)?)
         };
         Ok(Self { memory, length })
     }
@@ -99,6 +147,7 @@ impl Allocation {
             Memory::Empty => &[],
             Memory::Heap(lines) => crate::shared::lines_as_bytes(lines, self.length),
             Memory::Map(map) => map,
+            Memory::Slab(slab) => slab.as_slice().get(..self.length).unwrap_or_default(),
             Memory::Vector(vector) => vector,
         }
     }
@@ -109,6 +158,7 @@ impl Allocation {
             Memory::Empty => &mut [],
             Memory::Heap(lines) => crate::shared::lines_as_bytes_mut(lines, self.length),
             Memory::Map(map) => map,
+            Memory::Slab(slab) => slab.as_mut_slice().get_mut(..self.length).unwrap_or_default(),
             Memory::Vector(vector) => vector,
         }
     }
@@ -123,6 +173,7 @@ impl fmt::Debug for Allocation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::pool;
 
     #[test]
     fn every_size_is_zeroed_aligned_and_exact() {
@@ -164,6 +215,63 @@ mod tests {
     fn an_impossible_size_is_an_error() {
         for wanted in [usize::MAX, isize::MAX as usize, 1 << 60] {
             assert_eq!(Allocation::zeroed(wanted).unwrap_err(), OutOfMemory { wanted });
+            assert_eq!(Allocation::recycled(wanted).unwrap_err(), OutOfMemory { wanted });
         }
+    }
+
+    // One test, because the pool belongs to the process.
+    #[test]
+    fn recycled_memory_is_exact_and_never_passes_for_zeroed() {
+        pool().set_limit(64 << 20);
+        assert!(Allocation::recycled(0).unwrap().is_empty());
+        for length in [1, MAP_FROM - 1, MAP_FROM, (1 << 20) + 1, (3 << 20) - 5] {
+            let mut first = Allocation::recycled(length).unwrap();
+            assert_eq!((first.len(), first.as_slice().len()), (length, length));
+            assert_eq!(first.as_slice().as_ptr() as usize % Allocation::ALIGNMENT, 0);
+            first.as_mut_slice().fill(0xEE);
+            let address = first.as_slice().as_ptr();
+            let kept = pool().bytes();
+            drop(first);
+            assert_eq!(pool().bytes() > kept, length >= MAP_FROM);
+            let zeroed = Allocation::zeroed(length).unwrap();
+            assert!(zeroed.as_slice().iter().all(|byte| *byte == 0));
+            if length >= MAP_FROM {
+                let less = (length - length / 8).max(MAP_FROM);
+                let shorter = Allocation::recycled(less).unwrap();
+                assert_eq!(shorter.as_slice().as_ptr(), address);
+                assert_eq!(shorter.as_slice().len(), less);
+            }
+            let kept = pool().bytes();
+            drop(zeroed);
+            assert_eq!(pool().bytes(), kept, "zeroed memory may never have been touched");
+        }
+        pool().set_limit(0);
+    }
+
+    #[test]
+    fn a_file_is_mapped_from_any_offset_and_not_written() {
+        let path = std::env::temp_dir().join(format!("dipper-wire-map-{}", std::process::id()));
+        let content: Vec<u8> = (0..20_000_u32).map(|at| at as u8).collect();
+        std::fs::write(&path, &content).unwrap();
+        let file = File::open(&path).unwrap();
+        for (offset, length) in [(0, 20_000), (4096, 64), (5001, 9000), (19_999, 1)] {
+            let mut mapped = Allocation::from_file(&file, offset, length).unwrap();
+            let start = offset as usize;
+            assert_eq!(mapped.as_slice(), &content[start..start + length]);
+            mapped.as_mut_slice().fill(1);
+        }
+        assert!(Allocation::from_file(&file, 20_000, 0).unwrap().is_empty());
+        for (offset, length) in [(20_001, 0), (0, 20_001), (19_999, 2)] {
+            let error = Allocation::from_file(&file, offset, length).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        }
+        for (offset, length) in [(u64::MAX, 1), (1, usize::MAX), (i64::MAX as u64, 1)] {
+            let error = Allocation::from_file(&file, offset, length).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), content);
+        std::fs::remove_file(&path).unwrap();
+        let folder = File::open(std::env::temp_dir()).unwrap();
+        assert!(Allocation::from_file(&folder, 0, 1).is_err());
     }
 }

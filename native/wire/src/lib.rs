@@ -6,11 +6,19 @@
 mod allocation;
 mod checksum;
 mod content_range;
+mod head;
+mod landing;
+mod pool;
 mod shared;
 mod slots;
+mod url;
 
 pub use allocation::{Allocation, OutOfMemory};
 pub use checksum::{Algorithm, Expected, InOrder, Piece, Piecewise};
 pub use content_range::ContentRange;
+pub use head::{Framing, Head, Parsed, parse};
+pub use landing::{FillError, Landing, Private, Revoked, Slot};
+pub use pool::{Pool, pool};
 pub use shared::SharedAllocation;
 pub use slots::{Handle, SlotTable, StaleHandle};
+pub use url::Url;

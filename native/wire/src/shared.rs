@@ -1,10 +1,14 @@
-//! The raw views of allocations: as bytes, and as memory that JavaScript maps.
+//! The raw views of allocations: as bytes, as memory that JavaScript maps, and of files.
 //!
 //! This is the only module of the crate with `unsafe`.
 
 #![allow(unsafe_code)]
 
+use std::fs::File;
+use std::io;
 use std::sync::Arc;
+
+use memmap2::{MmapMut, MmapOptions};
 
 use crate::allocation::{Allocation, Line};
 
@@ -22,6 +26,15 @@ pub(crate) fn lines_as_bytes_mut(lines: &mut [Line], length: usize) -> &mut [u8]
     // SAFETY: as above; the exclusive borrow of the slice makes this view exclusive too,
     // and every byte pattern is a valid `Line`.
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), length) }
+}
+
+/// A private map of a range of a file that exists. What is written stays in the map.
+pub(crate) fn map_file_privately(file: &File, offset: u64, length: usize) -> io::Result<MmapMut> {
+    // SAFETY: the map is private, so nothing that is written to it reaches another
+    // process. Somebody else may change the file: then a reader sees some mixture of old
+    // and new bytes, as with memory that JavaScript writes to, or the process dies by a
+    // signal. `Allocation::from_file` tells its callers so.
+    unsafe { MmapOptions::new().offset(offset).len(length).map_copy(file) }
 }
 
 /// A filled allocation that several holders keep alive: the engine's backing store for
