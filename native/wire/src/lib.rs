@@ -17,7 +17,7 @@ pub use allocation::{Allocation, OutOfMemory};
 pub use checksum::{Algorithm, Expected, InOrder, Piece, Piecewise};
 pub use content_range::ContentRange;
 pub use head::{Framing, Head, Parsed, parse};
-pub use landing::{FillError, Landing, Private, Revoked, Slot};
+pub use landing::{FillError, Landing, Private, Revoked, Revoker, Slot};
 pub use pool::{Pool, pool};
 pub use shared::SharedAllocation;
 pub use slots::{Handle, SlotTable, StaleHandle};
