@@ -6,11 +6,12 @@ export type QueueHandle = number & { readonly __handle: "QueueHandle" };
 export type BufferHandle = number & { readonly __handle: "BufferHandle" };
 export type ClientHandle = number & { readonly __handle: "ClientHandle" };
 export type ServerHandle = number & { readonly __handle: "ServerHandle" };
+export type StreamHandle = number & { readonly __handle: "StreamHandle" };
 export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 137956400458515;
+export const ABI_HASH = 1389187861155989;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -26,6 +27,7 @@ export const symbols = {
   dipper_client_release: { parameters: ["f64"], result: "f64" },
   dipper_submit: { parameters: ["f64", "buffer", "f64", "buffer", "f64"], result: "f64" },
   dipper_submit_into: { parameters: ["f64", "buffer", "f64", "buffer", "f64"], result: "f64" },
+  dipper_stream_release: { parameters: ["f64"], result: "f64" },
   dipper_cancel: { parameters: ["f64"], result: "f64" },
   dipper_drain: { parameters: ["f64", "buffer", "f64"], result: "f64" },
   dipper_next_record: { parameters: ["f64"], result: "f64" },
@@ -59,6 +61,8 @@ export interface Native {
   submit(queue: QueueHandle, requests: Uint8Array<ArrayBuffer>, handles: Uint8Array<ArrayBuffer>): number;
   /** Starts a read into memory that stays valid and untouched until the completion. */
   submitInto(queue: QueueHandle, request: Uint8Array<ArrayBuffer>, target: Uint8Array<ArrayBuffer>): OperationHandle;
+  /** Forgets a stream; what it reads ahead ends. */
+  streamRelease(stream: StreamHandle): number;
   /** Ends an operation early. Unknown operations have ended already: no error. */
   cancel(operation: OperationHandle): number;
   /** Writes completion records that are ready; returns the bytes written. */
@@ -89,6 +93,7 @@ export function bind(
     clientRelease: (client) => checked(symbols.dipper_client_release(client)),
     submit: (queue, requests, handles) => checked(symbols.dipper_submit(queue, requests, requests.byteLength, handles, handles.byteLength)),
     submitInto: (queue, request, target) => checked(symbols.dipper_submit_into(queue, request, request.byteLength, target, target.byteLength)) as OperationHandle,
+    streamRelease: (stream) => checked(symbols.dipper_stream_release(stream)),
     cancel: (operation) => checked(symbols.dipper_cancel(operation)),
     drain: (queue, room) => checked(symbols.dipper_drain(queue, room, room.byteLength)),
     nextRecord: (queue) => checked(symbols.dipper_next_record(queue)),
@@ -98,10 +103,10 @@ export function bind(
 }
 
 /** The fixed part of a completion record: its size and offsets in bytes. */
-export const RECORD = { size: 40, operation: 0, value: 8, extent: 16, kind: 24, status: 28, payload: 32 } as const;
+export const RECORD = { size: 40, operation: 0, value: 8, extent: 16, kind: 24, status: 28, payload: 32, index: 36 } as const;
 
 /** What a record tells. */
-export const KIND = { Done: 1, Failed: 2, Cancelled: 3, Progress: 4, Ask: 5 } as const;
+export const KIND = { Done: 1, Failed: 2, Cancelled: 3, Progress: 4, Ask: 5, Item: 6 } as const;
 
 /** Every status: its code, its class and whether trying again may help. */
 export const STATUS = {
@@ -226,6 +231,10 @@ export type ErrorCode =
 
 export type CredentialsMessage = { "kind": "chain" } | { "kind": "anonymous" } | { "kind": "explicit", accessKeyId: string, secretAccessKey: string, sessionToken?: string, };
 
+export type TransportMessage = "direct" | "sdk" | "http" | "file";
+
+export type ChecksumsMessage = "auto" | "full" | "off";
+
 export type ClientRequest = { region?: string, endpoint?: string, pathStyle?: boolean, profile?: string, credentials: CredentialsMessage, caCertificates?: string, 
 /**
  * Milliseconds.
@@ -239,6 +248,14 @@ stallTimeout?: number, retries?: number,
  * Bytes.
  */
 memoryBudget?: number, 
+/**
+ * How many connections one client keeps to a host.
+ */
+connections?: number, 
+/**
+ * Bytes.
+ */
+partSize?: number, transport?: TransportMessage, checksums?: ChecksumsMessage, 
 /**
  * Environment variables that may be read, by name.
  */
@@ -254,11 +271,29 @@ skipped: Array<string>, };
 
 export type ObjectMessage = { client: number, bucket: string, key: string, versionId?: string, };
 
+export type SourceMessage = { "scheme": "s3", bucket: string, key: string, versionId?: string, 
+/**
+ * The size, where a listing told it.
+ */
+size?: number, } | { "scheme": "http", url: string, } | { "scheme": "file", path: string, };
+
 export type SpanMessage = { "kind": "whole" } | { "kind": "range", start: number, end?: number, } | { "kind": "last", count: number, };
 
 export type LimitMessage = { bytes: number, hint: string, };
 
-export type Request = { "operation": "nothing" } | { "operation": "panic" } | { "operation": "get", object: ObjectMessage, span: SpanMessage, ifMatch?: string, limit?: LimitMessage, progress: boolean, } | { "operation": "stat", object: ObjectMessage, } | { "operation": "put", object: ObjectMessage, 
+export type Request = { "operation": "nothing" } | { "operation": "panic" } | { "operation": "get", client?: number, source: SourceMessage, span: SpanMessage, ifMatch?: string, limit?: LimitMessage, 
+/**
+ * Maps a file instead of reading it.
+ */
+map?: boolean, progress: boolean, } | { "operation": "ranges", client?: number, source: SourceMessage, 
+/**
+ * From a byte to before another.
+ */
+ranges: Array<[number, number]>, 
+/**
+ * Neighbours that are no further apart share a request.
+ */
+gap: number, ifMatch?: string, progress: boolean, } | { "operation": "getMany", client?: number, sources: Array<SourceMessage>, ordered: boolean, progress: boolean, } | { "operation": "openStream", client?: number, source: SourceMessage, span: SpanMessage, ifMatch?: string, progress: boolean, } | { "operation": "readStream", stream: number, } | { "operation": "stat", client?: number, source: SourceMessage, } | { "operation": "put", object: ObjectMessage, 
 /**
  * A buffer; an empty object when unset.
  */
@@ -275,6 +310,26 @@ export type StatMessage = { size: number,
  * Milliseconds since 1970.
  */
 lastModified?: number, etag?: string, contentType?: string, contentEncoding?: string, versionId?: string, storageClass?: string, metadata: { [key in string]: string }, };
+
+export type MetricsMessage = { bytes: number, parts: number, retries: number, 
+/**
+ * Milliseconds from the start to the first byte of a body.
+ */
+timeToFirstByte: number, connectionsOpened: number, requests: number, 
+/**
+ * US dollars, at the list price of S3 Standard.
+ */
+estimatedCost: number, 
+/**
+ * Bytes that were copied in user space on their way.
+ */
+copies: number, transport: TransportMessage, 
+/**
+ * The algorithm that the bytes were verified with, or `none`.
+ */
+verified: string, };
+
+export type ReadMessage = { stat: StatMessage, metrics: MetricsMessage, };
 
 export type EntryMessage = { key: string, size: number, 
 /**

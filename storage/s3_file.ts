@@ -10,6 +10,7 @@ import { type RustBuffer, wrapBuffer } from "../ffi/rust_buffer.ts";
 import type {
   BufferHandle,
   ObjectMessage,
+  ReadMessage,
   Request,
   SpanMessage,
   StatMessage,
@@ -246,9 +247,10 @@ export class S3File implements ObjectFile {
    */
   async stat(options: CallOptions = {}): Promise<Stat> {
     options = checkedCall(options, "stat", this.uri);
-    const { payload } = await this.#run("stat", options, (object) => ({
+    const { payload } = await this.#run("stat", options, ({ client, ...object }) => ({
       operation: "stat",
-      object,
+      client,
+      source: { scheme: "s3", ...object },
     }));
     return statOf(this.uri, payload as StatMessage);
   }
@@ -383,7 +385,8 @@ export class S3File implements ObjectFile {
     limit?: Limit,
   ): Promise<{ memory: ArrayBuffer; stat: StatMessage }> {
     const { value, payload } = await this.#read(operation, options, limit);
-    return { memory: mapAdopted(value as BufferHandle), stat: payload as StatMessage };
+    const { stat } = payload as ReadMessage;
+    return { memory: mapAdopted(value as BufferHandle), stat };
   }
 
   async #read(
@@ -394,9 +397,10 @@ export class S3File implements ObjectFile {
   ): Promise<Completed> {
     options = checkedCall(options, operation, this.uri);
     const { span, ifMatch } = await this.#span(options);
-    const request = (object: ObjectMessage): Request => ({
+    const request = ({ client, ...object }: ObjectMessage): Request => ({
       operation: "get",
-      object,
+      client,
+      source: { scheme: "s3", ...object },
       span,
       progress: options.onProgress !== undefined,
       ...defined({ ifMatch, limit }),

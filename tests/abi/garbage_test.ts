@@ -66,6 +66,7 @@ const WITH_HANDLE: Record<string, (handle: number) => number> = {
       json({ granted: [], request: { operation: "nothing" } }),
       (...b) => raw.dipper_submit_into(handle, ...b, new Uint8Array(8), 8),
     ),
+  dipper_stream_release: (handle) => raw.dipper_stream_release(handle),
   dipper_server_stop: (handle) => raw.dipper_server_stop(handle),
   dipper_cancel: (handle) => raw.dipper_cancel(handle),
   dipper_drain: (handle) => raw.dipper_drain(handle, new Uint8Array(64), 64),
@@ -173,8 +174,9 @@ memoryTest("a server is stopped once", async () => {
 memoryTest("a number names one thing: a handle of another kind is refused", async () => {
   const buffers = Array.from({ length: 30 }, () => buffer());
   const clients = Array.from({ length: 30 }, client);
-  const object = { client: clients[0], bucket: "bucket", key: "key" };
-  const operations = submit(Array.from({ length: 30 }, () => ({ operation: "stat", object })));
+  const source = { scheme: "s3", bucket: "bucket", key: "key" };
+  const stat = { operation: "stat", client: clients[0], source };
+  const operations = submit(Array.from({ length: 30 }, () => stat));
   try {
     const handles = [queue, ...buffers, ...clients, ...operations];
     assertEquals(
@@ -309,7 +311,8 @@ const REQUESTS: Record<string, Uint8Array<ArrayBuffer>> = {
     granted: [],
     request: {
       operation: "get",
-      object: { client: 0, bucket: "b", key: "k" },
+      client: 0,
+      source: { scheme: "s3", bucket: "b", key: "k" },
       span: { kind: "range", start: -1 },
       progress: false,
     },
@@ -358,10 +361,15 @@ memoryTest("no requests at all are fine", () => {
 memoryTest("requests that name garbage fail by their completions", async () => {
   const requests = Object.values(GARBAGE).filter(Number.isFinite).flatMap((garbage) => {
     const object = { client: garbage, bucket: "bucket", key: "key" };
+    const source = { scheme: "s3", bucket: "bucket", key: "key" };
+    const read = { client: garbage, source, span: { kind: "whole" }, progress: true };
     return [
-      { operation: "stat", object },
+      { operation: "stat", client: garbage, source },
       { operation: "delete", object },
-      { operation: "get", object, span: { kind: "whole" }, progress: true },
+      { operation: "get", ...read },
+      { operation: "openStream", ...read },
+      { operation: "ranges", client: garbage, source, ranges: [[0, 1]], gap: 0, progress: true },
+      { operation: "getMany", client: garbage, sources: [source], ordered: true, progress: true },
       { operation: "put", object, buffer: garbage, metadata: {} },
       { operation: "list", client: garbage, bucket: "bucket", prefix: "" },
       { operation: "buckets", client: garbage },

@@ -42,6 +42,8 @@ abi! {
     fn dipper_submit(queue: QueueHandle, requests: Bytes, handles: Room) -> Number = operations::submit;
     /// Starts a read into memory that stays valid and untouched until the completion.
     fn dipper_submit_into(queue: QueueHandle, request: Bytes, target: Room) -> OperationHandle = operations::submit_into;
+    /// Forgets a stream; what it reads ahead ends.
+    fn dipper_stream_release(stream: StreamHandle) -> Number = operations::stream_release;
     /// Ends an operation early. Unknown operations have ended already: no error.
     fn dipper_cancel(operation: OperationHandle) -> Number = operations::cancel;
     /// Writes completion records that are ready; returns the bytes written.

@@ -19,6 +19,8 @@ pub enum Role {
     ClientHandle,
     /// An embedded server.
     ServerHandle,
+    /// An object that is read in order.
+    StreamHandle,
     /// An operation under way.
     OperationHandle,
     /// A question that waits for its answer.
@@ -32,6 +34,7 @@ impl Role {
         Self::BufferHandle,
         Self::ClientHandle,
         Self::ServerHandle,
+        Self::StreamHandle,
         Self::OperationHandle,
         Self::AskHandle,
     ];
@@ -51,6 +54,8 @@ pub mod kind {
     pub const OPERATION: u8 = 5;
     /// Questions.
     pub const ASK: u8 = 6;
+    /// Streams.
+    pub const STREAM: u8 = 7;
 }
 
 /// One exported function.

@@ -28,6 +28,12 @@ pub struct ClientRequest {
     pub retries: Option<u32>,
     /// Bytes.
     pub memory_budget: Option<u64>,
+    /// How many connections one client keeps to a host.
+    pub connections: Option<u32>,
+    /// Bytes.
+    pub part_size: Option<u64>,
+    pub transport: Option<TransportMessage>,
+    pub checksums: Option<ChecksumsMessage>,
     /// Environment variables that may be read, by name.
     pub variables: HashMap<String, String>,
     /// Files that may be read, by path.
@@ -44,6 +50,49 @@ pub enum CredentialsMessage {
     Chain,
     Anonymous,
     Explicit { access_key_id: String, secret_access_key: String, session_token: Option<String> },
+}
+
+/// Which way bodies take.
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(rename_all = "camelCase")]
+pub enum TransportMessage {
+    Direct,
+    Sdk,
+    Http,
+    File,
+}
+
+/// How much is done to see that bytes arrive as they were stored.
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(rename_all = "camelCase")]
+pub enum ChecksumsMessage {
+    /// Sums that can be taken while parts arrive in any order.
+    Auto,
+    /// Also those that need the bytes in order.
+    Full,
+    Off,
+}
+
+/// What is read.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(tag = "scheme", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum SourceMessage {
+    S3 {
+        bucket: String,
+        key: String,
+        version_id: Option<String>,
+        /// The size, where a listing told it.
+        size: Option<u64>,
+    },
+    Http {
+        url: String,
+    },
+    File {
+        path: String,
+    },
 }
 
 /// A request and the hosts (`name:port`) that were granted for it beforehand.
@@ -94,16 +143,44 @@ pub enum Request {
     Nothing,
     /// Panics on purpose, so that a test can see what becomes of a panic.
     Panic,
-    /// Reads an object. The result's `value` is a buffer, its payload a `StatMessage`.
+    /// Reads an object. The result's `value` is a buffer, its payload a `ReadMessage`.
     Get {
-        object: ObjectMessage,
+        client: Option<f64>,
+        source: SourceMessage,
         span: SpanMessage,
         if_match: Option<String>,
         limit: Option<LimitMessage>,
+        /// Maps a file instead of reading it.
+        map: Option<bool>,
         progress: bool,
     },
+    /// Reads several ranges of an object: an item each, then a `ReadMessage`.
+    Ranges {
+        client: Option<f64>,
+        source: SourceMessage,
+        /// From a byte to before another.
+        ranges: Vec<(u64, u64)>,
+        /// Neighbours that are no further apart share a request.
+        gap: u64,
+        if_match: Option<String>,
+        progress: bool,
+    },
+    /// Reads many objects: an item each, failures among them, then a `MetricsMessage`.
+    GetMany { client: Option<f64>, sources: Vec<SourceMessage>, ordered: bool, progress: bool },
+    /// Starts to read in order, once the head is there: `value` is a stream, the payload a
+    /// `ReadMessage`, `extent` how many bytes will come.
+    OpenStream {
+        client: Option<f64>,
+        source: SourceMessage,
+        span: SpanMessage,
+        if_match: Option<String>,
+        progress: bool,
+    },
+    /// Fills a target with the next bytes of a stream; `extent` says how many, zero at the
+    /// end, where the payload is a `MetricsMessage`.
+    ReadStream { stream: f64 },
     /// Asks for an object's properties: a `StatMessage`.
-    Stat { object: ObjectMessage },
+    Stat { client: Option<f64>, source: SourceMessage },
     /// Writes an object in one request: a `StatMessage`.
     Put {
         object: ObjectMessage,
@@ -160,6 +237,35 @@ pub struct StatMessage {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,
     pub metadata: BTreeMap<String, String>,
+}
+
+/// What an operation did.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(rename_all = "camelCase")]
+pub struct MetricsMessage {
+    pub bytes: u64,
+    pub parts: u32,
+    pub retries: u32,
+    /// Milliseconds from the start to the first byte of a body.
+    pub time_to_first_byte: f64,
+    pub connections_opened: u32,
+    pub requests: u32,
+    /// US dollars, at the list price of S3 Standard.
+    pub estimated_cost: f64,
+    /// Bytes that were copied in user space on their way.
+    pub copies: u64,
+    pub transport: TransportMessage,
+    /// The algorithm that the bytes were verified with, or `none`.
+    pub verified: &'static str,
+}
+
+/// What was read, and how.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS))]
+pub struct ReadMessage {
+    pub stat: StatMessage,
+    pub metrics: MetricsMessage,
 }
 
 /// One line of a listing: an object, or the prefix of a group.
@@ -271,6 +377,9 @@ impl Request {
             Self::Nothing => "nothing",
             Self::Panic => "panic",
             Self::Get { .. } => "get",
+            Self::Ranges { .. } => "ranges",
+            Self::GetMany { .. } => "getMany",
+            Self::OpenStream { .. } | Self::ReadStream { .. } => "stream",
             Self::Stat { .. } => "stat",
             Self::Put { .. } => "write",
             Self::Delete { .. } => "delete",
@@ -287,17 +396,21 @@ impl Request {
     #[must_use]
     pub fn client(&self) -> Option<f64> {
         match self {
-            Self::Get { object, .. }
-            | Self::Stat { object }
-            | Self::Put { object, .. }
-            | Self::Delete { object } => Some(object.client),
+            Self::Put { object, .. } | Self::Delete { object } => Some(object.client),
+            Self::Get { client, .. }
+            | Self::Ranges { client, .. }
+            | Self::GetMany { client, .. }
+            | Self::OpenStream { client, .. }
+            | Self::Stat { client, .. } => *client,
             Self::List { client, .. }
             | Self::Buckets { client }
             | Self::CreateBucket { client, .. }
             | Self::DeleteBucket { client, .. } => Some(*client),
-            Self::Nothing | Self::Panic | Self::StartLocalS3 { .. } | Self::StopLocalS3 { .. } => {
-                None
-            }
+            Self::Nothing
+            | Self::Panic
+            | Self::ReadStream { .. }
+            | Self::StartLocalS3 { .. }
+            | Self::StopLocalS3 { .. } => None,
         }
     }
 }

@@ -332,9 +332,12 @@ async fn on_s3(
     progress_records: impl Fn() -> Arc<dyn Progress>,
 ) -> Result<Outcome, Error> {
     match *request {
-        Request::Get { object, span, if_match, limit, progress } => {
+        Request::Get { source, span, if_match, limit, progress, .. } => {
+            let crate::messages::SourceMessage::S3 { bucket, key, version_id, .. } = source else {
+                return Err(Error::internal("not there yet"));
+            };
             let request = GetRequest {
-                object: object.into(),
+                object: dipper_core::ObjectRef { bucket, key, version_id },
                 span: span.into(),
                 if_match,
                 limit: limit.map(|limit| (limit.bytes, limit.hint)),
@@ -348,11 +351,29 @@ async fn on_s3(
             Ok(Outcome {
                 value: got.buffer.map_or(Value::None, Value::Buffer),
                 extent: got.length,
-                payload: json(&StatMessage::from(got.stat))?,
+                payload: json(&crate::messages::ReadMessage {
+                    stat: StatMessage::from(got.stat),
+                    metrics: crate::messages::MetricsMessage {
+                        bytes: got.length,
+                        parts: 1,
+                        retries: 0,
+                        time_to_first_byte: 0.0,
+                        connections_opened: 0,
+                        requests: 1,
+                        estimated_cost: 0.0,
+                        copies: got.length,
+                        transport: crate::messages::TransportMessage::Sdk,
+                        verified: "none",
+                    },
+                })?,
             })
         }
-        Request::Stat { object } => {
-            let stat = dipper_core::stat(client, &object.into()).await?;
+        Request::Stat { source, .. } => {
+            let crate::messages::SourceMessage::S3 { bucket, key, version_id, .. } = source else {
+                return Err(Error::internal("not there yet"));
+            };
+            let object = dipper_core::ObjectRef { bucket, key, version_id };
+            let stat = dipper_core::stat(client, &object).await?;
             told(&StatMessage::from(stat))
         }
         Request::Put {
@@ -397,6 +418,10 @@ async fn on_s3(
             dipper_core::delete_bucket(client, &bucket).await?;
             Ok(Outcome::default())
         }
+        Request::Ranges { .. }
+        | Request::GetMany { .. }
+        | Request::OpenStream { .. }
+        | Request::ReadStream { .. } => Err(Error::internal("not there yet")),
         Request::Nothing
         | Request::Panic
         | Request::StartLocalS3 { .. }
@@ -410,6 +435,11 @@ fn told<T: Serialize>(message: &T) -> Result<Outcome, Error> {
 
 /// How long the end of a program waits for a server.
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
+
+pub fn stream_release(stream: Handle) -> Result<(), Error> {
+    let _ = stream;
+    Err(stale("stream"))
+}
 
 pub fn server_stop(server: Handle) -> Result<(), Error> {
     let owned = SERVERS.remove(server).map_err(|_| stale("server"))?;

@@ -42,6 +42,9 @@ pub enum Kind {
     Progress = 4,
     /// A question; `operation` names it, the payload is `Question`.
     Ask = 5,
+    /// One of several results: `index` says which, `value` is its buffer, `extent` its
+    /// length. With a status it failed, and the payload is `ErrorDetails`.
+    Item = 6,
 }
 
 /// The fixed part of a record. `ffi/symbols.ts` carries its offsets.
@@ -60,8 +63,8 @@ pub struct Record {
     pub status: u32,
     /// How many bytes of payload follow, before padding to a multiple of eight.
     pub payload: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// Which of several results it is.
+    pub index: u32,
 }
 
 impl Record {
@@ -81,6 +84,7 @@ impl Record {
         put(std::mem::offset_of!(Self, kind), &self.kind.to_ne_bytes());
         put(std::mem::offset_of!(Self, status), &self.status.to_ne_bytes());
         put(std::mem::offset_of!(Self, payload), &self.payload.to_ne_bytes());
+        put(std::mem::offset_of!(Self, index), &self.index.to_ne_bytes());
         bytes
     }
 }
@@ -101,7 +105,7 @@ impl Completion {
             kind: kind as u32,
             status: 0,
             payload: 0,
-            reserved: 0,
+            index: 0,
         };
         Self { record, payload: Vec::new() }
     }

@@ -82,13 +82,18 @@ fn binding(function: &Function) -> String {
 fn messages_of(config: &Config) -> String {
     let declarations = [
         messages::CredentialsMessage::decl(config),
+        messages::TransportMessage::decl(config),
+        messages::ChecksumsMessage::decl(config),
         messages::ClientRequest::decl(config),
         messages::ObjectMessage::decl(config),
+        messages::SourceMessage::decl(config),
         messages::SpanMessage::decl(config),
         messages::LimitMessage::decl(config),
         messages::Request::decl(config),
         messages::Submission::decl(config),
         messages::StatMessage::decl(config),
+        messages::MetricsMessage::decl(config),
+        messages::ReadMessage::decl(config),
         messages::EntryMessage::decl(config),
         messages::PageMessage::decl(config),
         messages::BucketMessage::decl(config),
@@ -141,7 +146,7 @@ fn render() -> String {
     );
     let _ = writeln!(
         text,
-        "export const RECORD = {{ size: {}, operation: {}, value: {}, extent: {}, kind: {}, status: {}, payload: {} }} as const;\n",
+        "export const RECORD = {{ size: {}, operation: {}, value: {}, extent: {}, kind: {}, status: {}, payload: {}, index: {} }} as const;\n",
         Record::SIZE,
         offset_of!(Record, operation),
         offset_of!(Record, value),
@@ -149,8 +154,9 @@ fn render() -> String {
         offset_of!(Record, kind),
         offset_of!(Record, status),
         offset_of!(Record, payload),
+        offset_of!(Record, index),
     );
-    let kinds = [Kind::Done, Kind::Failed, Kind::Cancelled, Kind::Progress, Kind::Ask];
+    let kinds = [Kind::Done, Kind::Failed, Kind::Cancelled, Kind::Progress, Kind::Ask, Kind::Item];
     let kinds = list(kinds.map(|kind| format!("{kind:?}: {}", kind as u32)));
     let _ = writeln!(
         text,
