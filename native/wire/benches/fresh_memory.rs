@@ -5,7 +5,7 @@
 //! The bytes come by `pread` from a small file that stays in the page cache: the kernel
 //! copies them into the map, and faults the map's pages in, just as `recv` does, but
 //! without a network and a second process that would blur the figures. Each round runs
-//! all ways once, in an order that rotates; the medians are printed.
+//! all ways once, in an order that is shuffled: what one way frees, the next one gets.
 
 #![allow(clippy::print_stdout)]
 
@@ -87,9 +87,21 @@ fn measure(way: Way, length: usize, source: &File, warm: &mut MmapMut) -> io::Re
     Ok(Taken { fill: filled, unmap: start.elapsed().saturating_sub(filled) })
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+/// The fastest, the median and the slowest.
+fn spread(mut times: Vec<Duration>) -> [Duration; 3] {
     times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
+    [0, times.len() / 2, times.len().saturating_sub(1)]
+        .map(|at| times.get(at).copied().unwrap_or_default())
+}
+
+/// A pseudo-random order of the ways, from a fixed seed.
+fn shuffled(state: &mut u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..WAYS.len()).collect();
+    for at in (1..order.len()).rev() {
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        order.swap(at, (*state >> 33) as usize % (at + 1));
+    }
+    order
 }
 
 fn main() -> io::Result<()> {
@@ -105,24 +117,27 @@ fn main() -> io::Result<()> {
     let mut warm = MmapMut::map_anon(length)?;
     fill(&mut warm, &source, None)?;
     let mut taken: Vec<Vec<Taken>> = WAYS.iter().map(|_| Vec::new()).collect();
-    for round in 0..rounds {
-        for turn in 0..WAYS.len() {
-            let which = (round + turn) % WAYS.len();
+    let mut state = 1;
+    for _ in 0..rounds {
+        for which in shuffled(&mut state) {
             taken[which].push(measure(WAYS[which].1, length, &source, &mut warm)?);
         }
     }
 
     let per_kibibyte = |time: Duration| time.as_nanos() as f64 / (length / 1024) as f64;
-    println!("{} MiB, medians of {rounds} rounds", length / MIB);
-    println!("{:<34} {:>12} {:>8} {:>14}", "", "fill ns/KiB", "GB/s", "unmap ns/KiB");
+    println!("{} MiB, {rounds} rounds; ns/KiB", length / MIB);
+    println!(
+        "{:<31} {:>8} {:>8} {:>8} {:>8} {:>8}",
+        "", "fastest", "median", "slowest", "GB/s", "unmap"
+    );
     for ((name, _), taken) in WAYS.iter().zip(&taken) {
-        let fill = median(taken.iter().map(|taken| taken.fill).collect());
-        let unmap = median(taken.iter().map(|taken| taken.unmap).collect());
+        let fill = spread(taken.iter().map(|taken| taken.fill).collect());
+        let unmap = spread(taken.iter().map(|taken| taken.unmap).collect());
+        let [fastest, median, slowest] = fill.map(per_kibibyte);
         println!(
-            "{name:<34} {:>12.1} {:>8.2} {:>14.1}",
-            per_kibibyte(fill),
-            length as f64 / fill.as_secs_f64() / 1e9,
-            per_kibibyte(unmap)
+            "{name:<31} {fastest:>8.1} {median:>8.1} {slowest:>8.1} {:>8.2} {:>8.1}",
+            length as f64 / fill[1].as_secs_f64() / 1e9,
+            per_kibibyte(unmap[1])
         );
     }
     Ok(())
