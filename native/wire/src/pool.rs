@@ -24,6 +24,10 @@ const GRAIN: usize = 64 * 1024;
 /// How much larger than asked a slab may be, at most; small results get at most double.
 const SLACK: usize = 1 << 20;
 
+/// Below two huge pages a map may hold no aligned one.
+#[cfg(target_os = "linux")]
+const HUGE_FROM: usize = 4 << 20;
+
 static POOL: Pool = Pool::new();
 
 /// The pool of this process.
@@ -195,7 +199,11 @@ impl Slab {
     fn take_from(pool: &'static Pool, length: usize) -> io::Result<Self> {
         let map = match pool.take(length) {
             Some(map) => map,
-            None => map_anonymous(pool, grained(length))?,
+            None => {
+                let map = map_anonymous(pool, grained(length))?;
+                ask_for_huge_pages(&map);
+                map
+            }
         };
         Ok(Self { pool, map: Some(map) })
     }
@@ -226,6 +234,19 @@ fn map_anonymous(pool: &Pool, length: usize) -> io::Result<MmapMut> {
     MmapMut::map_anon(length).or_else(|refused| {
         if pool.drain(usize::MAX) == 0 { Err(refused) } else { MmapMut::map_anon(length) }
     })
+}
+
+/// Filling fresh memory is three times as fast with pages of 2 MiB (`benches/fresh_memory.rs`):
+/// there are fewer faults. Only for what is going to be filled, because the first byte
+/// written makes a whole page resident. A kernel that has none gives small ones.
+fn ask_for_huge_pages(map: &MmapMut) {
+    #[cfg(target_os = "linux")]
+    if map.len() >= HUGE_FROM {
+        // Refused by a kernel without them, which is as good.
+        let _ = map.advise(memmap2::Advice::HugePage);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = map;
 }
 
 /// Rounded up to the grain, where that is a number.
