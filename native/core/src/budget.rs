@@ -4,8 +4,10 @@
 //! first, so that a large request is not starved by small ones. What can never fit is
 //! refused at once.
 
+mod memory_limit;
+
 use std::collections::VecDeque;
-use std::fs;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
@@ -161,24 +163,11 @@ impl Drop for Ticket {
     }
 }
 
-/// Half of what this process may use: of its control group's limit where there is one,
-/// else of the machine's memory.
+/// Half of what this process may use: of the smallest limit among its control groups where
+/// there is one, else of the machine's memory.
 #[must_use]
 pub fn default_budget() -> u64 {
-    let group = fs::read_to_string("/sys/fs/cgroup/memory.max")
-        .or_else(|_| fs::read_to_string("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-        .ok()
-        .and_then(|text| text.trim().parse::<u64>().ok());
-    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
-    });
-    let usable = match (group, machine) {
-        (Some(group), Some(machine)) => group.min(machine),
-        (Some(either), None) | (None, Some(either)) => either,
-        (None, None) => 8 << 30,
-    };
-    usable / 2
+    memory_limit::usable_memory(Path::new("/")).unwrap_or(8 << 30) / 2
 }
 
 #[cfg(test)]
