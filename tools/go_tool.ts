@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type CommandOptions, exists, run, Unavailable } from "./commands.ts";
 import { buildCachePath } from "./repository.ts";
 
@@ -20,7 +20,8 @@ export async function goTool(
 ): Promise<string> {
   const folder = buildCachePath("go", `${name}-${version}`);
   const suffix = Deno.build.os === "windows" ? ".exe" : "";
-  const program = join(folder, name + suffix);
+  // `go install` names a program after its package's folder.
+  const program = join(folder, basename(package_) + suffix);
   if (await isFile(program)) return program;
   if (!await exists("go", "version")) {
     throw new Unavailable(`${name} needs Go to be compiled; install it from https://go.dev/dl`);

@@ -132,11 +132,29 @@ const documentation: Step = {
   },
 };
 
+/** What a folder's tests may need, and where they find it. */
+const NEEDS = [
+  { variable: "DIPPER_TEST_VERSITYGW_", get: async (all) => (await all.versitygw()).environment },
+  { variable: "DIPPER_TEST_FAULTS_", get: async (all) => (await all.faults()).environment },
+  { variable: "DIPPER_TEST_TOXIPROXY_", get: async (all) => (await all.toxiproxy()).environment },
+  {
+    variable: "DIPPER_TEST_PYTHON",
+    get: async (all) => ({ DIPPER_TEST_PYTHON: await all.python() }),
+  },
+] satisfies Need[];
+
+interface Need {
+  /** The variable, or how several of them start. */
+  variable: string;
+  /** Makes it. */
+  get(supplies: TestSupplies): Promise<Record<string, string>>;
+}
+
 interface TestFolder {
   /** Relative to the repository. */
   path: string;
   /** What its sources name. */
-  needs: { versitygw: boolean; python: boolean };
+  needs: Need[];
 }
 
 function denoStep({ path, needs }: TestFolder): Step {
@@ -146,15 +164,7 @@ function denoStep({ path, needs }: TestFolder): Step {
     run: async ({ run, signal, supplies }) => {
       const flags = await supplies.moduleFlags();
       const env: Record<string, string> = {};
-      if (needs.versitygw) {
-        Object.assign(env, await orWithout(async () => (await supplies.versitygw()).environment));
-      }
-      if (needs.python) {
-        Object.assign(
-          env,
-          await orWithout(async () => ({ DIPPER_TEST_PYTHON: await supplies.python() })),
-        );
-      }
+      for (const need of needs) Object.assign(env, await orWithout(() => need.get(supplies)));
       // The tests directly in tests/, and not those of its folders, which are steps of their own.
       const what = path === "tests" ? await testFiles(path) : [`${path}/`];
       const sanitizers = ["--sanitize-ops", "--sanitize-resources"];
@@ -210,10 +220,7 @@ async function testFolders(): Promise<TestFolder[]> {
     const sources = await sourcesOf(path);
     folders.push({
       path,
-      needs: {
-        versitygw: sources.includes("DIPPER_TEST_VERSITYGW_"),
-        python: sources.includes("DIPPER_TEST_PYTHON"),
-      },
+      needs: NEEDS.filter(({ variable }) => sources.includes(variable)),
     });
   }
   return folders;

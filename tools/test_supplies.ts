@@ -6,7 +6,9 @@
  */
 import { moduleFlags } from "./ok.ts";
 import { pythonEnvironment } from "./python_environment.ts";
+import { startFaults } from "./test_servers/faults.ts";
 import type { TestServer } from "./test_servers/test_server.ts";
+import { startToxiproxy } from "./test_servers/toxiproxy.ts";
 import { startVersitygw } from "./test_servers/versitygw.ts";
 
 /** Made once for a run; disposing it ends what was started. */
@@ -33,6 +35,16 @@ export class TestSupplies implements AsyncDisposable {
   /** The S3 server that is not ours. */
   versitygw(): Promise<TestServer> {
     return this.#server("versitygw", () => startVersitygw({ signal: this.#limited() }));
+  }
+
+  /** The S3 server that fails as it is told. */
+  faults(): Promise<TestServer> {
+    return this.#server("faults", () => startFaults({ signal: this.#limited() }));
+  }
+
+  /** The proxy that spoils connections. */
+  toxiproxy(): Promise<TestServer> {
+    return this.#server("toxiproxy", () => startToxiproxy({ signal: this.#limited() }));
   }
 
   /** Making one takes minutes at most, whichever step asked for it. */
