@@ -37,7 +37,7 @@ export type What =
   /** Silence, for ever without a time: in the body, or before the head. */
   | { kind: "stall" | "silent"; ms?: number }
   | { kind: "dribble"; ms: number }
-  | { kind: "extra"; bytes: number }
+  | { kind: "extra"; text: string }
   | {
     kind: "status";
     status: number;
@@ -77,7 +77,7 @@ export interface Fault {
   times?: number | null;
   /** Where in the body, without `at`. Default: its middle. */
   after?: number;
-  /** Where in the body: at this text. */
+  /** Where in the body: at this text, or so many bytes `after`. */
   find?: string;
   what: What;
 }
@@ -107,6 +107,8 @@ export interface Counts {
 export interface Report {
   connections: number;
   open: number;
+  /** Answers that are under way. */
+  busy: number;
   requests: number;
   /** How often each fault happened. */
   fired: number[];
@@ -151,14 +153,12 @@ export class FaultBucket implements AsyncDisposable {
 
   /** Waits until no connection to it is open. Tells how many milliseconds that took. */
   async untilClosed(patience: number): Promise<number> {
-    const begun = performance.now();
-    while (true) {
-      const { open } = await this.report();
-      const took = performance.now() - begun;
-      if (open === 0) return took;
-      if (took > patience) throw new Error(`${open} connections are open after ${patience} ms`);
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
+    return await this.#until("open", patience);
+  }
+
+  /** Waits until it sends no answer any more. Tells how many milliseconds that took. */
+  async untilQuiet(patience: number): Promise<number> {
+    return await this.#until("busy", patience);
   }
 
   /** Waits until it was asked so often. */
@@ -173,6 +173,19 @@ export class FaultBucket implements AsyncDisposable {
   /** The server forgets it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#tell("DELETE");
+  }
+
+  async #until(count: "open" | "busy", patience: number): Promise<number> {
+    const begun = performance.now();
+    while (true) {
+      const number = (await this.report())[count];
+      const took = performance.now() - begun;
+      if (number === 0) return took;
+      if (took > patience) {
+        throw new Error(`${number} connections are ${count} after ${patience} ms`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
   }
 
   async #tell(method: string, body?: unknown): Promise<unknown> {

@@ -200,7 +200,7 @@ describe("the fault server", { ignore: control === undefined }, () => {
         { what: { kind: "head", add: [["etag", '"other"']], pad: 5, count: 2 } },
         { what: { kind: "head", raw: "SSH-2.0\xff\r\n", cut: 9 } },
         { what: { kind: "head", cut: 12, then: "close" } },
-        { what: { kind: "extra", bytes: 3 } },
+        { what: { kind: "extra", text: "xxx" } },
       ],
     });
     const slow = await get(bucket);

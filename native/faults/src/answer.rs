@@ -48,8 +48,8 @@ pub struct Answer {
     pub silence: Option<Option<u64>>,
     pub head: Option<HeadFault>,
     pub broken: Option<(u64, Break)>,
-    /// So many bytes behind the body.
-    pub extra: usize,
+    /// What comes behind the body.
+    pub extra: String,
 }
 
 impl Body {
@@ -81,7 +81,7 @@ impl Answer {
             silence: None,
             head: None,
             broken: None,
-            extra: 0,
+            extra: String::new(),
         }
     }
 
@@ -132,7 +132,7 @@ impl Answer {
             What::Stall { ms } => self.broken = Some((place, Break::Stall(*ms))),
             What::Dribble { ms } => self.broken = Some((place, Break::Dribble(*ms))),
             What::Flip => self.broken = Some((place, Break::Flip)),
-            What::Extra { bytes } => self.extra = *bytes,
+            What::Extra { text } => self.extra.clone_from(text),
             What::Silent { ms } => self.silence = Some(*ms),
             What::Status { status, code, headers, body } => {
                 let (broken, head_only) = (self.broken, self.head_only);
@@ -170,7 +170,7 @@ impl Answer {
         }
         if let (Some(text), Body::Bytes(bytes)) = (&fault.find, &self.body) {
             let found = bytes.windows(text.len().max(1)).position(|part| part == text.as_bytes());
-            return found.map_or(u64::MAX, |place| place as u64);
+            return found.map_or(u64::MAX, |place| place as u64 + fault.after.unwrap_or(0));
         }
         fault.after.unwrap_or(self.body.len() / 2)
     }

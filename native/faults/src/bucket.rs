@@ -1,6 +1,7 @@
 //! A bucket as a test told it: its objects, the faults that are still to come, and what was asked.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde::Serialize;
@@ -20,6 +21,8 @@ pub struct Bucket {
     objects: BTreeMap<String, ObjectSpec>,
     any: Option<ObjectSpec>,
     kept: usize,
+    /// How many answers are under way.
+    pub busy: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -82,6 +85,8 @@ pub struct Report {
     connections: u64,
     /// Those that are open and asked for something in it last.
     open: u64,
+    /// Answers that are under way.
+    busy: u64,
     requests: u64,
     /// How often each fault happened, in the order of the script.
     fired: Vec<u64>,
@@ -100,8 +105,8 @@ impl Bucket {
             connections: 0,
         };
         let kept = spec.log.unwrap_or(KEPT_REQUESTS);
-        let bucket =
-            Self { name, objects: spec.objects, any: spec.any, kept, state: Mutex::new(state) };
+        let (objects, any, busy) = (spec.objects, spec.any, AtomicU64::new(0));
+        let bucket = Self { name, objects, any, kept, busy, state: Mutex::new(state) };
         bucket.add_faults(spec.faults);
         bucket
     }
@@ -117,6 +122,7 @@ impl Bucket {
         let state = self.state();
         Report {
             connections: state.connections,
+            busy: self.busy.load(Ordering::Relaxed),
             open: state.counts.values().map(|counts| counts.open).sum(),
             requests: state.counts.values().map(|counts| counts.requests).sum(),
             fired: state.faults.iter().map(|active| active.fired).collect(),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
@@ -29,9 +30,10 @@ pub async fn serve(mut stream: TcpStream, buckets: Arc<Buckets>) {
     let mut held = Vec::new();
     let mut at = Attribution::default();
     while let Ok(Some(request)) = Request::read(&mut stream, &mut held).await {
-        let answer = match buckets.find(&request.bucket) {
+        let bucket = buckets.find(&request.bucket);
+        let answer = match &bucket {
             Some(bucket) => {
-                at.moves(&bucket, &request.key);
+                at.moves(bucket, &request.key);
                 bucket.answer(&request)
             }
             None => {
@@ -40,7 +42,10 @@ pub async fn serve(mut stream: TcpStream, buckets: Arc<Buckets>) {
             }
         };
         let last = request.header("connection").is_some_and(|text| text == "close");
-        if !matches!(send(&mut stream, &answer).await, Ok(true)) || last {
+        let busy = bucket.map(Busy::new);
+        let goes = send(&mut stream, &answer).await;
+        drop(busy);
+        if !matches!(goes, Ok(true)) || last {
             return;
         }
     }
@@ -65,6 +70,22 @@ impl Drop for Attribution {
         if let Some((bucket, key)) = self.0.take() {
             bucket.left(&key);
         }
+    }
+}
+
+/// An answer is under way as long as this lives.
+struct Busy(Arc<Bucket>);
+
+impl Busy {
+    fn new(bucket: Arc<Bucket>) -> Self {
+        bucket.busy.fetch_add(1, Ordering::Relaxed);
+        Self(bucket)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -134,7 +155,7 @@ async fn body(stream: &mut TcpStream, answer: &Answer, head: Vec<u8>) -> Goes {
     if answer.length == Length::Chunked {
         out.room.extend(b"0\r\n\r\n");
     }
-    out.room.extend(std::iter::repeat_n(b'x', answer.extra));
+    out.room.extend(answer.extra.as_bytes());
     out.flush().await?;
     if answer.length == Length::Closed {
         return ends(out.stream, End::Close).await;

@@ -80,7 +80,7 @@ pub struct Fault {
     /// its middle.
     #[serde(default)]
     pub after: Option<u64>,
-    /// A fault of the body happens where it says this first.
+    /// A fault of the body happens where it says this first, or so many bytes `after`.
     #[serde(default)]
     pub find: Option<String>,
     /// What happens.
@@ -137,8 +137,8 @@ pub enum What {
     Dribble { ms: u64 },
     /// In the body: one bit is another.
     Flip,
-    /// Behind the body: more bytes than promised.
-    Extra { bytes: usize },
+    /// Behind the body: more than promised.
+    Extra { text: String },
     /// Before the head: silence for so long, or for ever.
     Silent {
         #[serde(default)]
