@@ -51,22 +51,36 @@ impl Head {
     /// for one that is not text.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        let mut fields = self.headers.iter();
+        let first = fields.find(|field| self.is(field, name))?;
+        std::str::from_utf8(self.part(first.value)).ok()
     }
 
-    /// Every value of a name.
+    /// Every value of a name that is text.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.iter()
-            .filter(move |(found, _)| found.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        self.raw(name).filter_map(|value| std::str::from_utf8(value).ok())
     }
 
-    /// Names, as they were sent, and values.
+    /// Names, as they were sent, and values, as far as they are text.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let part = |(start, end): (u32, u32)| {
-            std::str::from_utf8(self.text.get(start as usize..end as usize)?).ok()
-        };
-        self.headers.iter().filter_map(move |field| Some((part(field.name)?, part(field.value)?)))
+        let text = |part| std::str::from_utf8(self.part(part)).ok();
+        self.headers.iter().filter_map(move |field| Some((text(field.name)?, text(field.value)?)))
+    }
+
+    /// Every value of a name, text or not: what decides about framing must not be overlooked.
+    fn raw<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.headers
+            .iter()
+            .filter(move |field| self.is(field, name))
+            .map(|field| self.part(field.value))
+    }
+
+    fn is(&self, field: &Field, name: &str) -> bool {
+        self.part(field.name).eq_ignore_ascii_case(name.as_bytes())
+    }
+
+    fn part(&self, (start, end): (u32, u32)) -> &[u8] {
+        self.text.get(start as usize..end as usize).unwrap_or_default()
     }
 
     /// How the end of the body is found, for an answer that has a body.
@@ -78,11 +92,12 @@ impl Head {
             return Ok(Framing::Length(0));
         }
         let length = self.content_length()?;
-        match self.get("transfer-encoding") {
-            Some(_) if length.is_some() => Err("it has both a length and a transfer encoding"),
-            Some(coding) if coding.trim().eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked),
-            Some(_) => Err("its transfer encoding is unknown"),
-            None => Ok(length.map_or(Framing::UntilClose, Framing::Length)),
+        let mut codings = self.raw("transfer-encoding");
+        match (codings.next(), codings.next()) {
+            (Some(_), _) if length.is_some() => Err("it has both a length and a transfer encoding"),
+            (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
+            (Some(_), _) => Err("its transfer encoding is unknown"),
+            (None, _) => Ok(length.map_or(Framing::UntilClose, Framing::Length)),
         }
     }
 
@@ -92,10 +107,11 @@ impl Head {
     /// When it is no number, or announced twice with different numbers.
     pub fn content_length(&self) -> Result<Option<u64>, &'static str> {
         let mut found = None;
-        for value in self.all("content-length") {
-            let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-            let length = if digits { value.parse().ok() } else { None };
-            let length: u64 = length.ok_or("its length is no number")?;
+        for value in self.raw("content-length") {
+            let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+            let text = std::str::from_utf8(value).ok().filter(|_| digits);
+            let length: u64 =
+                text.and_then(|text| text.parse().ok()).ok_or("its length is no number")?;
             if found.is_some_and(|other| other != length) {
                 return Err("it announces two lengths");
             }
@@ -223,9 +239,23 @@ mod tests {
             "Content-Length: 99999999999999999999\r\n",
             "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
             "Transfer-Encoding: gzip, chunked\r\n",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n",
         ] {
             assert!(head(&format!("HTTP/1.1 200 OK\r\n{headers}\r\n")).framing().is_err());
         }
+    }
+
+    #[test]
+    fn what_is_no_text_is_not_overlooked() {
+        for header in [&b"Content-Length: \xff5"[..], b"Transfer-Encoding: chunked\xff"] {
+            let bytes = [b"HTTP/1.1 200 OK\r\n", header, b"\r\n\r\n"].concat();
+            let Parsed::Head(head) = parse(&bytes) else { panic!("{header:?}") };
+            assert!(head.framing().is_err(), "{header:?}");
+        }
+        let bytes = b"HTTP/1.1 200 OK\r\nETag: \xff\r\nETag: b\r\n\r\n";
+        let Parsed::Head(head) = parse(bytes) else { panic!() };
+        assert_eq!(head.get("etag"), None, "the first is meant, and it is no text");
+        assert_eq!(head.all("etag").collect::<Vec<_>>(), ["b"]);
     }
 
     #[test]
