@@ -36,23 +36,22 @@ export {
   UnsupportedError,
 } from "./ffi/errors.ts";
 export { memory, type MemoryReport } from "./ffi/memory.ts";
+export { type Metrics, metricsOf } from "./ffi/metrics.ts";
 export type { Progress } from "./ffi/queue.ts";
 export { RustBuffer } from "./ffi/rust_buffer.ts";
 export type { MediaBundle } from "./jupyter/media_bundle.ts";
 export type { Writable } from "./storage/body.ts";
 export type { Bucket } from "./storage/bucket.ts";
-export { configure, file, get, list } from "./storage/default_client.ts";
+export { configure, file, get, getMany, list } from "./storage/default_client.ts";
 export type { Entry, ObjectEntry, PrefixEntry } from "./storage/entry.ts";
+export type { Fetched, GetManyOptions } from "./storage/get_many.ts";
+export { HttpFile } from "./storage/http_file.ts";
 export { Listing, type ListOptions } from "./storage/listing.ts";
+export { LocalFile } from "./storage/local_file.ts";
 export { LocalS3, type LocalS3Options } from "./storage/local_s3.ts";
-export type {
-  CallOptions,
-  FileOptions,
-  ObjectFile,
-  ReadOptions,
-  Source,
-  WriteOptions,
-} from "./storage/object_file.ts";
-export { type ObjectLocation, S3Client } from "./storage/s3_client.ts";
-export { S3File } from "./storage/s3_file.ts";
+export { ObjectFile } from "./storage/object_file.ts";
+export type { CallOptions, FileOptions, ReadOptions, Source } from "./storage/read_options.ts";
+export { S3Client } from "./storage/s3_client.ts";
+export { S3File, type WriteOptions } from "./storage/s3_file.ts";
+export type { ObjectLocation } from "./storage/source.ts";
 export type { Stat } from "./storage/stat.ts";

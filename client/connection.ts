@@ -1,18 +1,72 @@
-// One configured way to S3: the native client behind `S3Client`, made at the first call.
+// One configured way to S3 and elsewhere: the native client behind `S3Client`, made at the first
+// call. Web addresses and files go through it too: its timeouts, proxies, certificates and memory
+// budget hold for them.
 
 import { InvalidInputError } from "../ffi/errors.ts";
 import { library, libraryNeeds } from "../ffi/library.ts";
-import { ensure, type Need } from "../ffi/permissions.ts";
+import { ensure, missingFlags, type Need, permissionError } from "../ffi/permissions.ts";
+import { NativeStream } from "../ffi/native_stream.ts";
 import { type Completed, queueHandle, submit, type SubmitOptions } from "../ffi/queue.ts";
-import type { ClientHandle, ClientRequest, Request } from "../ffi/symbols.ts";
+import { readablePath } from "../ffi/readable_path.ts";
+import type {
+  ClientHandle,
+  ClientRequest,
+  Request,
+  SourceMessage,
+  StreamHandle,
+} from "../ffi/symbols.ts";
+import type { Location } from "./location.ts";
 import { type CheckedOptions, checkEndpoint } from "./options.ts";
 import { lookAround, type Surroundings } from "./surroundings.ts";
 
 /** What an operation is about, for permissions and messages. */
 export interface Subject {
   operation: string;
+  /** As it may be shown. */
   uri?: string | undefined;
   bucket?: string | undefined;
+}
+
+/** An object to read. */
+export interface ReadSubject {
+  operation: string;
+  /** As it may be shown. */
+  uri: string;
+  location: Location;
+  versionId?: string | undefined;
+  /** The size in bytes, where a listing told it. */
+  size?: number | undefined;
+}
+
+/** What a request for an object holds. */
+export interface Reached {
+  client: ClientHandle;
+  source: SourceMessage;
+}
+
+/** What was asked and granted for one operation, or for one batch of reads. */
+export class Grants {
+  /** Hosts that the operation may reach, as `name:port`. */
+  readonly hosts: Set<string> = new Set();
+  /** The flags that are missing, by bucket or host: nobody is asked twice. */
+  readonly #asked = new Map<string, readonly string[]>();
+
+  /**
+   * Asks for a host once.
+   *
+   * @throws {PermissionError} Naming every missing flag.
+   */
+  admit(place: string, subject: Subject, host: () => string | undefined): void {
+    let missing = this.#asked.get(place);
+    if (missing === undefined) {
+      const found = host();
+      const net: Need[] = found === undefined ? [] : [{ name: "net", host: found }];
+      missing = missingFlags([...libraryNeeds(), ...net]);
+      this.#asked.set(place, missing);
+      if (found !== undefined && missing.length === 0) this.hosts.add(found);
+    }
+    if (missing.length > 0) throw permissionError(subject.operation, missing, subject.uri);
+  }
 }
 
 const encoder = new TextEncoder();
@@ -47,14 +101,99 @@ export class Connection {
     options.signal?.throwIfAborted();
     const host = this.ensure(subject);
     const client = this.#client(subject);
+    const granted = host === undefined ? [] : [host];
+    return await submit({ granted, request: request(client) }, this.#with(subject, options));
+  }
+
+  /**
+   * Reads from an object of any scheme.
+   *
+   * @throws {PermissionError} Naming every missing flag.
+   * @throws {InvalidInputError} When the client was disposed.
+   */
+  async read(
+    subject: ReadSubject,
+    request: (reached: Reached) => Request,
+    options: SubmitOptions = {},
+    grants: Grants = new Grants(),
+  ): Promise<Completed> {
+    options.signal?.throwIfAborted();
+    const source = this.admit(subject, grants);
+    const client = this.#client(subject);
     return await submit(
-      { granted: host === undefined ? [] : [host], request: request(client) },
-      {
-        ...options,
-        operation: subject.operation,
-        onCancelled: () => this.#goneError(subject),
-      },
+      { granted: [...grants.hosts], request: request({ client, source }) },
+      this.#with(subject, options),
     );
+  }
+
+  /**
+   * Opens an object for reading in order.
+   *
+   * @throws {PermissionError} Naming every missing flag.
+   */
+  async open(
+    subject: ReadSubject,
+    request: (reached: Reached) => Request,
+    options: SubmitOptions = {},
+  ): Promise<{ stream: NativeStream; opened: Completed }> {
+    const grants = new Grants();
+    const opened = await this.read(subject, request, options, grants);
+    return { stream: new NativeStream(opened.value as StreamHandle, [...grants.hosts]), opened };
+  }
+
+  /**
+   * Reads many objects at once. Each was admitted before.
+   *
+   * @throws {InvalidInputError} When the client was disposed.
+   */
+  async readMany(
+    operation: string,
+    grants: Grants,
+    request: (client: ClientHandle) => Request,
+    options: SubmitOptions,
+  ): Promise<Completed> {
+    const client = this.#client({ operation });
+    return await submit(
+      { granted: [...grants.hosts], request: request(client) },
+      this.#with({ operation }, options),
+    );
+  }
+
+  /**
+   * Sees to it that an object may be read, and tells what the native side needs to know of it.
+   *
+   * @throws {PermissionError} Naming every missing flag.
+   */
+  admit(subject: ReadSubject, grants: Grants): SourceMessage {
+    const { operation, uri, location } = subject;
+    switch (location.scheme) {
+      case "s3": {
+        const { bucket, key } = location;
+        const { versionId, size } = subject;
+        grants.admit(bucket, subject, () => this.#host({ operation, bucket }));
+        // Not through a list of properties: this runs for each of tens of thousands of objects.
+        const source: SourceMessage = { scheme: "s3", bucket, key };
+        if (versionId !== undefined) source.versionId = versionId;
+        if (size !== undefined) source.size = size;
+        return source;
+      }
+      case "http": {
+        const host = hostOf(new URL(location.url));
+        // A colon is in no bucket's name.
+        grants.admit(host, subject, () => host);
+        return { scheme: "http", url: location.url };
+      }
+      case "file": {
+        const { path } = location;
+        ensure(operation, [...libraryNeeds(), { name: "read", path }], uri);
+        return { scheme: "file", path: readablePath(path, operation, uri) };
+      }
+    }
+  }
+
+  /** Why nothing goes through this client any more, if nothing does. */
+  gone(subject: Subject): InvalidInputError | undefined {
+    return this.#closed ? this.#goneError(subject) : undefined;
   }
 
   /**
@@ -67,6 +206,14 @@ export class Connection {
     const needs: Need[] = host === undefined ? [] : [{ name: "net", host }];
     ensure(subject.operation, [...libraryNeeds(), ...needs], subject.uri);
     return host;
+  }
+
+  #with(subject: Subject, options: SubmitOptions): SubmitOptions {
+    return {
+      ...options,
+      operation: subject.operation,
+      onCancelled: () => this.#goneError(subject),
+    };
   }
 
   /** Ends the client's operations and forgets its credentials. Twice is harmless. */
@@ -113,6 +260,10 @@ export class Connection {
         stallTimeout: this.options.stallTimeout,
         retries: this.options.retries,
         memoryBudget: this.options.memoryBudget,
+        connections: this.options.connections,
+        partSize: this.options.partSize,
+        transport: this.options.transport,
+        checksums: this.options.checksums,
       }),
       credentials: credentials === undefined
         ? { kind: "chain" }
@@ -130,10 +281,9 @@ export class Connection {
   #host({ operation, bucket }: Subject): string | undefined {
     const endpoint = this.options.endpoint ?? this.#endpointFromEnvironment(operation);
     if (endpoint !== undefined) {
-      const port = endpoint.port || (endpoint.protocol === "https:" ? "443" : "80");
       const isAddress = /^[\d.]+$|^\[/.test(endpoint.hostname);
       const virtual = this.options.pathStyle === false && bucket !== undefined && !isAddress;
-      return `${virtual ? `${bucket}.` : ""}${endpoint.hostname}:${port}`;
+      return `${virtual ? `${bucket}.` : ""}${hostOf(endpoint)}`;
     }
     const { variables } = this.#look();
     const region = this.options.region ?? variables["AWS_REGION"];
@@ -149,6 +299,11 @@ export class Connection {
     const given = variables["AWS_ENDPOINT_URL_S3"] ?? variables["AWS_ENDPOINT_URL"];
     return checkEndpoint(given, operation);
   }
+}
+
+/** A URL's host and port, as permissions name it. */
+function hostOf(url: URL): string {
+  return `${url.hostname}:${url.port || (url.protocol === "https:" ? "443" : "80")}`;
 }
 
 /** An object without the properties that are undefined. */

@@ -38,6 +38,27 @@ export interface S3ClientOptions {
   retries?: number;
   /** How many bytes this client may hold in flight and in `RustBuffer`s. Default: no own limit. */
   memoryBudget?: number;
+  /**
+   * How many connections to keep to one host at most, from 1 to 256. How many of them are used
+   * follows the throughput. Default: what the engine finds best.
+   */
+  connections?: number;
+  /**
+   * How many bytes to ask for in one request, from 64 KiB to 5 GiB; larger objects are read in
+   * parallel parts of this size. Default: what the engine finds best.
+   */
+  partSize?: number;
+  /**
+   * The way that bodies take. `"direct"` reads from the socket into the result; `"sdk"` takes the
+   * AWS SDK's own path, which copies. Default: `"direct"`, where the answer allows it.
+   */
+  transport?: "direct" | "sdk";
+  /**
+   * How far bytes are verified against the checksums that the server tells. `"auto"` does what
+   * needs no second pass, `"full"` also hashes in order (SHA-1, SHA-256), `"off"` verifies nothing.
+   * Default: `"auto"`.
+   */
+  checksums?: "auto" | "full" | "off";
 }
 
 const KNOWN: readonly (keyof S3ClientOptions)[] = [
@@ -51,6 +72,10 @@ const KNOWN: readonly (keyof S3ClientOptions)[] = [
   "stallTimeout",
   "retries",
   "memoryBudget",
+  "connections",
+  "partSize",
+  "transport",
+  "checksums",
 ];
 
 /** Options that were checked. They are a copy: later changes of the caller's have no effect. */
@@ -65,6 +90,10 @@ export interface CheckedOptions {
   readonly stallTimeout: number | undefined;
   readonly retries: number | undefined;
   readonly memoryBudget: number | undefined;
+  readonly connections: number | undefined;
+  readonly partSize: number | undefined;
+  readonly transport: S3ClientOptions["transport"];
+  readonly checksums: S3ClientOptions["checksums"];
 }
 
 /**
@@ -102,6 +131,13 @@ export function checkOptions(options: S3ClientOptions, operation: string): Check
   if (options.pathStyle !== undefined && typeof options.pathStyle !== "boolean") {
     throw invalidInput(operation, "pathStyle is not true or false", "pass a boolean");
   }
+  const oneOf = <T extends string>(name: "transport" | "checksums", words: readonly T[]) => {
+    const value: unknown = options[name];
+    const word = words.find((known) => known === value);
+    if (value === undefined || word !== undefined) return word;
+    const list = words.map((known) => `"${known}"`).join(", ");
+    throw invalidInput(operation, `${name} is none of its values`, `pass one of ${list}`);
+  };
   const longest = 2 ** 31 - 1;
   return {
     region: checkRegion(text("region"), operation),
@@ -114,6 +150,10 @@ export function checkOptions(options: S3ClientOptions, operation: string): Check
     stallTimeout: whole("stallTimeout", 1, longest),
     retries: whole("retries", 0, 100),
     memoryBudget: whole("memoryBudget", 1, Number.MAX_SAFE_INTEGER),
+    connections: whole("connections", 1, 256),
+    partSize: whole("partSize", 64 * 1024, 5 * 1024 ** 3),
+    transport: oneOf("transport", ["direct", "sdk"]),
+    checksums: oneOf("checksums", ["auto", "full", "off"]),
   };
 }
 

@@ -95,7 +95,7 @@ function malformed(text: string, operation: string): Error {
 }
 
 /** What a user typed, without what may be a secret in it, and not too long. */
-function quoted(text: string): string {
+export function quoted(text: string): string {
   const plain = text.replace(/\/\/[^/]*@/, "//…@").replace(/[?#].*$/s, "?…");
   return JSON.stringify(plain.length > 200 ? `${plain.slice(0, 200)}…` : plain);
 }

@@ -1,6 +1,6 @@
-// What the credential chain may see: environment variables and files, as far as Deno's permissions
-// allow. The native side reads neither by itself. What is not allowed is skipped, and an error
-// about missing credentials names it.
+// What the credential chain and the choice of a proxy may see: environment variables and files, as
+// far as Deno's permissions allow. The native side reads neither by itself. What is not allowed is
+// skipped, and an error about missing credentials names it.
 
 import { isGranted } from "../ffi/permissions.ts";
 
@@ -11,7 +11,7 @@ export interface Surroundings {
   skipped: string[];
 }
 
-/** The variables that the SDK's configuration and credential providers read. */
+/** The variables that the SDK's configuration and credential providers read, and the proxies'. */
 const VARIABLES = [
   "AWS_ACCESS_KEY_ID",
   "AWS_SECRET_ACCESS_KEY",
@@ -42,6 +42,14 @@ const VARIABLES = [
   "AWS_RESPONSE_CHECKSUM_VALIDATION",
   "HOME",
   "USERPROFILE",
+  "HTTP_PROXY",
+  "HTTPS_PROXY",
+  "ALL_PROXY",
+  "NO_PROXY",
+  "http_proxy",
+  "https_proxy",
+  "all_proxy",
+  "no_proxy",
 ] as const;
 
 /** Reads what is granted. Never prompts. */

@@ -88,3 +88,8 @@ export function mapAdopted(buffer: BufferHandle): ArrayBuffer {
   if (mapped.byteLength > 0) native.bufferAdopt(buffer);
   return mapped;
 }
+
+/** The bytes of one of several results, adopted. An empty one may come without a buffer. */
+export function adoptedBytes(buffer: BufferHandle): Uint8Array<ArrayBuffer> {
+  return buffer === 0 ? new Uint8Array(0) : new Uint8Array(mapAdopted(buffer));
+}

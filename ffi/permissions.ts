@@ -58,8 +58,13 @@ export function request(need: Need): boolean {
  * @throws {PermissionError} Naming every flag that is missing.
  */
 export function ensure(operation: string, needs: readonly Need[], uri?: string): void {
-  const missing = needs.filter((need) => !request(need)).map(flagFor);
+  const missing = missingFlags(needs);
   if (missing.length > 0) throw permissionError(operation, missing, uri);
+}
+
+/** The flags of those needs that are not granted, also when the user was asked. */
+export function missingFlags(needs: readonly Need[]): string[] {
+  return needs.filter((need) => !request(need)).map(flagFor);
 }
 
 /** The error that names missing flags. */

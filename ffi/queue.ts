@@ -1,22 +1,26 @@
 // The completion queue of this isolate: requests go down as JSON, completions come up as records.
 //
 // Native threads wake the event loop once for many completions; one plain call then drains all
-// that is ready. Every operation ends exactly once. While any is under way the program stays
-// alive; an idle queue lets it end.
+// that is ready. Every operation ends exactly once. Some bring items before they end, one record
+// each: that path is short, as there may be tens of thousands a second. While any operation is
+// under way the program stays alive; an idle queue lets it end.
 
 import { type DipperError, errorOf, InternalError, invalidInput } from "./errors.ts";
 import { collect, type Library, library } from "./library.ts";
+import { type Metrics, metricsFrom } from "./metrics.ts";
 import { isGranted, request } from "./permissions.ts";
 import {
   type AskHandle,
   type BufferHandle,
   type ErrorDetails,
   KIND,
+  type MetricsMessage,
   type OperationHandle,
   type Question,
   type QueueHandle,
   RECORD,
   type ServerHandle,
+  type StreamHandle,
   type Submission,
 } from "./symbols.ts";
 
@@ -24,9 +28,22 @@ import {
 export interface Progress {
   /** Bytes that are done. */
   bytes: number;
-  /** Bytes in all. */
+  /** Bytes in all; 0 while that is not known. */
   total: number;
+  /** What was done for them so far; in the last call, the whole account. */
+  metrics: Metrics;
 }
+
+/**
+ * Takes one of several results: which one, its buffer, its length, and why it failed if it did.
+ * Whoever takes a buffer maps or releases it. A buffer of 0 holds nothing.
+ */
+export type TakeItem = (
+  index: number,
+  buffer: BufferHandle,
+  length: number,
+  failure: ErrorDetails | undefined,
+) => void;
 
 /** How to run an operation. */
 export interface SubmitOptions {
@@ -34,6 +51,8 @@ export interface SubmitOptions {
   signal?: AbortSignal | undefined;
   /** Told how far it is, at most ten times a second. */
   onProgress?: ((progress: Progress) => void) | undefined;
+  /** Takes the items that come before the end. */
+  onItem?: TakeItem | undefined;
   /** Private memory that the operation fills. Nobody else may reach it until the end. */
   target?: Uint8Array<ArrayBuffer> | undefined;
   /** What the user called, for errors. */
@@ -58,12 +77,26 @@ interface Pending {
   reject(reason: unknown): void;
   options: SubmitOptions;
   onAbort: (() => void) | undefined;
-  /** What a progress listener threw: the operation ends with it. */
+  /** What a listener threw: the operation ends with it. */
   thrown?: { reason: unknown };
 }
 
 /** Links that cannot be routed are for credentials: only looked up, never asked for. */
 const METADATA_HOSTS = ["169.254.169.254:80", "169.254.170.2:80", "169.254.170.23:80"];
+
+// Until the library that counts lands.
+const INTERIM = metricsFrom({
+  bytes: 0,
+  parts: 0,
+  retries: 0,
+  timeToFirstByte: 0,
+  connectionsOpened: 0,
+  requests: 0,
+  estimatedCost: 0,
+  copies: 0,
+  transport: "sdk",
+  verified: "none",
+});
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -75,6 +108,8 @@ class Queue {
   #batch: { message: string; pending: Pending }[] = [];
   #room = new ArrayBuffer(64 * 1024);
   #draining = false;
+  /** Whose item was the last: the next is most often of the same operation. */
+  #recent: { handle: number; pending: Pending } | undefined;
 
   constructor(loaded: Library) {
     this.#library = loaded;
@@ -158,15 +193,58 @@ class Queue {
     for (let at = 0; at < written;) {
       const payload = words[(at + RECORD.payload) / 4] ?? 0;
       const start = at + RECORD.size;
-      this.#take(
-        words[(at + RECORD.kind) / 4] ?? 0,
-        doubles[(at + RECORD.operation) / 8] ?? 0,
-        doubles[(at + RECORD.value) / 8] ?? 0,
-        doubles[(at + RECORD.extent) / 8] ?? 0,
-        payload === 0 ? undefined : this.#json(start, payload),
-      );
+      const kind = words[(at + RECORD.kind) / 4] ?? 0;
+      const operation = doubles[(at + RECORD.operation) / 8] ?? 0;
+      const value = doubles[(at + RECORD.value) / 8] ?? 0;
+      const extent = doubles[(at + RECORD.extent) / 8] ?? 0;
+      const told = payload === 0 ? undefined : this.#json(start, payload);
+      if (kind === KIND.Item) {
+        const index = words[(at + RECORD.index) / 4] ?? 0;
+        const failed = words[(at + RECORD.status) / 4] !== 0;
+        this.#item(operation, index, value, extent, failed ? told as ErrorDetails : undefined);
+      } else {
+        this.#take(kind, operation, value, extent, told);
+      }
       at = start + Math.ceil(payload / 8) * 8;
     }
+  }
+
+  #item(
+    handle: number,
+    index: number,
+    value: number,
+    extent: number,
+    failure: ErrorDetails | undefined,
+  ): void {
+    const pending = this.#recent?.handle === handle
+      ? this.#recent.pending
+      : this.#pending.get(handle);
+    if (pending === undefined) {
+      this.#release(value);
+      return;
+    }
+    if (this.#recent?.pending !== pending) this.#recent = { handle, pending };
+    const { onItem, signal } = pending.options;
+    if (onItem === undefined || pending.thrown !== undefined || signal?.aborted) {
+      this.#release(value);
+      return;
+    }
+    try {
+      onItem(index, value as BufferHandle, extent, failure);
+    } catch (reason) {
+      this.#stop(handle as OperationHandle, pending, reason);
+    }
+  }
+
+  /** Releases a buffer that nobody takes. */
+  #release(buffer: number): void {
+    if (buffer !== 0) this.#library.native.bufferRelease(buffer as BufferHandle);
+  }
+
+  /** Ends an operation with what a listener threw. */
+  #stop(handle: OperationHandle, pending: Pending, reason: unknown): void {
+    pending.thrown = { reason };
+    this.#library.native.cancel(handle);
   }
 
   #json(start: number, length: number): unknown {
@@ -181,10 +259,12 @@ class Queue {
     const pending = this.#pending.get(handle);
     if (pending === undefined) return;
     if (kind === KIND.Progress) {
-      this.#report(handle as OperationHandle, pending, { bytes: value, total: extent });
+      const metrics = payload === undefined ? INTERIM : metricsFrom(payload as MetricsMessage);
+      this.#report(handle as OperationHandle, pending, { bytes: value, total: extent, metrics });
       return;
     }
     this.#pending.delete(handle);
+    this.#recent = undefined;
     this.#idle();
     const { signal } = pending.options;
     if (pending.onAbort !== undefined) signal?.removeEventListener("abort", pending.onAbort);
@@ -202,7 +282,8 @@ class Queue {
   /** It finished before it noticed that it was stopped: what it brought is not wanted any more. */
   #discard(operation: string, value: number): void {
     if (value === 0) return;
-    if (operation === "get") this.#library.native.bufferRelease(value as BufferHandle);
+    if (operation === "get") this.#release(value);
+    if (operation === "openStream") this.#library.native.streamRelease(value as StreamHandle);
     if (operation === "startLocalS3") {
       const request = { operation: "stopLocalS3", server: value } as const;
       this.submit({ granted: [], request }, {}).catch(() => {});
@@ -219,8 +300,7 @@ class Queue {
     try {
       pending.options.onProgress?.(progress);
     } catch (reason) {
-      pending.thrown = { reason };
-      this.#library.native.cancel(handle);
+      this.#stop(handle, pending, reason);
     }
   }
 

@@ -2,7 +2,7 @@
 
 import { invalidInput } from "../ffi/errors.ts";
 
-type Kind = "text" | "signal" | "function" | "texts";
+type Kind = "text" | "signal" | "function" | "texts" | "flag";
 
 /** What an option must be. Names not listed here are checked where they are used. */
 const KINDS: Readonly<Record<string, Kind>> = {
@@ -17,6 +17,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
   metadata: "texts",
   delimiter: "text",
   startAfter: "text",
+  map: "flag",
+  ordered: "flag",
 };
 
 const WANTED: Readonly<Record<Kind, string>> = {
@@ -24,6 +26,7 @@ const WANTED: Readonly<Record<Kind, string>> = {
   signal: "an AbortSignal",
   function: "a function",
   texts: "an object whose values are strings",
+  flag: "true or false",
 };
 
 /**
@@ -55,6 +58,8 @@ function fits(kind: Kind, name: string, value: unknown): boolean {
       return typeof value === "function";
     case "texts":
       return typeof value === "object" && !Array.isArray(value);
+    case "flag":
+      return typeof value === "boolean";
     case "text":
       if (typeof value !== "string" || !value.isWellFormed()) return false;
       // A key may hold any character; the others become HTTP headers.

@@ -2,10 +2,16 @@
 
 import type { S3ClientOptions } from "../client/options.ts";
 import type { RustBuffer } from "../ffi/rust_buffer.ts";
+import type { ObjectEntry } from "./entry.ts";
+import type { Fetched, GetManyOptions } from "./get_many.ts";
+import type { HttpFile } from "./http_file.ts";
 import type { Listing, ListOptions } from "./listing.ts";
-import type { FileOptions, ReadOptions, Source } from "./object_file.ts";
-import { type ObjectLocation, S3Client } from "./s3_client.ts";
+import type { LocalFile } from "./local_file.ts";
+import type { ObjectFile } from "./object_file.ts";
+import type { FileOptions, ReadOptions, Source } from "./read_options.ts";
+import { S3Client } from "./s3_client.ts";
 import type { S3File } from "./s3_file.ts";
+import type { ObjectLocation } from "./source.ts";
 
 let current: S3Client | undefined;
 
@@ -14,7 +20,7 @@ function client(): S3Client {
 }
 
 /**
- * Sets the client that `file`, `get` and `list` use from here on. Handles made before keep theirs.
+ * Sets the client that `file`, `get`, `getMany` and `list` use from here on. Handles made before keep theirs.
  *
  * @throws {InvalidInputError} For an unknown option, or a value that cannot be meant.
  *
@@ -30,10 +36,26 @@ export function configure(options: S3ClientOptions): void {
   current = new S3Client(options);
 }
 
+/** A lazy handle on an S3 object. No request is sent. */
+export function file(
+  at: `s3://${string}` | S3File | ObjectEntry | ObjectLocation,
+  options?: FileOptions,
+): S3File;
+/** A lazy handle on what a web address leads to. No request is sent. */
+export function file(
+  at: `http://${string}` | `https://${string}` | HttpFile,
+  options?: FileOptions,
+): HttpFile;
+/** A lazy handle on a file of this machine. It is not opened. */
+export function file(
+  at: `file:${string}` | `/${string}` | `./${string}` | `../${string}` | LocalFile,
+  options?: FileOptions,
+): LocalFile;
 /**
  * A lazy handle on an object. No request is sent.
  *
- * @param at `s3://bucket/key`, a `URL`, a listed entry, another file, or bucket and key apart.
+ * @param at `s3://bucket/key`, `http(s)://…`, `file:///…`, a path that starts with `/`, `./` or
+ * `../`, a `URL`, a listed entry, another file, or bucket and key apart.
  * @throws {InvalidInputError} When it names no object.
  *
  * @example
@@ -42,7 +64,8 @@ export function configure(options: S3ClientOptions): void {
  * console.log(f.name); // hello.txt
  * ```
  */
-export function file(at: Source | ObjectLocation, options: FileOptions = {}): S3File {
+export function file(at: Source | ObjectLocation, options?: FileOptions): ObjectFile;
+export function file(at: Source | ObjectLocation, options: FileOptions = {}): ObjectFile {
   return client().file(at, options);
 }
 
@@ -68,6 +91,34 @@ export async function get(
   options: ReadOptions & FileOptions = {},
 ): Promise<RustBuffer> {
   return await client().get(source, options);
+}
+
+/**
+ * Reads many objects, thousands at a time, in the order in which they come or, with
+ * `{ ordered: true }`, in that of the sources. One that cannot be read becomes an error in its
+ * place. See {@linkcode S3Client.getMany}.
+ *
+ * @param sources URIs, paths, entries of a listing, or files of any kind, all whole.
+ * @throws {DipperError} In the loop, when all of it ends: with the signal's reason, or with what
+ * the sources threw.
+ *
+ * @example
+ * ```ts
+ * import { LocalS3 } from "dipper";
+ * await using s3 = await LocalS3.start();
+ * configure({ endpoint: s3.endpoint, credentials: s3.credentials });
+ * await s3.client().createBucket("bucket");
+ * await file("s3://bucket/a").write("first");
+ * for await (const { uri, bytes, error } of getMany(["s3://bucket/a", "s3://bucket/b"])) {
+ *   console.log(uri, bytes?.length ?? error?.code); // s3://bucket/a 5, s3://bucket/b NoSuchKey
+ * }
+ * ```
+ */
+export function getMany(
+  sources: Iterable<Source> | AsyncIterable<Source>,
+  options: GetManyOptions = {},
+): AsyncIterable<Fetched> {
+  return client().getMany(sources, options);
 }
 
 /**

@@ -8,7 +8,7 @@ import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { showListing } from "../jupyter/show_listing.ts";
 import { checkedCall } from "./call_options.ts";
 import { type Entry, entryOf } from "./entry.ts";
-import type { CallOptions } from "./object_file.ts";
+import type { CallOptions } from "./read_options.ts";
 
 /** What `list` takes beside the prefix. */
 export interface ListOptions extends CallOptions {

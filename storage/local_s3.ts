@@ -8,7 +8,7 @@ import { ensure, type Need } from "../ffi/permissions.ts";
 import { stopServer, submit } from "../ffi/queue.ts";
 import type { LocalS3Message, ServerHandle } from "../ffi/symbols.ts";
 import { checkedCall } from "./call_options.ts";
-import type { CallOptions } from "./object_file.ts";
+import type { CallOptions } from "./read_options.ts";
 import { S3Client } from "./s3_client.ts";
 
 /** How to start an embedded server. */

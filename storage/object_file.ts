@@ -1,78 +1,475 @@
-// The lazy handle on an object: what users hold.
+// The lazy handle on an object: what users hold. What S3 objects, local files and web addresses
+// share is here; each kind adds its own.
 
-import type { Progress } from "../ffi/queue.ts";
-import type { RustBuffer } from "../ffi/rust_buffer.ts";
-import type { Writable } from "./body.ts";
-import type { Entry } from "./entry.ts";
-import type { Stat } from "./stat.ts";
+import type { Connection, Reached, ReadSubject } from "../client/connection.ts";
+import { defined } from "../client/connection.ts";
+import { type Location, nameOf, shownLocation } from "../client/location.ts";
+import { invalidInput, NotFoundError } from "../ffi/errors.ts";
+import { mapAdopted } from "../ffi/memory.ts";
+import { type Metrics, metricsFrom, rememberMetrics } from "../ffi/metrics.ts";
+import type { Completed } from "../ffi/queue.ts";
+import { type RustBuffer, wrapBuffer } from "../ffi/rust_buffer.ts";
+import type {
+  BufferHandle,
+  ReadMessage,
+  Request,
+  SpanMessage,
+  StatMessage,
+} from "../ffi/symbols.ts";
+import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
+import { describeFile, type FileLike, showFile } from "../jupyter/show_file.ts";
+import { readRanges } from "./byte_ranges.ts";
+import { checkedSlice, rangeIn, type Slice, spanOf } from "./byte_range.ts";
+import { byteStream } from "./byte_stream.ts";
+import { checkedCall } from "./call_options.ts";
+import { takeTarget } from "./into_target.ts";
+import type { CallOptions, ReadOptions } from "./read_options.ts";
+import { shownBytes } from "./shown_bytes.ts";
+import { type Stat, statOf } from "./stat.ts";
+import { decodeText, LONGEST_STRING } from "./text.ts";
 
-/** What every call takes. */
-export interface CallOptions {
-  /** Ends the call early: it rejects with the signal's reason. */
-  signal?: AbortSignal;
-}
-
-/** What every reading call takes. */
-export interface ReadOptions extends CallOptions {
-  /** Told how far it is, at most ten times a second, and once at the end. */
-  onProgress?: (progress: Progress) => void;
-  /** Read only the object with this ETag; else a `PreconditionFailedError`. */
-  ifMatch?: string;
-}
-
-/** What `write` takes beside the data. */
-export interface WriteOptions extends CallOptions {
-  /** The media type. Default: that of a `Blob` or `Response`, else the server's. */
-  contentType?: string;
-  /** How the data is encoded, such as `"gzip"`. */
-  contentEncoding?: string;
-  /** How the object may be cached. */
-  cacheControl?: string;
-  /** The user's own metadata: names and values that HTTP headers can carry. */
-  metadata?: Record<string, string>;
-  /** Write only over the object with this ETag; else a `PreconditionFailedError`. */
-  ifMatch?: string;
-  /** `"*"`: write only if there is no such object; else a `PreconditionFailedError`. */
-  ifNoneMatch?: string;
-}
-
-/** What `file` takes beside the location. */
-export interface FileOptions {
-  /** A version of the object; the newest when unset. */
-  versionId?: string;
-}
-
-/** Everything that names an object. */
-export type Source = string | URL | Entry | ObjectFile;
-
-/** A lazy handle on an object, or on a part of it. Making one does no I/O. */
-export interface ObjectFile {
-  /** The object's URI. */
+/** What a handle is on. */
+export interface ObjectAt {
+  readonly connection: Connection;
+  readonly location: Location;
+  /** As the user wrote it. */
   readonly uri: string;
-  /** What stands behind the last slash of the key. */
-  readonly name: string;
-  /** Reads the bytes, without a copy, into memory that the collector frees. */
-  bytes(options?: ReadOptions): Promise<Uint8Array<ArrayBuffer>>;
-  /** Reads the bytes as an `ArrayBuffer`, without a copy. */
-  arrayBuffer(options?: ReadOptions): Promise<ArrayBuffer>;
-  /** Reads the bytes into a {@linkcode RustBuffer}, without a copy. */
-  buffer(options?: ReadOptions): Promise<RustBuffer>;
-  /** Reads the bytes into memory that JavaScript owns. */
-  into(target: Uint8Array<ArrayBuffer>, options?: ReadOptions): Promise<Uint8Array<ArrayBuffer>>;
-  /** Reads text: UTF-8, decompressed where it is compressed. */
-  text(options?: ReadOptions): Promise<string>;
-  /** Reads JSON. */
-  json<T = unknown>(options?: ReadOptions): Promise<T>;
-  /** Reads the bytes as a `Blob` of the object's type. */
-  blob(options?: ReadOptions): Promise<Blob>;
-  /** A part of it, lazily. Offsets are clamped; negative ones count from the end, as in `Blob`. */
-  slice(start?: number, end?: number): ObjectFile;
-  /** Asks for its properties. */
-  stat(options?: CallOptions): Promise<Stat>;
-  /** Whether it exists. */
-  exists(options?: CallOptions): Promise<boolean>;
-  /** Writes the whole object. */
-  write(data: Writable, options?: WriteOptions): Promise<Stat>;
-  /** Deletes the object. */
-  delete(options?: CallOptions): Promise<void>;
+  readonly versionId?: string | undefined;
+  /** Maps a local file instead of reading it. */
+  readonly map?: boolean | undefined;
+}
+
+/** What a handle is on; for the rooms' own use. */
+export let objectAt: (file: ObjectFile) => ObjectAt;
+/** Which part of the object a handle is on: slices of slices. */
+export let slicesOf: (file: ObjectFile) => readonly Slice[];
+
+/** Bytes that were read, in memory that nobody else holds yet. */
+interface Read {
+  memory: ArrayBuffer;
+  stat: StatMessage;
+  metrics: Metrics;
+}
+
+/** Refuses longer bodies before they are downloaded. */
+type Limit = { bytes: number; hint: string } | undefined;
+
+const PREVIEW_BYTES = 64 * 1024;
+const PREVIEW_PATIENCE = 3000;
+
+/**
+ * A lazy handle on an object, or on a part of it: an {@linkcode S3File}, a {@linkcode LocalFile}
+ * or an {@linkcode HttpFile}. Made by `file()`; making one does no I/O.
+ *
+ * @example
+ * ```ts
+ * import { LocalS3 } from "dipper";
+ * await using s3 = await LocalS3.start();
+ * const client = s3.client();
+ * await client.createBucket("example");
+ * await client.file("s3://example/hello.txt").write("hello");
+ * const f: ObjectFile = client.file("s3://example/hello.txt");
+ * console.log(await f.text()); // hello
+ * ```
+ */
+export abstract class ObjectFile {
+  static {
+    objectAt = (file) => file.#at;
+    slicesOf = (file) => file.#slices;
+  }
+
+  readonly #at: ObjectAt;
+  readonly #slices: readonly Slice[];
+
+  /** @internal */
+  constructor(at: ObjectAt, slices: readonly Slice[] = []) {
+    this.#at = at;
+    this.#slices = slices;
+  }
+
+  /** The object's URI, as it was given. */
+  get uri(): string {
+    return this.#at.uri;
+  }
+
+  /** What stands behind the last slash. */
+  get name(): string {
+    return nameOf(this.#at.location);
+  }
+
+  /**
+   * Reads the bytes into memory that Rust fills and the collector frees. Nothing is copied.
+   *
+   * @throws {NotFoundError} When the object or bucket does not exist.
+   * @throws {BudgetExceededError} When it does not fit the memory budget.
+   * @throws {DipperError} For whatever else the server or the connection reports.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example");
+   * await client.file("s3://example/data").write(new Uint8Array([1, 2, 3]));
+   * console.log(await client.file("s3://example/data").bytes()); // Uint8Array(3) [ 1, 2, 3 ]
+   * ```
+   */
+  async bytes(options: ReadOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+    const { memory, metrics } = await this.#mapped("bytes", options);
+    return rememberMetrics(shownBytes(new Uint8Array(memory)), metrics);
+  }
+
+  /** Reads the bytes as an `ArrayBuffer`, as {@linkcode ObjectFile.bytes} does. */
+  async arrayBuffer(options: ReadOptions = {}): Promise<ArrayBuffer> {
+    const { memory, metrics } = await this.#mapped("arrayBuffer", options);
+    return rememberMetrics(memory, metrics);
+  }
+
+  /**
+   * Reads the bytes into a {@linkcode RustBuffer}: memory that `using` or `dispose()` frees.
+   *
+   * @throws {DipperError} As {@linkcode ObjectFile.bytes}.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example");
+   * await client.file("s3://example/data").write(new Uint8Array([1, 2, 3]));
+   * using buffer = await client.file("s3://example/data").buffer();
+   * console.log(buffer.view()); // Uint8Array(3) [ 1, 2, 3 ]
+   * ```
+   */
+  async buffer(options: ReadOptions = {}): Promise<RustBuffer> {
+    const { value, payload } = await this.#read("buffer", options);
+    const { metrics } = payload as ReadMessage;
+    return rememberMetrics(wrapBuffer(value as BufferHandle), metricsFrom(metrics));
+  }
+
+  /**
+   * Reads the bytes into memory that JavaScript owns. As in a BYOB read the target is detached and
+   * comes back as a new `Uint8Array`, as long as the object. When the read fails, the error's
+   * `target` hands the memory back. (A signal's reason has room for one: when one signal ends
+   * several reads, it is the last one's.)
+   *
+   * @throws {InvalidInputError} When the target is too short, detached, shared or read-only.
+   * @throws {DipperError} As {@linkcode ObjectFile.bytes}.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example");
+   * const f = client.file("s3://example/data");
+   * await f.write(new Uint8Array([1, 2, 3]));
+   * let memory = new Uint8Array(1024);
+   * memory = await f.into(memory);
+   * console.log(memory); // Uint8Array(3) [ 1, 2, 3 ]
+   * ```
+   */
+  async into(
+    target: Uint8Array<ArrayBuffer>,
+    options: ReadOptions = {},
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    options = checkedCall(options, "into", this.#shown);
+    const taken = takeTarget(target, this.#shown);
+    try {
+      const { extent, payload } = await this.#read("into", options, undefined, taken.memory);
+      return rememberMetrics(taken.filled(extent), metricsFrom((payload as ReadMessage).metrics));
+    } catch (reason) {
+      throw taken.failed(reason);
+    }
+  }
+
+  /**
+   * Reads text: UTF-8, decompressed where it is gzip or deflate.
+   *
+   * @throws {InvalidInputError} When V8 cannot hold the text as one string; nothing is downloaded.
+   * @throws {DipperError} As {@linkcode ObjectFile.bytes}.
+   */
+  async text(options: ReadOptions = {}): Promise<string> {
+    return await this.#text("text", options);
+  }
+
+  /**
+   * Reads JSON, as {@linkcode ObjectFile.text} reads text.
+   *
+   * @throws {InvalidInputError} When it is not JSON.
+   */
+  async json<T = unknown>(options: ReadOptions = {}): Promise<T> {
+    const text = await this.#text("json", options);
+    try {
+      return JSON.parse(text) as T;
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      const uri = this.#shown;
+      throw invalidInput("json", `${uri} is not JSON: ${why}`, "read its text()", uri);
+    }
+  }
+
+  /** Reads the bytes as a `Blob` of the object's media type. A `Blob` copies what it is made of. */
+  async blob(options: ReadOptions = {}): Promise<Blob> {
+    const { memory, stat } = await this.#mapped("blob", options);
+    const blob = new Blob(
+      [memory],
+      stat.contentType === undefined ? {} : { type: stat.contentType },
+    );
+    if (!memory.detached) memory.transfer(0);
+    return blob;
+  }
+
+  /**
+   * Reads the bytes one after the other, in chunks of at most 1 MiB of JavaScript's own memory,
+   * whatever the object's size. Some parts are read ahead of the reader, and no more: who reads
+   * slowly slows the download down. It is a readable byte stream, so BYOB readers fill memory of
+   * their own. Nothing is sent before the first chunk is asked for.
+   *
+   * The object is one version from the first byte to the last. Where a checksum is known, the
+   * stream's end waits for it: a stream that ends without an error is verified, and
+   * {@linkcode metricsOf} tells by what.
+   *
+   * Cancelling the stream, or leaving a loop over it, ends the download at once. The signal ends it
+   * too: the stream then fails with the signal's reason. What a call of another method rejects with
+   * is what the stream fails with.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example");
+   * await client.file("s3://example/data").write(new Uint8Array(3_000_000));
+   * let bytes = 0;
+   * for await (const chunk of client.file("s3://example/data").stream()) bytes += chunk.length;
+   * console.log(bytes); // 3000000
+   * ```
+   */
+  stream(options: ReadOptions = {}): ReadableStream<Uint8Array<ArrayBuffer>> {
+    options = checkedCall(options, "stream", this.#shown);
+    const subject = this.#subject("stream");
+    const { connection } = this.#at;
+    return byteStream(async (signal) => {
+      const { span, ifMatch } = await this.#span("stream", { ...options, signal });
+      const request = ({ client, source }: Reached): Request => ({
+        operation: "openStream",
+        client,
+        source,
+        span,
+        progress: false,
+        ...defined({ ifMatch }),
+      });
+      return await connection.open(subject, request, { signal });
+    }, {
+      signal: options.signal,
+      onProgress: options.onProgress,
+      gone: () => connection.gone(subject),
+    });
+  }
+
+  /**
+   * Reads several ranges of bytes. Neighbours that are no more than 1 MiB apart share a request.
+   * Each result is memory of its own, as that of {@linkcode ObjectFile.bytes}, in the order of the
+   * ranges. They may overlap, and stand in any order. Of a slice they are offsets in the slice.
+   *
+   * @param ranges From a byte to before another.
+   * @throws {InvalidInputError} When a range is reversed, negative or past the end; with `code`
+   * `"InvalidRange"` when that needed the object's size.
+   * @throws {DipperError} As {@linkcode ObjectFile.bytes}.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example");
+   * const f = client.file("s3://example/data");
+   * await f.write(new Uint8Array([0, 1, 2, 3, 4, 5]));
+   * const [head, middle] = await f.ranges([[0, 2], [3, 5]]);
+   * console.log(head, middle); // Uint8Array(2) [ 0, 1 ] Uint8Array(2) [ 3, 4 ]
+   * ```
+   */
+  async ranges(
+    ranges: readonly (readonly [start: number, end: number])[],
+    options: ReadOptions = {},
+  ): Promise<Uint8Array<ArrayBuffer>[]> {
+    options = checkedCall(options, "ranges", this.#shown);
+    return await readRanges(ranges, options, {
+      connection: this.#at.connection,
+      subject: this.#subject("ranges"),
+      span: () => this.#span("ranges", options, true),
+    });
+  }
+
+  /**
+   * A part of it, lazily: no request is sent. Offsets are bytes and clamped to the object;
+   * negative ones count from the end, as in `Blob`.
+   *
+   * @throws {InvalidInputError} For offsets that are no whole numbers.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example");
+   * const f = client.file("s3://example/hello.txt");
+   * await f.write("hello");
+   * console.log(await f.slice(1, 3).text(), await f.slice(-2).text()); // el lo
+   * ```
+   */
+  abstract slice(start?: number, end?: number): ObjectFile;
+
+  /**
+   * Asks for the object's properties, without its body. Of a slice: those of the whole object.
+   *
+   * @throws {NotFoundError} When it does not exist.
+   * @throws {DipperError} For whatever else the server or the connection reports.
+   */
+  async stat(options: CallOptions = {}): Promise<Stat> {
+    return await this.#stat("stat", options);
+  }
+
+  /**
+   * Whether the object exists: false only when the server says that it does not.
+   *
+   * @throws {AccessDeniedError} When the server does not want to tell.
+   */
+  async exists(options: CallOptions = {}): Promise<boolean> {
+    try {
+      await this.#stat("exists", options);
+      return true;
+    } catch (error) {
+      if (error instanceof NotFoundError) return false;
+      throw error;
+    }
+  }
+
+  /** Shows the object in a notebook: its properties and the head of its content. */
+  async [JUPYTER_DISPLAY](): Promise<MediaBundle> {
+    return showFile(await this.#display());
+  }
+
+  /** Shows the handle in a terminal, without I/O. */
+  [Symbol.for("Deno.customInspect")](): string {
+    return describeFile({ uri: this.#shown, name: this.name });
+  }
+
+  /** As it may be shown: a web address without what may be a secret. */
+  get #shown(): string {
+    return shownLocation(this.#at.location);
+  }
+
+  #subject(operation: string): ReadSubject {
+    const { location, versionId } = this.#at;
+    return { operation, uri: this.#shown, location, versionId };
+  }
+
+  async #stat(operation: string, options: CallOptions): Promise<Stat> {
+    options = checkedCall(options, operation, this.#shown);
+    const { payload } = await this.#at.connection.read(
+      this.#subject(operation),
+      (reached) => ({ operation: "stat", ...reached }),
+      { signal: options.signal },
+    );
+    return statOf(this.uri, payload as StatMessage);
+  }
+
+  async #display(): Promise<FileLike> {
+    const { name } = this;
+    const uri = this.#shown;
+    const signal = AbortSignal.timeout(PREVIEW_PATIENCE);
+    try {
+      const { memory, stat } = await this.#head(signal);
+      return { uri, name, stat: statOf(uri, stat), preview: new Uint8Array(memory) };
+    } catch (error) {
+      const note = error instanceof Error ? error.message : String(error);
+      return { uri, name, note };
+    }
+  }
+
+  async #head(signal: AbortSignal): Promise<Read> {
+    const file: ObjectFile = this.slice(0, PREVIEW_BYTES);
+    return await file.#mapped("display", { signal });
+  }
+
+  async #text(operation: string, options: ReadOptions): Promise<string> {
+    const limit = {
+      bytes: LONGEST_STRING,
+      hint: "V8 holds no longer string; read it as bytes(), or in parts with slice() or stream()",
+    };
+    const { memory, stat } = await this.#mapped(operation, options, limit);
+    try {
+      const { contentEncoding } = stat;
+      const uri = this.#shown;
+      return await decodeText(new Uint8Array(memory), { uri, contentEncoding, operation });
+    } finally {
+      // Nobody else has seen the memory: it is free at once.
+      if (!memory.detached) memory.transfer(0);
+    }
+  }
+
+  async #mapped(operation: string, options: ReadOptions, limit?: Limit): Promise<Read> {
+    const { value, payload } = await this.#read(operation, options, limit);
+    const { stat, metrics } = payload as ReadMessage;
+    return {
+      memory: mapAdopted(value as BufferHandle),
+      stat,
+      metrics: metricsFrom(metrics),
+    };
+  }
+
+  async #read(
+    operation: string,
+    options: ReadOptions,
+    limit?: Limit,
+    target?: Uint8Array<ArrayBuffer>,
+  ): Promise<Completed> {
+    options = checkedCall(options, operation, this.#shown);
+    const { span, ifMatch } = await this.#span(operation, options);
+    const { connection, map } = this.#at;
+    return await connection.read(
+      this.#subject(operation),
+      ({ client, source }) => ({
+        operation: "get",
+        client,
+        source,
+        span,
+        progress: options.onProgress !== undefined,
+        ...defined({ ifMatch, limit, map: target === undefined ? map : undefined }),
+      }),
+      { signal: options.signal, onProgress: options.onProgress, target },
+    );
+  }
+
+  /**
+   * What to ask for. Only slices that mix both ends need the size first, and then that version;
+   * and those that count from the end, where the offset from the start must be known.
+   */
+  async #span(
+    operation: string,
+    options: ReadOptions,
+    fromStart = false,
+  ): Promise<{ span: SpanMessage; ifMatch: string | undefined }> {
+    const span = spanOf(this.#slices);
+    if (span !== undefined && !(fromStart && span.kind === "last")) {
+      return { span, ifMatch: options.ifMatch };
+    }
+    const { size, etag } = await this.#stat(operation, options);
+    return {
+      span: { kind: "range", ...rangeIn(this.#slices, size) },
+      ifMatch: options.ifMatch ?? etag,
+    };
+  }
+}
+
+/** A handle's slices and one more. */
+export function slicedFurther(
+  file: ObjectFile,
+  start: number | undefined,
+  end: number | undefined,
+): readonly Slice[] {
+  const { location } = objectAt(file);
+  return [...slicesOf(file), checkedSlice(start ?? 0, end, shownLocation(location))];
 }

@@ -2,30 +2,21 @@
 
 import { Connection, type Subject } from "../client/connection.ts";
 import { checkOptions, type S3ClientOptions } from "../client/options.ts";
-import {
-  checkBucket,
-  checkLocation,
-  type Location,
-  parseLocation,
-  requireKey,
-  uriOf,
-} from "../client/s3_uri.ts";
+import { checkBucket, checkLocation, type Location, parseLocation } from "../client/s3_uri.ts";
 import { invalidInput } from "../ffi/errors.ts";
 import type { RustBuffer } from "../ffi/rust_buffer.ts";
 import type { BucketMessage, ClientHandle, Request } from "../ffi/symbols.ts";
 import { type Bucket, bucketsOf } from "./bucket.ts";
 import { checkedCall } from "./call_options.ts";
+import type { ObjectEntry } from "./entry.ts";
+import { type Fetched, type GetManyOptions, manyObjects } from "./get_many.ts";
+import { HttpFile } from "./http_file.ts";
 import { Listing, type ListOptions } from "./listing.ts";
-import type { CallOptions, FileOptions, ReadOptions, Source } from "./object_file.ts";
+import { LocalFile } from "./local_file.ts";
+import type { ObjectAt, ObjectFile } from "./object_file.ts";
+import type { CallOptions, FileOptions, ReadOptions, Source } from "./read_options.ts";
 import { S3File } from "./s3_file.ts";
-
-/** An object named by its parts: takes any key. */
-export interface ObjectLocation {
-  /** The bucket's name. */
-  bucket: string;
-  /** The key, as it stands. */
-  key: string;
-}
+import { namedBy, type ObjectLocation } from "./source.ts";
 
 /**
  * A client for one configuration. Connections are pooled inside; disposing the client ends its
@@ -52,13 +43,27 @@ export class S3Client implements Disposable {
     this.#connection = new Connection(checkOptions(options, "new S3Client"));
   }
 
+  /** A lazy handle on an S3 object. No request is sent. */
+  file(
+    at: `s3://${string}` | S3File | ObjectEntry | ObjectLocation,
+    options?: FileOptions,
+  ): S3File;
+  /** A lazy handle on what a web address leads to, through this client's proxies and limits. */
+  file(at: `http://${string}` | `https://${string}` | HttpFile, options?: FileOptions): HttpFile;
+  /** A lazy handle on a file of this machine, within this client's memory budget. */
+  file(
+    at: `file:${string}` | `/${string}` | `./${string}` | `../${string}` | LocalFile,
+    options?: FileOptions,
+  ): LocalFile;
   /**
    * A lazy handle on an object. No request is sent.
    *
-   * @param at `s3://bucket/key`, a `URL`, a listed entry, another file, or bucket and key apart.
+   * @param at `s3://bucket/key`, `http(s)://…`, `file:///…`, a path that starts with `/`, `./` or
+   * `../`, a `URL`, a listed entry, another file, or bucket and key apart.
    * @throws {InvalidInputError} When it names no object.
    */
-  file(at: Source | ObjectLocation, options: FileOptions = {}): S3File {
+  file(at: Source | ObjectLocation, options?: FileOptions): ObjectFile;
+  file(at: Source | ObjectLocation, options: FileOptions = {}): ObjectFile {
     return this.#file(at, options, "file");
   }
 
@@ -87,13 +92,42 @@ export class S3Client implements Disposable {
   }
 
   /**
+   * Reads many objects, thousands at a time. Each source becomes one result, in the order in which
+   * they come, or in that of the sources with `{ ordered: true }`; one that cannot be read becomes
+   * an error in its place, and the others go on. Sources are read as results are taken: at most
+   * some two thousand are under way. Leaving the loop ends what is left.
+   *
+   * @param sources URIs, paths, entries of a listing, or files of any kind, all whole.
+   * @throws {DipperError} In the loop, when all of it ends: with the signal's reason, or with what
+   * the sources threw.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("bucket");
+   * await client.file("s3://bucket/a").write("first");
+   * for await (const { uri, bytes, error } of client.getMany(client.list("s3://bucket/"))) {
+   *   console.log(uri, bytes?.length ?? error?.message); // s3://bucket/a 5
+   * }
+   * ```
+   */
+  getMany(
+    sources: Iterable<Source> | AsyncIterable<Source>,
+    options: GetManyOptions = {},
+  ): AsyncIterable<Fetched> {
+    return manyObjects(this.#connection, sources, options);
+  }
+
+  /**
    * Lists what is below a prefix. No request is sent before the listing is read.
    *
    * @param prefix `s3://bucket/` or `s3://bucket/prefix`.
    * @throws {InvalidInputError} When it names no bucket.
    */
   list(prefix: string | URL | ObjectLocation, options: ListOptions = {}): Listing {
-    return new Listing(this.#connection, locationOf(prefix, "list"), options);
+    return new Listing(this.#connection, prefixOf(prefix), options);
   }
 
   /**
@@ -146,11 +180,26 @@ export class S3Client implements Disposable {
     return `S3Client { ${this.#connection.place} }`;
   }
 
-  #file(at: Source | ObjectLocation, options: FileOptions, operation: string): S3File {
-    const location = requireKey(locationOf(at, operation), operation);
-    options = checkedCall(options, operation, uriOf(location));
-    const versionId = options.versionId ?? (at instanceof S3File ? at.versionId : undefined);
-    return new S3File(this.#connection, location, versionId === undefined ? {} : { versionId });
+  #file(at: Source | ObjectLocation, options: FileOptions, operation: string): ObjectFile {
+    const named = namedBy(at, operation);
+    const { location, uri, slices } = named;
+    options = checkedCall(options, operation, uri);
+    const { versionId = named.versionId, map = named.map } = options;
+    const refused = (name: string, what: string) =>
+      invalidInput(operation, `${name} is for ${what} only`, `leave ${name} away`);
+    if (versionId !== undefined && location.scheme !== "s3") {
+      throw refused("versionId", "S3 objects");
+    }
+    if (map !== undefined && location.scheme !== "file") throw refused("map", "local files");
+    const handle: ObjectAt = { connection: this.#connection, location, uri, versionId, map };
+    switch (location.scheme) {
+      case "s3":
+        return new S3File(handle, slices);
+      case "http":
+        return new HttpFile(handle, slices);
+      case "file":
+        return new LocalFile(handle, slices);
+    }
   }
 
   async #onBucket(
@@ -166,18 +215,17 @@ export class S3Client implements Disposable {
   }
 }
 
-/** The location that anything names. */
-function locationOf(source: Source | ObjectLocation, operation: string): Location {
-  if (typeof source === "string" || source instanceof URL) return parseLocation(source, operation);
-  if (typeof source === "object" && source !== null) {
-    if ("bucket" in source && "key" in source) return checkLocation(source, operation);
-    if ("uri" in source && typeof source.uri === "string") {
-      return parseLocation(source.uri, operation);
-    }
+/** What a listing is of. */
+function prefixOf(prefix: string | URL | ObjectLocation): Location {
+  if (typeof prefix === "string" || prefix instanceof URL) return parseLocation(prefix, "list");
+  if (typeof prefix === "object" && prefix !== null) {
+    if ("bucket" in prefix && "key" in prefix) return checkLocation(prefix, "list");
+    const { uri } = prefix as { uri?: unknown };
+    if (typeof uri === "string") return parseLocation(uri, "list");
   }
   throw invalidInput(
-    operation,
-    `${source === null ? "null" : typeof source} names no object`,
-    "pass s3://bucket/key, a URL, an entry of a listing, a file, or { bucket, key }",
+    "list",
+    `${prefix === null ? "null" : typeof prefix} names no bucket`,
+    "pass s3://bucket/prefix, a URL, a prefix of a listing, or { bucket, key }",
   );
 }

@@ -43,7 +43,7 @@ describe("boto3 and dipper", { ignore: !Deno.env.has("DIPPER_TEST_PYTHON") }, ()
   let client: S3Client;
   let boto3: Boto3;
   const bucket = "interop";
-  const uri = (key: string): string => `s3://${bucket}/${key}`;
+  const uri = (key: string): `s3://${string}` => `s3://${bucket}/${key}`;
   beforeAll(async () => {
     server = await LocalS3.start();
     client = server.client();

@@ -12,14 +12,16 @@ import {
   file as defaultFile,
   InvalidInputError,
   list as defaultList,
+  type ObjectFile,
   S3Client,
-  type S3File,
+  S3File,
 } from "dipper";
 import { onBothServers } from "./servers.ts";
 
 const client = new S3Client({ endpoint: "http://127.0.0.1:1", credentials: "anonymous" });
 
-function namesOf(file: S3File): [bucket: string, key: string] {
+function namesOf(file: ObjectFile): [bucket: string, key: string] {
+  assert(file instanceof S3File);
   return [file.bucket, file.key];
 }
 
@@ -103,8 +105,15 @@ describe("a malformed location", () => {
     ["one slash", "s3:/bucket/key", "s3://bucket/key"],
     ["no slashes", "s3:bucket/key", "s3://bucket/key"],
     ["no scheme", "bucket/key", "is not a URI"],
-    ["a path", "/tmp/file", "is not a URI"],
-    ["a Windows path", "C:\\temp\\file", "is not a URI"],
+    ["a path without ./", "file.csv", "is ./name"],
+    ["a home folder", "~/file.csv", "expand ~"],
+    ["a folder", "/tmp/", "names a folder"],
+    ["a path with NUL", "/tmp/a\0b", "NUL"],
+    ["a Windows path", "C:\\temp\\file", "looks like a path of Windows"],
+    ["a file URL of another host", "file://host/share", "another host"],
+    ["a file URL with a query", "file:///tmp/a?b", "a query or a fragment"],
+    ["a file URL with an encoded slash", "file:///tmp/a%2Fb", "encoded slash"],
+    ["a web address without a host", "http://", "is not a URL"],
     ["empty", "", "is not a URI"],
     ["blank", " ", "is not a URI"],
     ["a space in front", " s3://bucket/key", "is not a URI"],
@@ -174,8 +183,10 @@ describe("a malformed location", () => {
         `bucket://user:${secret}@host/key`,
         `s3:x//user:${secret}@host/key`,
         `s3:/bucket/key?X-Amz-Signature=${secret}`,
-        `https://bucket.s3.amazonaws.com/key?X-Amz-Signature=${secret}`,
+        `https://user:${secret}@host/key`,
+        `https://bad host/key?X-Amz-Signature=${secret}`,
         new URL(`https://user:${secret}@host/key`),
+        new URL(`file:///tmp/key?${secret}`),
         new URL(`s3://user:${secret}@bucket/key`),
       ]
     ) {

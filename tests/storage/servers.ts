@@ -22,7 +22,7 @@ export interface Place {
   /** A client with other options. */
   connect(options?: S3ClientOptions): S3Client;
   /** The URI of a key in the bucket. */
-  uri(key: string): string;
+  uri(key: string): `s3://${string}`;
 }
 
 /** A bucket name that nobody has. */

@@ -1,0 +1,95 @@
+// How the account of a read shows itself: what came, which way, and what it took.
+
+import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
+import {
+  countOf,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatExactBytes,
+} from "./quantities.ts";
+import { type Fact, factsTable, plainFacts, plainParts, plainTitle, title, view } from "./view.ts";
+
+/** What a read did, as {@linkcode showMetrics} takes it. */
+export interface MetricsLike {
+  /** Bytes that were read. */
+  readonly bytes: number;
+  /** In how many parts. */
+  readonly parts: number;
+  /** How often something was tried again. */
+  readonly retries: number;
+  /** Milliseconds. */
+  readonly timeToFirstByte: number;
+  /** How many connections were made. */
+  readonly connectionsOpened: number;
+  /** How many requests were sent. */
+  readonly requests: number;
+  /** US dollars. */
+  readonly estimatedCost: number;
+  /** Bytes that were copied in user space. */
+  readonly copies: number;
+  /** Which way the bytes came. */
+  readonly transport: string;
+  /** The checksum they were verified with, or `none`. */
+  readonly verified: string;
+}
+
+/**
+ * Displays what a read did: bytes and parts, the way they came, the requests and their price, and
+ * what was copied.
+ *
+ * @example
+ * ```ts
+ * showMetrics({
+ *   bytes: 4,
+ *   parts: 1,
+ *   retries: 0,
+ *   timeToFirstByte: 2,
+ *   connectionsOpened: 1,
+ *   requests: 1,
+ *   estimatedCost: 4e-7,
+ *   copies: 0,
+ *   transport: "direct",
+ *   verified: "crc64nvme",
+ * });
+ * ```
+ */
+export function showMetrics(m: MetricsLike): MediaBundle {
+  return mediaBundle(view(title("Metrics", tags(m)), factsTable(facts(m))), describeMetrics(m));
+}
+
+/** The plain-text twin of {@linkcode showMetrics}. */
+export function describeMetrics(m: MetricsLike): string {
+  return plainParts(plainTitle("Metrics", tags(m)), plainFacts(facts(m)));
+}
+
+function tags(m: MetricsLike): string[] {
+  return [formatBytes(m.bytes), m.transport];
+}
+
+function facts(m: MetricsLike): Fact[] {
+  return [
+    { label: "Bytes", value: `${formatExactBytes(m.bytes)} in ${countOf(m.parts, "part")}` },
+    { label: "First byte", value: `after ${formatDuration(m.timeToFirstByte)}` },
+    {
+      label: "Requests",
+      value: `${formatCount(m.requests)}, ${formatPrice(m.estimatedCost)}`,
+      note: "(list price of S3 Standard)",
+    },
+    { label: "Connections", value: `${formatCount(m.connectionsOpened)} opened` },
+    { label: "Retries", value: formatCount(m.retries) },
+    { label: "Copied", value: m.copies === 0 ? "nothing" : formatExactBytes(m.copies) },
+    { label: "Verified", value: m.verified === "none" ? "no checksum" : m.verified },
+  ];
+}
+
+/** Prices are small: a million requests cost less than a dollar. */
+function formatPrice(dollars: number): string {
+  if (!Number.isFinite(dollars) || dollars < 0) return "unknown";
+  if (dollars === 0) return "$0";
+  return `$${
+    dollars >= 0.01
+      ? dollars.toFixed(2)
+      : Number(dollars.toPrecision(2)).toFixed(8).replace(/0+$/, "")
+  }`;
+}

@@ -1,0 +1,67 @@
+// Everything that names an object, brought to one form.
+
+import { type Location, parseLocation } from "../client/location.ts";
+import { checkLocation, requireKey, uriOf } from "../client/s3_uri.ts";
+import { invalidInput } from "../ffi/errors.ts";
+import type { Slice } from "./byte_range.ts";
+import { objectAt, ObjectFile, slicesOf } from "./object_file.ts";
+import type { Source } from "./read_options.ts";
+
+/** An S3 object named by its parts: takes any key. */
+export interface ObjectLocation {
+  /** The bucket's name. */
+  bucket: string;
+  /** The key, as it stands. */
+  key: string;
+}
+
+/** What a source names, and what else it tells. */
+export interface Named {
+  readonly location: Location;
+  /** As the user wrote it. */
+  readonly uri: string;
+  readonly versionId?: string | undefined;
+  readonly map?: boolean | undefined;
+  /** The size in bytes, where a listing told it. */
+  readonly size?: number | undefined;
+  /** The part that a handle is on. */
+  readonly slices?: readonly Slice[];
+}
+
+/**
+ * What a source names.
+ *
+ * @throws {InvalidInputError} When it names no object.
+ */
+export function namedBy(source: Source | ObjectLocation, operation: string): Named {
+  if (typeof source === "string") return named(parseLocation(source, operation), source);
+  if (source instanceof URL) return named(parseLocation(source, operation), source.href);
+  if (source instanceof ObjectFile) {
+    const { location, uri, versionId, map } = objectAt(source);
+    return { location, uri, versionId, map, slices: slicesOf(source) };
+  }
+  if (typeof source === "object" && source !== null) {
+    if ("bucket" in source && "key" in source) {
+      const location = requireKey(checkLocation(source, operation), operation);
+      return { location: { scheme: "s3", ...location }, uri: uriOf(location) };
+    }
+    if ("uri" in source && typeof source.uri === "string") {
+      const size = "size" in source ? source.size : undefined;
+      const known = Number.isSafeInteger(size) && size! >= 0;
+      return {
+        ...named(parseLocation(source.uri, operation), source.uri),
+        size: known ? size : undefined,
+      };
+    }
+  }
+  throw invalidInput(
+    operation,
+    `${source === null ? "null" : typeof source} names no object`,
+    "pass a URI, a path, a URL, an entry of a listing, a file, or { bucket, key }",
+  );
+}
+
+/** S3 URIs have one spelling; addresses and paths stay as they were written. */
+function named(location: Location, written: string): Named {
+  return { location, uri: location.scheme === "s3" ? uriOf(location) : written };
+}
