@@ -127,7 +127,7 @@ export class FaultBucket implements AsyncDisposable {
   }
 
   /** The URI of a key in it. */
-  uri(key: string): string {
+  uri(key: string): `s3://${string}` {
     return `s3://${this.name}/${key}`;
   }
 

@@ -108,7 +108,7 @@ export async function outcomeOf(
       const outcomes = new Map<string, Outcome>();
       const uris = MANY.map((key) => bucket.uri(key));
       for await (const result of client.getMany(uris, options)) {
-        const index = uris.indexOf(result.uri);
+        const index = uris.findIndex((uri) => uri === result.uri);
         if (index === -1 || outcomes.has(result.uri)) throw new Error(`${result.uri} came`);
         outcomes.set(
           result.uri,
