@@ -215,9 +215,9 @@ async function take(
       const { start, end } = step;
       const read = at(step.key).slice(start, end).bytes();
       if (held === undefined) {
-        // A slice that is empty whatever the object holds is not asked for.
+        // A slice that is empty whatever the object holds need not be asked for.
         const empty = start >= 0 === end >= 0 && end <= start;
-        return empty ? assertSameBytes(await read, new Uint8Array(0)) : await missing(read);
+        return empty ? await oneOf(read, NOT_THERE, true) : await missing(read);
       }
       return assertSameBytes(await read, held.data.slice(start, end));
     }
