@@ -36,8 +36,8 @@ memory(); // Loads the library. Within a test, Deno would count that as a leak.
 const DEADLINE = 10_000;
 /** How long a closed client's connections may stay. */
 const CLOSING = 1000;
-const STALL = 150;
-const RETRIES = 2;
+const STALL = 250;
+const RETRIES = 3;
 
 const FAULTS = [
   "reset",
