@@ -8,6 +8,7 @@
  */
 import { LocalS3, memory, RustBuffer } from "dipper";
 import { submit } from "../ffi/queue.ts";
+import { borrowAndMove } from "./borrow_and_move.ts";
 
 const GIB = 2 ** 30;
 
@@ -21,24 +22,6 @@ interface Row {
 function quantile(times: number[], part: number): number {
   const sorted = times.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? NaN;
-}
-
-/** The cost of `view()` and of `adopt()`, in microseconds: medians over buffers never used before. */
-function borrowAndMove(byteLength: number, rounds: number): { view: number; adopt: number } {
-  const views: number[] = [];
-  const adopts: number[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const buffer = new RustBuffer(byteLength);
-    let start = performance.now();
-    const view = buffer.view();
-    views.push(performance.now() - start);
-    start = performance.now();
-    const adopted = buffer.adopt();
-    adopts.push(performance.now() - start);
-    if (view.byteLength !== 0 || adopted.byteLength !== byteLength) throw new Error("not moved");
-    adopted.transfer(0);
-  }
-  return { view: quantile(views, 0.5) * 1000, adopt: quantile(adopts, 0.5) * 1000 };
 }
 
 function nothing(): Promise<unknown> {
@@ -111,7 +94,8 @@ async function measure(): Promise<Row[]> {
   for (const [name, size, rounds] of [["1 byte", 1, 20_000], ["8 GiB", 8 * GIB, 2_000]] as const) {
     borrowAndMove(1, 5_000);
     const { view, adopt } = borrowAndMove(size, rounds);
-    for (const [verb, cost] of [["view()", view], ["adopt()", adopt]] as const) {
+    for (const [verb, times] of [["view()", view], ["adopt()", adopt]] as const) {
+      const cost = quantile(times, 0.5) * 1000;
       rows.push({
         what: `${verb}, ${name}`,
         measured: microseconds(cost),

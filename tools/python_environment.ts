@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { type CommandOptions, exists, run, Unavailable } from "./commands.ts";
-import { cachePath, root } from "./repository.ts";
+import { root } from "./repository.ts";
 
 const requirements = join(root, "tests", "requirements.txt");
 
@@ -15,9 +15,13 @@ export const environmentFolder: string = join(root, ".cache", "venv");
 
 /** The path of a program in the environment, whether or not it exists. */
 export function environmentProgram(name: string): string {
+  return programIn(environmentFolder, name);
+}
+
+function programIn(folder: string, name: string): string {
   return Deno.build.os === "windows"
-    ? join(environmentFolder, "Scripts", `${name}.exe`)
-    : join(environmentFolder, "bin", name);
+    ? join(folder, "Scripts", `${name}.exe`)
+    : join(folder, "bin", name);
 }
 
 /**
@@ -25,24 +29,38 @@ export function environmentProgram(name: string): string {
  *
  * @throws {Unavailable} when Python or a package cannot be had.
  */
-export async function pythonEnvironment({ signal }: CommandOptions = {}): Promise<string> {
-  const python = environmentProgram("python");
+export function pythonEnvironment(options: CommandOptions = {}): Promise<string> {
+  return virtualEnvironment(environmentFolder, requirements, options);
+}
+
+/**
+ * The path of the Python of a virtual environment that has the packages of a requirements file, made
+ * if it is not there.
+ *
+ * @throws {Unavailable} when Python or a package cannot be had.
+ */
+export async function virtualEnvironment(
+  folder: string,
+  requirements: string,
+  { signal }: CommandOptions = {},
+): Promise<string> {
+  const python = programIn(folder, "python");
   const wanted = await Deno.readTextFile(requirements);
-  const mark = join(cachePath("venv"), "installed-requirements.txt");
+  const mark = join(folder, "installed-requirements.txt");
   const installed = await Deno.readTextFile(mark).catch(() => undefined);
   if (installed === wanted && await exists(python, "--version")) return python;
 
-  console.log("Setting up Python in .cache/venv; this takes about a minute, once.");
+  console.log(`Setting up Python in ${relative(root, folder)}; this takes about a minute, once.`);
   const options = { signal };
   const base = await findPython();
   // `--clear` only when it is broken: the user may have added JupyterLab to it.
   const clear = await exists(python, "--version") ? [] : ["--clear"];
-  if (!(await run(base, ["-m", "venv", ...clear, environmentFolder], options)).success) {
+  if (!(await run(base, ["-m", "venv", ...clear, folder], options)).success) {
     throw new Unavailable("python -m venv failed; on Debian or Ubuntu install python3-venv");
   }
   const install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
   if (!(await run(python, [...install, "--requirement", requirements], options)).success) {
-    throw new Unavailable("pip could not install tests/requirements.txt; see above");
+    throw new Unavailable(`pip could not install ${relative(root, requirements)}; see above`);
   }
   await Deno.writeTextFile(mark, wanted);
   return python;

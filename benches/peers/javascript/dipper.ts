@@ -1,0 +1,202 @@
+/**
+ * dipper, measured as its peers are.
+ *
+ * A method or an option that this build of dipper does not have yet is named, not worked around.
+ *
+ * @module
+ */
+import { DipperError, S3Client, type S3ClientOptions, type S3File } from "dipper";
+import type { Missing, Outcome } from "../../job.ts";
+import { borrowAndMove } from "../../borrow_and_move.ts";
+import { jobGiven, measure, report, resident } from "./meter.ts";
+
+const job = jobGiven();
+
+function connect(): S3Client {
+  return new S3Client({
+    endpoint: job.endpoint,
+    region: "us-east-1",
+    credentials: { accessKeyId: job.accessKeyId, secretAccessKey: job.secretAccessKey },
+    ...(job.ca && { caCertificates: Deno.readTextFileSync(job.ca) }),
+    ...(job.way === "sdk" && { transport: "sdk" }),
+  } as S3ClientOptions);
+}
+
+const uri = (key: string): string => `s3://${job.bucket}/${key}`;
+
+/** What a later version of dipper has. */
+interface Later {
+  getMany?(sources: string[]): AsyncIterable<{ bytes?: Uint8Array; error?: unknown }>;
+  stream?(): ReadableStream<Uint8Array<ArrayBuffer>>;
+}
+
+async function run(): Promise<Outcome | Missing> {
+  using client = connect();
+  const file = client.file(uri(job.key));
+  if (job.warmUp) await client.file(uri(job.warmUp)).bytes();
+  switch (job.case) {
+    case "object": {
+      if (job.way === "recycled") (await file.buffer()).dispose();
+      let kept: Uint8Array | undefined;
+      const outcome = await measure(async () => {
+        kept = await file.bytes();
+        return { bytes: whole(kept.length), operations: 1 };
+      });
+      if (kept?.length !== job.size) throw new Error("not kept");
+      return outcome;
+    }
+    case "repeated":
+      return await repeated(client);
+    case "small":
+      return await small(client);
+    case "latency": {
+      for (let index = 0; index < job.count / 10; index++) await file.bytes();
+      return await measure(async () => {
+        const times: number[] = [];
+        let bytes = 0;
+        for (let index = 0; index < job.count; index++) {
+          const start = performance.now();
+          bytes += (await file.bytes()).length;
+          times.push((performance.now() - start) / 1000);
+        }
+        return { bytes, operations: job.count, times };
+      });
+    }
+    case "list":
+      return await measure(async () => {
+        let operations = 0;
+        for await (const _ of client.list(`s3://${job.bucket}/`)) operations++;
+        return { bytes: 0, operations };
+      });
+    case "stream": {
+      const later = file as Later;
+      if (!later.stream) return { missing: "stream() is not there yet" };
+      return await measure(async () => {
+        let bytes = 0;
+        for await (const chunk of later.stream!()) bytes += chunk.length;
+        return { bytes: whole(bytes), operations: 1 };
+      });
+    }
+    case "borrow":
+      return await borrow();
+    case "soak":
+      return await soak(client);
+    case "upload": {
+      const body = new Uint8Array(job.size).fill(7);
+      return await measure(async () => {
+        await (file as S3File).write(body);
+        return { bytes: job.size, operations: 1 };
+      });
+    }
+  }
+}
+
+/** The same object again and again, its memory given back each time in one of three ways. */
+async function repeated(client: S3Client): Promise<Outcome> {
+  const file = client.file(uri(job.key));
+  let target: Uint8Array<ArrayBuffer> = new Uint8Array(job.way === "into" ? job.size : 0);
+  const once = async (): Promise<number> => {
+    if (job.way === "buffer") {
+      using buffer = await file.buffer();
+      return buffer.byteLength;
+    }
+    if (job.way === "into") {
+      target = await file.into(target);
+      return target.length;
+    }
+    return (await file.bytes()).length;
+  };
+  whole(await once());
+  return await measure(async () => {
+    let bytes = 0;
+    for (let round = 0; round < job.count; round++) bytes += whole(await once());
+    return { bytes, operations: job.count };
+  });
+}
+
+async function small(client: S3Client): Promise<Outcome | Missing> {
+  const later = client as Later;
+  if (!later.getMany) return { missing: "getMany() is not there yet" };
+  const read = async (count: number): Promise<{ bytes: number; operations: number }> => {
+    const uris = Array.from(
+      { length: count },
+      (_, number) => uri(job.key + String(number).padStart(6, "0")),
+    );
+    const kept: Uint8Array[] = [];
+    for await (const { bytes, error } of later.getMany!(uris)) {
+      if (!bytes) throw error;
+      kept.push(bytes);
+    }
+    return { bytes: kept.reduce((sum, { length }) => sum + length, 0), operations: kept.length };
+  };
+  await read(job.count / 10);
+  return await measure(() => read(job.count));
+}
+
+/** What `view()` or `adopt()` costs. */
+async function borrow(): Promise<Outcome> {
+  const way = job.way === "adopt" ? "adopt" : "view";
+  borrowAndMove(1, 5_000);
+  return await measure(() => {
+    const times = borrowAndMove(job.size, job.count)[way].map((time) => time / 1000);
+    return Promise.resolve({ bytes: 0, operations: job.count, times });
+  });
+}
+
+/** Reads the small objects over and over and looks at the resident memory. */
+async function soak(client: S3Client): Promise<Outcome | Missing> {
+  const later = client as Later;
+  if (job.way === "getMany" && !later.getMany) return { missing: "getMany() is not there yet" };
+  const uris = Array.from(
+    { length: 10_000 },
+    (_, number) => uri(job.key + String(number).padStart(6, "0")),
+  );
+  const all = async (): Promise<number> => {
+    let bytes = 0;
+    if (job.way === "getMany") {
+      for await (const one of later.getMany!(uris)) {
+        if (!one.bytes) throw one.error;
+        bytes += one.bytes.length;
+      }
+    } else {
+      let next = 0;
+      await Promise.all(Array.from({ length: job.parallel }, async () => {
+        while (next < uris.length) bytes += (await client.file(uris[next++]!).bytes()).length;
+      }));
+    }
+    if (bytes !== uris.length * job.size) throw new Error(`${bytes} bytes`);
+    return bytes;
+  };
+  const settled = async (): Promise<number> => {
+    for (let turn = 0; turn < 3; turn++) {
+      (globalThis as { gc?(): void }).gc?.();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    return resident("VmRSS");
+  };
+  const turns = job.count / uris.length;
+  for (let turn = 0; turn < turns / 10; turn++) await all();
+  const samples = [await settled()];
+  const outcome = await measure(async () => {
+    let bytes = 0;
+    for (let turn = 0; turn < turns; turn++) {
+      bytes += await all();
+      if ((turn + 1) % (turns / 20) === 0) samples.push(await settled());
+    }
+    return { bytes, operations: job.count };
+  });
+  return { ...outcome, samples };
+}
+
+function whole(length: number): number {
+  if (length !== job.size) throw new Error(`${length} of ${job.size} bytes`);
+  return length;
+}
+
+try {
+  report(await run());
+} catch (error) {
+  const unknownOption = error instanceof DipperError && / no option /.test(error.message);
+  if (!unknownOption) throw error;
+  report({ missing: `${error.message.split(";")[0]} yet` });
+}
