@@ -89,6 +89,8 @@ export interface BucketSpec {
   any?: ObjectSpec;
   listing?: { keys?: string[]; count?: number; name?: string; pageSize?: number };
   faults?: Fault[];
+  /** How many requests of each key are kept; all are counted. */
+  log?: number;
 }
 
 /** What was asked about one key; listings count under the empty one. */
