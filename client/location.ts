@@ -26,7 +26,8 @@ const SCHEMES = "s3://bucket/key, http(s)://…, file:///… and paths that star
  * @throws {InvalidInputError} For what names no object, and for a URL with a password.
  */
 export function parseLocation(source: string | URL, operation: string): Location {
-  if (source instanceof URL) return fromUrl(source, operation);
+  if (typeof source !== "string") return fromUrl(source, operation);
+  if (source.startsWith("s3://")) return onS3(parseS3(source, operation), operation);
   if (/^\.{0,2}\//.test(source)) return fromPath(source, operation);
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(source)?.[1]?.toLowerCase();
   switch (scheme) {
@@ -67,7 +68,8 @@ export function nameOf(location: Location): string {
 }
 
 function onS3(location: S3Location, operation: string): Location {
-  return { scheme: "s3", ...requireKey(location, operation) };
+  const { bucket, key } = requireKey(location, operation);
+  return { scheme: "s3", bucket, key };
 }
 
 function fromUrl(url: URL, operation: string): Location {

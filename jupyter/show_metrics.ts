@@ -70,7 +70,7 @@ function tags(m: MetricsLike): string[] {
 function facts(m: MetricsLike): Fact[] {
   return [
     { label: "Bytes", value: `${formatExactBytes(m.bytes)} in ${countOf(m.parts, "part")}` },
-    { label: "First byte", value: `after ${formatDuration(m.timeToFirstByte)}` },
+    { label: "First byte", value: `after ${formatShortly(m.timeToFirstByte)}` },
     {
       label: "Requests",
       value: `${formatCount(m.requests)}, ${formatPrice(m.estimatedCost)}`,
@@ -81,6 +81,13 @@ function facts(m: MetricsLike): Fact[] {
     { label: "Copied", value: m.copies === 0 ? "nothing" : formatExactBytes(m.copies) },
     { label: "Verified", value: m.verified === "none" ? "no checksum" : m.verified },
   ];
+}
+
+/** A neighbour answers within a millisecond. */
+function formatShortly(milliseconds: number): string {
+  return milliseconds > 0 && milliseconds < 9.95
+    ? `${milliseconds.toFixed(1)} ms`
+    : formatDuration(milliseconds);
 }
 
 /** Prices are small: a million requests cost less than a dollar. */

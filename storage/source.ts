@@ -34,7 +34,11 @@ export interface Named {
  * @throws {InvalidInputError} When it names no object.
  */
 export function namedBy(source: Source | ObjectLocation, operation: string): Named {
-  if (typeof source === "string") return named(parseLocation(source, operation), source);
+  if (typeof source === "string") {
+    const location = parseLocation(source, operation);
+    // As nearly all are written: that is their one spelling.
+    return source.startsWith("s3://") ? { location, uri: source } : named(location, source);
+  }
   if (source instanceof URL) return named(parseLocation(source, operation), source.href);
   if (source instanceof ObjectFile) {
     const { location, uri, versionId, map } = objectAt(source);

@@ -18,6 +18,7 @@ import {
   S3Client,
   type S3ClientOptions,
 } from "dipper";
+import { assertSameBytes, pattern } from "../storage/bytes.ts";
 import { type Asked, ScriptedServer } from "../storage/scripted_server.ts";
 
 memory(); // Loads the library. Within a test, Deno would count that as a leak.
@@ -69,6 +70,22 @@ const refused: Record<string, Refused> = {
   "too many retries": { options: { retries: 101 }, says: ["retries", "0 to 100"] },
   "a memoryBudget of nothing": { options: { memoryBudget: 0 }, says: ["memoryBudget"] },
   "a memoryBudget in BigInt": { options: { memoryBudget: 1n }, says: ["memoryBudget"] },
+  "no connections": { options: { connections: 0 }, says: ["connections", "1 to 256"] },
+  "too many connections": { options: { connections: 257 }, says: ["connections", "1 to 256"] },
+  "half a connection": { options: { connections: 1.5 }, says: ["whole number"] },
+  "a partSize that is too small": { options: { partSize: 65535 }, says: ["partSize", "65536"] },
+  "a partSize that is too large": { options: { partSize: 5 * 2 ** 30 + 1 }, says: ["partSize"] },
+  "a partSize in text": { options: { partSize: "8MiB" }, says: ["partSize"] },
+  "an unknown transport": {
+    options: { transport: "http" },
+    says: ["transport", '"direct"', '"sdk"'],
+  },
+  "a transport that is a flag": { options: { transport: true }, says: ["transport"] },
+  "unknown checksums": {
+    options: { checksums: "md5" },
+    says: ["checksums", '"auto"', '"full"', '"off"'],
+  },
+  "checksums that are null": { options: { checksums: null }, says: ["checksums"] },
   "credentials that are a text": { options: { credentials: SECRET }, says: ["anonymous"] },
   "credentials that are null": { options: { credentials: null }, says: ["credentials"] },
   "credentials without a secret": {
@@ -226,6 +243,29 @@ describe("options that are taken", () => {
     await client.file("s3://bucket/key").bytes();
     assert(server.asked[0]!.path.startsWith("/s3/v1/bucket/key"), server.asked[0]!.path);
   });
+
+  for (
+    const options of [
+      { connections: 1 },
+      { connections: 256 },
+      { partSize: 64 * 1024 },
+      { partSize: 5 * 2 ** 30 },
+      { transport: "direct" },
+      { transport: "sdk" },
+      { checksums: "auto" },
+      { checksums: "full" },
+      { checksums: "off" },
+    ] satisfies S3ClientOptions[]
+  ) {
+    it(`and say ${Deno.inspect(options)} read what is there`, async () => {
+      await using server = await LocalS3.start();
+      using client = server.client(options);
+      await client.createBucket("bucket");
+      const data = pattern(1_000_000);
+      await client.file("s3://bucket/key").write(data);
+      assertSameBytes(await client.file("s3://bucket/key").bytes(), data);
+    });
+  }
 
   it("that are undefined are as if left out", async () => {
     const { headers } = await askedWith({ region: undefined, credentials } as S3ClientOptions);

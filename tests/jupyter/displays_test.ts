@@ -10,6 +10,7 @@ import { describeError, showError } from "../../jupyter/show_error.ts";
 import { describeFile, describeStat, showFile, showStat } from "../../jupyter/show_file.ts";
 import { describeListing, type EntryLike, showListing } from "../../jupyter/show_listing.ts";
 import { describeMemory, showMemory } from "../../jupyter/show_memory.ts";
+import { describeMetrics, showMetrics } from "../../jupyter/show_metrics.ts";
 import { sampleDirectory } from "../../tools/sample_data.ts";
 import { JPEG, utf8 } from "./samples.ts";
 
@@ -112,6 +113,30 @@ const SHOWN: Record<string, { bundle: MediaBundle; twin: string }> = {
     operations: 0,
     pooled: 0,
     budget: 0,
+  }),
+  "metrics": shown(showMetrics, describeMetrics, {
+    bytes: 1_234_567,
+    parts: 3,
+    retries: 1,
+    timeToFirstByte: 12.3,
+    connectionsOpened: 2,
+    requests: 5,
+    estimatedCost: 2e-6,
+    copies: 0,
+    transport: "direct",
+    verified: "crc64nvme",
+  }),
+  "metrics of a small read that was copied": shown(showMetrics, describeMetrics, {
+    bytes: 4,
+    parts: 1,
+    retries: 0,
+    timeToFirstByte: 0.4,
+    connectionsOpened: 0,
+    requests: 0,
+    estimatedCost: 0,
+    copies: 4,
+    transport: "file",
+    verified: "none",
   }),
   "error": shown(showError, describeError, {
     name: "NotFoundError",

@@ -91,6 +91,7 @@ describe("the flags of a script", () => {
       const file = client.file("s3://bucket/key");
       for (const call of [
         () => file.bytes(), () => file.slice(-3, -1).bytes(), () => file.into(new Uint8Array(9)),
+        () => new Response(file.stream()).bytes(), () => file.ranges([[0, 1]]),
         () => file.stat(), () => file.exists(), () => file.write(""), () => file.write("x"),
         () => file.delete(), 
         () => client.list("s3://bucket/").toArray(), () => client.get(file),
@@ -99,7 +100,7 @@ describe("the flags of a script", () => {
       ]) await tell(call);`,
       { flags: [], input },
     );
-    assertEquals(told.length, 13);
+    assertEquals(told.length, 15);
     for (const one of told) {
       assertEquals([one.name, flagsIn(one)], ["PermissionError", [FFI, `--allow-net=${host}`]]);
     }
@@ -265,28 +266,206 @@ describe("a redirect", () => {
 });
 
 describe("a proxy in the environment", () => {
-  it("is not used behind Deno's back", async () => {
-    await using proxy = await ScriptedServer.start((_, reply) =>
-      reply.answer(200, { etag: '"x"', "x-amz-request-id": "PROXY" }, "through the proxy")
-    );
-    await using server = await ScriptedServer.start((_, reply) =>
-      reply.answer(200, { etag: '"x"', "x-amz-request-id": "DIRECT" }, "direct")
-    );
-    const names = [
-      "HTTP_PROXY",
-      "http_proxy",
-      "HTTPS_PROXY",
-      "https_proxy",
-      "ALL_PROXY",
-      "all_proxy",
-    ];
-    const told = await runOne(READ, {
-      flags: [FFI, `--allow-net=${new URL(server.endpoint).host}`],
-      env: Object.fromEntries(names.map((name) => [name, proxy.endpoint])),
-      input: { endpoint: server.endpoint, credentials: { accessKeyId: "a", secretAccessKey: "b" } },
+  const names = [
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+  ];
+
+  /** A proxy and a server, each of which tells which one it is. */
+  async function between(call: (proxy: ScriptedServer, server: ScriptedServer) => Promise<void>) {
+    const answers = (text: string) =>
+      ScriptedServer.start((asked, reply) =>
+        reply.answer(
+          200,
+          {
+            etag: '"x"',
+            "last-modified": "Fri, 01 Mar 2024 12:34:56 GMT",
+            "x-amz-request-id": "SCRIPTED",
+            "content-length": String(text.length),
+          },
+          asked.method === "HEAD" ? "" : text,
+        )
+      );
+    await using proxy = await answers("through the proxy");
+    await using server = await answers("direct");
+    await call(proxy, server);
+  }
+
+  function inputOf(server: ScriptedServer) {
+    return { endpoint: server.endpoint, credentials: { accessKeyId: "a", secretAccessKey: "b" } };
+  }
+
+  function hostOf(server: ScriptedServer): string {
+    return new URL(server.endpoint).host;
+  }
+
+  it("that may not be read is not known", async () => {
+    await between(async (proxy, server) => {
+      const told = await runOne(READ, {
+        flags: [FFI, `--allow-net=${hostOf(server)}`],
+        env: Object.fromEntries(names.map((name) => [name, proxy.endpoint])),
+        input: inputOf(server),
+      });
+      assertEquals(proxy.connections, 0);
+      assertEquals(told, { ok: "direct" });
     });
-    assertEquals(proxy.connections, 0, "the proxy's host was not granted");
-    assertEquals(told, { ok: "direct" });
+  });
+
+  it("that may be read and reached is used, also by web addresses", async () => {
+    const web = `await tell(() => dipper.file(input.endpoint + "/x").text());`;
+    for (const name of ["HTTP_PROXY", "http_proxy", "ALL_PROXY"]) {
+      await between(async (proxy, server) => {
+        const flags = [FFI, `--allow-env=${name}`, "--allow-net=127.0.0.1"];
+        const env = { [name]: proxy.endpoint };
+        for (const source of [READ, web]) {
+          const told = await runOne(source, { flags, env, input: inputOf(server) });
+          assertEquals(told, { ok: "through the proxy" }, name);
+        }
+        assertEquals(server.connections, 0, name);
+        assertStringIncludes(proxy.asked[0]!.path, server.endpoint, name);
+      });
+    }
+  });
+
+  it("that may be read but not reached is a PermissionError that names its host", async () => {
+    await between(async (proxy, server) => {
+      const told = await runOne(READ, {
+        flags: [FFI, "--allow-env=HTTP_PROXY", `--allow-net=${hostOf(server)}`],
+        env: { HTTP_PROXY: proxy.endpoint },
+        input: inputOf(server),
+      });
+      assertEquals([told.name, flagsIn(told)], ["PermissionError", [
+        `--allow-net=${hostOf(proxy)}`,
+      ]]);
+      assertEquals([proxy.connections, server.connections], [0, 0]);
+    });
+  });
+
+  it("is passed by for the hosts of NO_PROXY", async () => {
+    for (const name of ["NO_PROXY", "no_proxy"]) {
+      await between(async (proxy, server) => {
+        const told = await runOne(READ, {
+          flags: [FFI, "--allow-env", "--allow-net=127.0.0.1"],
+          env: { HTTP_PROXY: proxy.endpoint, [name]: "example.com,127.0.0.1" },
+          input: inputOf(server),
+        });
+        assertEquals(told, { ok: "direct" }, name);
+        assertEquals(proxy.connections, 0, name);
+      });
+    }
+  });
+});
+
+describe("a local file", () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await Deno.makeTempDir({ prefix: "dipper-files-" });
+    await Deno.writeTextFile(`${folder}/data.txt`, "content");
+    await Deno.symlink("/proc/self/environ", `${folder}/link`);
+  });
+  afterAll(() => Deno.remove(folder, { recursive: true }));
+
+  const READ_FILE = `await tell(() => dipper.file(input).text());`;
+
+  it("needs reading it, and nothing else", async () => {
+    const path = `${folder}/data.txt`;
+    for (const flag of [`--allow-read=${path}`, `--allow-read=${folder}`, "--allow-read"]) {
+      assertEquals(await runOne(READ_FILE, { flags: [FFI, flag], input: path }), { ok: "content" });
+    }
+    const told = await runOne(READ_FILE, { flags: [], input: path });
+    assertEquals([told.name, flagsIn(told)], ["PermissionError", [FFI, `--allow-read=${path}`]]);
+    const again = await runOne(READ_FILE, { flags: flagsIn(told), input: path });
+    assertEquals(again, { ok: "content" });
+  });
+
+  it("is asked for by every method, before it is opened", async () => {
+    const path = `${folder}/data.txt`;
+    const told = await runWell(
+      `const f = dipper.file(input);
+      for (const call of [
+        () => f.bytes(), () => f.buffer(), () => f.into(new Uint8Array(9)), () => f.text(),
+        () => f.slice(-3, -1).bytes(), () => f.stat(), () => f.exists(), () => f.ranges([[0, 1]]),
+        () => new Response(f.stream()).bytes(), () => dipper.get(input),
+        () => dipper.file(input, { map: true }).bytes(),
+        async () => {
+          for await (const { error } of dipper.getMany([input])) throw error;
+        },
+      ]) await tell(call);`,
+      { flags: [FFI, `--allow-read=${folder}/other`], input: path },
+    );
+    assertEquals(told.length, 12);
+    for (const one of told) {
+      assertEquals([one.name, flagsIn(one)], ["PermissionError", [`--allow-read=${path}`]]);
+    }
+  });
+
+  it("is not reached through .. or a relative path", async () => {
+    const other = `${folder}/other`;
+    const relative = `../${folder.split("/").at(-1)}/data.txt`;
+    for (const input of [`${other}/../data.txt`, relative]) {
+      const told = await runOne(READ_FILE, { flags: [FFI, `--allow-read=${other}`], input });
+      assertEquals(told.name, "PermissionError", input);
+    }
+  });
+
+  it("of the kernel's is refused as Deno refuses it, also behind a link", {
+    ignore: Deno.build.os !== "linux",
+  }, async () => {
+    const env = { CANARY: "canary-of-environ" };
+    for (const input of ["/proc/self/environ", `${folder}/link`, "/proc/self/mem"]) {
+      const told = await runOne(READ_FILE, { flags: [FFI, "--allow-read"], input, env });
+      assertEquals([told.name, flagsIn(told)], ["PermissionError", ["--allow-all"]], input);
+    }
+  });
+});
+
+describe("a web address", () => {
+  it("needs its host, and redirects need theirs", async () => {
+    await using target = await ScriptedServer.start((_, reply) =>
+      reply.answer(200, { etag: '"x"' }, "content")
+    );
+    await using server = await ScriptedServer.start((asked, reply) =>
+      asked.path === "/away"
+        ? reply.answer(302, { location: `${target.endpoint}/x` }, "")
+        : reply.answer(200, { etag: '"x"' }, "content")
+    );
+    const source = `await tell(() => dipper.file(input).text());`;
+    const host = new URL(server.endpoint).host;
+    const input = `${server.endpoint}/x`;
+    const flags = [FFI, `--allow-net=${host}`];
+    assertEquals(await runOne(source, { flags, input }), { ok: "content" });
+    const told = await runOne(source, { flags: [], input });
+    assertEquals([told.name, flagsIn(told)], ["PermissionError", flags]);
+    const away = await runOne(source, { flags, input: `${server.endpoint}/away` });
+    assertEquals([away.name, flagsIn(away)], ["PermissionError", [
+      `--allow-net=${new URL(target.endpoint).host}`,
+    ]]);
+    assertEquals(target.connections, 0, "nobody knocked");
+  });
+});
+
+describe("getMany", () => {
+  it("reports in its place what is not allowed", async () => {
+    await using server = await ScriptedServer.start((_, reply) =>
+      reply.answer(200, { etag: '"x"' }, "content")
+    );
+    const host = new URL(server.endpoint).host;
+    const told = await runOne(
+      `await tell(async () => {
+        const sources = [input + "/x", "http://127.0.0.1:1/x", "/etc/hostname", input + "/y"];
+        const results = await Array.fromAsync(dipper.getMany(sources, { ordered: true }));
+        return results.map(({ bytes, error }) => error?.message ?? bytes.length);
+      });`,
+      { flags: [FFI, `--allow-net=${host}`], input: server.endpoint },
+    );
+    const [first, second, third, fourth] = told.ok as unknown[];
+    assertEquals([first, fourth], [7, 7]);
+    assertStringIncludes(String(second), "--allow-net=127.0.0.1:1");
+    assertStringIncludes(String(third), "--allow-read=/etc/hostname");
   });
 });
 

@@ -9,11 +9,11 @@ import {
 } from "@std/assert";
 import { it } from "@std/testing/bdd";
 import { DipperError, NotFoundError, PreconditionFailedError } from "dipper";
-import { onBothServers } from "./servers.ts";
+import { everyWay } from "./servers.ts";
 
 const OTHER_ETAG = '"00000000000000000000000000000000"';
 
-onBothServers("conditions", (at) => {
+everyWay("conditions", (at) => {
   it("let a read pass that names the present version", async () => {
     const { client, uri } = at();
     const file = client.file(uri("read"));

@@ -7,7 +7,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { it } from "@std/testing/bdd";
 import { DipperError, InvalidInputError } from "dipper";
-import { bucketName, onBothServers } from "./servers.ts";
+import { bucketName, everyWay } from "./servers.ts";
 
 /** Keys that any S3 server takes, a file system too. */
 const KEYS = [
@@ -73,7 +73,7 @@ const PATHS = [
 /** Keys that XML cannot hold, and that versitygw lists without the encoding that is asked for. */
 const CONTROLS = ["bell\u0007", "escape\u001b[31m", "start\u0001of", "\u0000nul"];
 
-onBothServers("hostile keys", (at) => {
+everyWay("hostile keys", (at) => {
   it("name one object each, as they stand", async () => {
     const { client, server } = at();
     const bucket = bucketName();

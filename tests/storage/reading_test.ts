@@ -18,11 +18,11 @@ import {
   UnsupportedError,
 } from "dipper";
 import { assertSameBytes, gzipped, pattern } from "./bytes.ts";
-import { onBothServers } from "./servers.ts";
+import { everyWay } from "./servers.ts";
 
 const SIZES = [0, 1, 2, 4095, 65_536, 1_000_003, 9 << 20];
 
-onBothServers("reading", (at) => {
+everyWay("reading", (at) => {
   for (const size of SIZES) {
     it(`gives ${size} bytes back in every form`, async () => {
       const { client, uri } = at();

@@ -11,10 +11,15 @@ import { afterAll, beforeAll, describe } from "@std/testing/bdd";
 
 memory(); // Loads the library. Within a test, Deno would count that as a leak.
 
+/** The ways that bodies take. */
+export type Transport = "direct" | "sdk";
+
 /** What a suite works with: a client and a bucket of its own. */
 export interface Place {
   /** Which server it is. */
   readonly server: "LocalS3" | "versitygw";
+  /** Which way bodies take. */
+  readonly transport: Transport;
   /** A client of the server. */
   readonly client: S3Client;
   /** An empty bucket, made for the suite. */
@@ -32,12 +37,23 @@ export function bucketName(): string {
 
 /** Runs a suite on both servers, each with its own bucket. */
 export function onBothServers(title: string, suite: (at: () => Place) => void): void {
-  describe(`${title}, on LocalS3`, () => {
+  onLocalS3(`${title}, on LocalS3`, "direct", suite);
+  onVersitygw(`${title}, on versitygw`, "direct", suite);
+}
+
+/** Runs a suite on both servers, and on the embedded one a second time by the SDK's own path. */
+export function everyWay(title: string, suite: (at: () => Place) => void): void {
+  onBothServers(title, suite);
+  onLocalS3(`${title}, through the SDK`, "sdk", suite);
+}
+
+function onLocalS3(title: string, transport: Transport, suite: (at: () => Place) => void): void {
+  describe(title, () => {
     let server: LocalS3;
     let place: Place;
     beforeAll(async () => {
       server = await LocalS3.start();
-      place = await furnish("LocalS3", (options) => server.client(options));
+      place = await furnish("LocalS3", transport, (options) => server.client(options));
     });
     afterAll(async () => {
       place.client.dispose();
@@ -45,12 +61,15 @@ export function onBothServers(title: string, suite: (at: () => Place) => void): 
     });
     suite(() => place);
   });
+}
 
+function onVersitygw(title: string, transport: Transport, suite: (at: () => Place) => void): void {
   const endpoint = Deno.env.get("DIPPER_TEST_VERSITYGW_ENDPOINT");
-  describe(`${title}, on versitygw`, { ignore: endpoint === undefined }, () => {
+  describe(title, { ignore: endpoint === undefined }, () => {
     let place: Place;
     beforeAll(async () => {
-      place = await furnish("versitygw", (options) => new S3Client({ ...gateway(), ...options }));
+      const connect = (options?: S3ClientOptions) => new S3Client({ ...gateway(), ...options });
+      place = await furnish("versitygw", transport, connect);
     });
     afterAll(() => place.client.dispose());
     suite(() => place);
@@ -72,10 +91,14 @@ function gateway(): S3ClientOptions {
 
 async function furnish(
   server: Place["server"],
-  connect: (options?: S3ClientOptions) => S3Client,
+  transport: Transport,
+  open: (options?: S3ClientOptions) => S3Client,
 ): Promise<Place> {
+  // The direct way is the default, and is tested as that.
+  const connect = (options: S3ClientOptions = {}) =>
+    open(transport === "direct" ? options : { transport, ...options });
   const client = connect();
   const bucket = bucketName();
   await client.createBucket(bucket);
-  return { server, client, bucket, connect, uri: (key) => `s3://${bucket}/${key}` };
+  return { server, transport, client, bucket, connect, uri: (key) => `s3://${bucket}/${key}` };
 }

@@ -4,7 +4,7 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { it } from "@std/testing/bdd";
 import { InvalidInputError, PreconditionFailedError, type S3File } from "dipper";
 import { assertSameBytes, pattern } from "./bytes.ts";
-import { onBothServers } from "./servers.ts";
+import { everyWay } from "./servers.ts";
 
 const OMITTED = undefined;
 
@@ -21,7 +21,7 @@ async function each<T>(all: readonly T[], call: (one: T) => Promise<void>): Prom
   }
 }
 
-onBothServers("slices", (at) => {
+everyWay("slices", (at) => {
   for (const size of [0, 1, 2, 10, 70_001]) {
     it(`of ${size} bytes are a Blob's, for all starts and ends`, async () => {
       const { client, uri } = at();

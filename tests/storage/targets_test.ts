@@ -5,9 +5,9 @@ import { it } from "@std/testing/bdd";
 import { InvalidInputError } from "dipper";
 import { FFI, runWell } from "../permissions/child.ts";
 import { assertSameBytes, pattern } from "./bytes.ts";
-import { onBothServers } from "./servers.ts";
+import { everyWay } from "./servers.ts";
 
-onBothServers("a target", (at) => {
+everyWay("a target", (at) => {
   it("that is too short is refused with both sizes, and handed back as it was", async () => {
     const { client, uri } = at();
     const file = client.file(uri("long"));
