@@ -326,7 +326,10 @@ class ManyReads implements AsyncIterator<Fetched, void, void> {
       this.#running--;
       if (this.#state === "closed") return;
       if (batch.arrived !== reads.length) throw defect(`${batch.arrived} of ${reads.length} came`);
-      if (progress) this.#account(batch, payload as MetricsMessage);
+      if (progress) {
+        const metrics = metricsFrom(payload as MetricsMessage);
+        this.#report(batch, { bytes: metrics.bytes, total: 0, metrics });
+      }
       this.#flush();
       this.#settle();
     }).catch((reason) => this.#fail(reason));
@@ -362,7 +365,7 @@ class ManyReads implements AsyncIterator<Fetched, void, void> {
       const ended = this.#sourceEnded && this.#held === 0 && this.#running === 0;
       if (this.#state !== "closed" && !ended) return;
       const waiter = this.#waiters.shift()!;
-      const failure = this.#failure;
+      const failure = this.#failure ?? this.#tellLast();
       this.#close(undefined);
       this.#failure = undefined;
       if (failure === undefined) waiter.resolve({ done: true, value: undefined });
@@ -401,14 +404,18 @@ class ManyReads implements AsyncIterator<Fetched, void, void> {
     }
   }
 
-  #account(batch: Batch, message: MetricsMessage): void {
-    batch.metrics = metricsFrom(message);
-    batch.bytes = batch.metrics.bytes;
-    if (this.#sourceEnded && this.#running === 0 && this.#gathered.length === 0) this.#tell();
+  /** The whole account, once. What the listener throws is the end of the loop. */
+  #tellLast(): { reason: unknown } | undefined {
+    if (this.#state === "closed") return undefined;
+    try {
+      this.#tell();
+      return undefined;
+    } catch (reason) {
+      return { reason };
+    }
   }
 
   #tell(): void {
-    // Those that have ended become one.
     const metrics = this.#batches.map(({ metrics }) => metrics).filter((one) => one !== undefined);
     const [first, ...others] = metrics;
     if (first === undefined) return;
