@@ -4,6 +4,7 @@
  * @module
  */
 import { type BenchCase, type Contender, type Figure, operationsPerSecond } from "./bench_case.ts";
+import { BUCKET } from "./setup/objects.ts";
 
 const MICROSECONDS = 3;
 const sizes = [["1 byte", 1], ["8 GiB", 8 * 2 ** 30]] as const;
@@ -13,7 +14,7 @@ export const borrowing: BenchCase = {
   name: "borrowing",
   server: "http",
   served: [],
-  job: { case: "borrow", bucket: "", key: "", size: 1, count: 2000 },
+  job: { case: "borrow", bucket: BUCKET, key: "", size: 1, count: 2000 },
   rate: operationsPerSecond,
   columns: [
     { head: "p50 µs", of: ({ p50 }) => (p50 ?? NaN) * 1e6, digits: 2 },

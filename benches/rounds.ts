@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type CommandOptions, run, Unavailable } from "../tools/commands.ts";
+import { type CommandOptions, run, Unavailable, withoutColours } from "../tools/commands.ts";
 import type { BenchCase, Contender } from "./bench_case.ts";
 import type { Job, Missing, Outcome } from "./job.ts";
 import type { Program, Programs } from "./peers/programs.ts";
@@ -75,10 +75,12 @@ async function runOnce(
   const options: CommandOptions = {
     quiet: true,
     signal: AbortSignal.any([signal, timeout]),
-    env: { ...QUIET_ENVIRONMENT, ...command.env },
   };
+  // `env` takes first away and then adds.
   const args = [
     ...USERS_OWN.flatMap((name) => ["-u", name]),
+    ...Object.entries({ ...QUIET_ENVIRONMENT, ...command.env })
+      .map(([name, value]) => `${name}=${value}`),
     command.program,
     ...command.args,
   ];
@@ -116,11 +118,14 @@ const QUIET_ENVIRONMENT = {
   AWS_EC2_METADATA_DISABLED: "true",
 };
 
-/** The last line that says something, which is where most programs name an error. */
+/** The line that names the error, without the stack; else the last one. */
 function lastWords(output: string): string {
-  const lines = output.split("\n").map((line) => line.trim()).filter((line) => line !== "");
-  const named = lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? "it wrote nothing";
-  return named.length > 160 ? `${named.slice(0, 160)}…` : named;
+  const lines = withoutColours(output).split("\n").map((line) => line.trim()).filter((line) =>
+    line
+  );
+  const named = lines.findLast((line) => /^(error|uncaught|\w*(error|exception)\b).*:/i.test(line));
+  const line = named ?? lines.at(-1) ?? "it wrote nothing";
+  return line.length > 200 ? `${line.slice(0, 200)}…` : line;
 }
 
 function tell(text: string): void {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { readFileSync } from "node:fs";
 import process from "node:process";
 import { jobGiven, report, run } from "./meter.ts";
 
@@ -15,6 +16,8 @@ const client = new sdk.S3Client({
   endpoint: job.endpoint,
   region: "us-east-1",
   forcePathStyle: true,
+  // Its handler is Node's, which does not look at Deno's --cert.
+  ...(job.ca && { requestHandler: { httpsAgent: { ca: readFileSync(job.ca, "utf8") } } }),
   credentials: { accessKeyId: job.accessKeyId, secretAccessKey: job.secretAccessKey },
 });
 

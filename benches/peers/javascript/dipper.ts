@@ -32,7 +32,8 @@ interface Later {
 
 async function run(): Promise<Outcome | Missing> {
   using client = connect();
-  const file = client.file(uri(job.key));
+  // Some jobs are about no object.
+  const file = client.file(uri(job.key || "-"));
   if (job.warmUp) await client.file(uri(job.warmUp)).bytes();
   switch (job.case) {
     case "object": {

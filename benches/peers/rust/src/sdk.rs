@@ -70,6 +70,13 @@ async fn measure(job: Arc<Job>) -> Result<Outcome> {
             }
             stop(meter, 0, keys.len())
         }
+        "upload" => {
+            let body = vec![7; job.size];
+            let meter = start()?;
+            let body = ByteStream::from(body);
+            client.put_object().bucket(&job.bucket).key(&job.key).body(body).send().await?;
+            stop(meter, job.size, 1)
+        }
         case => Err(format!("aws-sdk-rust has no case {case}").into()),
     }
 }
