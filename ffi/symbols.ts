@@ -11,7 +11,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 1389187861155989;
+export const ABI_HASH = 2952047481355072;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -138,6 +138,8 @@ export const STATUS = {
   25: { code: "BufferGone", className: "InvalidInputError", retryable: false },
   /** A client was used after it was disposed. */
   26: { code: "ClientGone", className: "InvalidInputError", retryable: false },
+  /** A file cannot be read. */
+  27: { code: "FileFailed", className: "InvalidInputError", retryable: false },
   /** A condition such as `ifMatch` does not hold. */
   30: { code: "PreconditionFailed", className: "PreconditionFailedError", retryable: false },
   /** The object changed while it was read. */
@@ -204,6 +206,7 @@ export type ErrorCode =
   | "BucketNotEmpty"
   | "BufferGone"
   | "ClientGone"
+  | "FileFailed"
   | "PreconditionFailed"
   | "ObjectChanged"
   | "ChecksumMismatch"

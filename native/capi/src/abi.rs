@@ -12,7 +12,7 @@ use dipper_wire::Handle;
 
 use crate::declaration::hash;
 use crate::export::{abi, put_last_error, take_last_error};
-use crate::{asks, handles, operations, queue};
+use crate::{asks, handles, operations, queue, streams};
 
 abi! {
     /// A number that changes whenever the boundary does.
@@ -43,7 +43,7 @@ abi! {
     /// Starts a read into memory that stays valid and untouched until the completion.
     fn dipper_submit_into(queue: QueueHandle, request: Bytes, target: Room) -> OperationHandle = operations::submit_into;
     /// Forgets a stream; what it reads ahead ends.
-    fn dipper_stream_release(stream: StreamHandle) -> Number = operations::stream_release;
+    fn dipper_stream_release(stream: StreamHandle) -> Number = streams::release;
     /// Ends an operation early. Unknown operations have ended already: no error.
     fn dipper_cancel(operation: OperationHandle) -> Number = operations::cancel;
     /// Writes completion records that are ready; returns the bytes written.

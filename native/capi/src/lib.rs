@@ -17,4 +17,5 @@ mod queue;
 #[cfg(test)]
 mod render;
 mod runtime;
+mod streams;
 mod target;

@@ -177,7 +177,7 @@ pub enum Request {
         progress: bool,
     },
     /// Fills a target with the next bytes of a stream; `extent` says how many, zero at the
-    /// end, where the payload is a `MetricsMessage`.
+    /// end. There, and where progress was asked for, the payload is a `MetricsMessage`.
     ReadStream { stream: f64 },
     /// Asks for an object's properties: a `StatMessage`.
     Stat { client: Option<f64>, source: SourceMessage },
@@ -370,6 +370,20 @@ impl ErrorDetails {
 }
 
 impl Request {
+    /// Whether it reads, from whatever source.
+    #[must_use]
+    pub fn reads(&self) -> bool {
+        matches!(
+            self,
+            Self::Get { .. }
+                | Self::Ranges { .. }
+                | Self::GetMany { .. }
+                | Self::OpenStream { .. }
+                | Self::ReadStream { .. }
+                | Self::Stat { .. }
+        )
+    }
+
     /// The operation's name in errors.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -418,6 +432,40 @@ impl Request {
 impl From<ObjectMessage> for core::ObjectRef {
     fn from(object: ObjectMessage) -> Self {
         Self { bucket: object.bucket, key: object.key, version_id: object.version_id }
+    }
+}
+
+impl From<SourceMessage> for core::Source {
+    fn from(source: SourceMessage) -> Self {
+        match source {
+            SourceMessage::S3 { bucket, key, version_id, size } => {
+                Self::Object { object: core::ObjectRef { bucket, key, version_id }, size }
+            }
+            SourceMessage::Http { url } => Self::Page(url),
+            SourceMessage::File { path } => Self::File(path.into()),
+        }
+    }
+}
+
+impl From<core::Metrics> for MetricsMessage {
+    fn from(metrics: core::Metrics) -> Self {
+        Self {
+            bytes: metrics.bytes,
+            parts: metrics.parts,
+            retries: metrics.retries,
+            time_to_first_byte: metrics.time_to_first_byte * 1000.0,
+            connections_opened: metrics.connections_opened,
+            requests: metrics.requests,
+            estimated_cost: metrics.estimated_cost,
+            copies: metrics.copies,
+            transport: match metrics.transport {
+                core::Transport::Direct => TransportMessage::Direct,
+                core::Transport::Sdk => TransportMessage::Sdk,
+                core::Transport::Http => TransportMessage::Http,
+                core::Transport::File => TransportMessage::File,
+            },
+            verified: metrics.verified.map_or("none", dipper_wire::Algorithm::name),
+        }
     }
 }
 
@@ -490,6 +538,17 @@ impl From<ClientRequest> for core::ClientOptions {
             stall_timeout: request.stall_timeout.map(milliseconds),
             retries: request.retries,
             memory_budget: request.memory_budget,
+            connections: request.connections.map(|connections| connections as usize),
+            part_size: request.part_size,
+            transport: match request.transport {
+                Some(TransportMessage::Sdk) => core::TransportOption::Sdk,
+                _ => core::TransportOption::Direct,
+            },
+            checksums: match request.checksums {
+                None | Some(ChecksumsMessage::Auto) => core::Checksums::Auto,
+                Some(ChecksumsMessage::Full) => core::Checksums::Full,
+                Some(ChecksumsMessage::Off) => core::Checksums::Off,
+            },
             surroundings: core::Surroundings {
                 variables: request.variables,
                 files: request.files,

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dipper_core::{
-    Buffer, Client, Destination, Error, Gate, GetRequest, ListRequest, OperationGuard, Progress,
-    PutRequest, ledger,
+    Buffer, Client, Destination, Error, Gate, GetRequest, Got, Items, ListRequest, ManyRequest,
+    Metrics, OperationGuard, Progress, PutRequest, RangesRequest, Source, StreamRequest, ledger,
 };
 use dipper_local_s3::{Options, Server};
-use dipper_wire::{Handle, SlotTable};
+use dipper_wire::{Handle, Private, Revoker, SlotTable};
 use futures::FutureExt;
 use futures::future::{AbortHandle, Abortable};
 use serde::Serialize;
@@ -20,12 +20,13 @@ use crate::asks::Asker;
 use crate::declaration::kind;
 use crate::export::{handle, panicked, stale};
 use crate::messages::{
-    BucketMessage, ClientRequest, ErrorDetails, LocalS3Message, PageMessage, Request, StatMessage,
-    Submission,
+    BucketMessage, ClientRequest, ErrorDetails, LocalS3Message, MetricsMessage, PageMessage,
+    ReadMessage, Request, StatMessage, Submission,
 };
 use crate::queue::{self, Completion, Kind, Queue};
-use crate::target::IsolateMemory;
-use crate::{handles, runtime};
+use crate::streams::Stream;
+use crate::target::private;
+use crate::{handles, runtime, streams};
 
 static CLIENTS: SlotTable<Owned<Arc<Client>>> = SlotTable::new(kind::CLIENT);
 static SERVERS: SlotTable<Owned<Server>> = SlotTable::new(kind::SERVER);
@@ -41,7 +42,7 @@ struct Running {
     queue: Handle,
     client: Option<Handle>,
     abort: AbortHandle,
-    target: Option<IsolateMemory>,
+    target: Option<Revoker>,
 }
 
 /// How an operation ended well.
@@ -58,6 +59,7 @@ enum Value {
     None,
     Buffer(Arc<Buffer>),
     Server(Box<Server>),
+    Stream(Stream),
 }
 
 fn json<T: Serialize>(message: &T) -> Result<Vec<u8>, Error> {
@@ -94,6 +96,7 @@ pub fn client_release(client: Handle) -> Result<(), Error> {
     });
     // Connections close on the runtime's threads.
     let _inside = runtime::handle()?.enter();
+    streams::close_of_client(client);
     drop(released);
     Ok(())
 }
@@ -133,7 +136,7 @@ pub fn submit(queue: Handle, requests: &[u8], handles: &mut [u8]) -> Result<usiz
 pub fn submit_into(queue: Handle, request: &[u8], target: &mut [u8]) -> Result<Handle, Error> {
     let queue = queue::of(queue)?;
     let runtime = runtime::handle()?;
-    let target = IsolateMemory::new(target);
+    let target = private(target);
     let (handle, task) = prepare(&queue, parsed(request)?, Some(target))?;
     drop(runtime.spawn(task));
     Ok(handle)
@@ -154,11 +157,12 @@ pub fn release_of(queue: Handle) {
             targets.extend(running.target.clone());
         }
     });
-    targets.iter().for_each(IsolateMemory::revoke);
+    targets.iter().for_each(Revoker::revoke);
     let clients = CLIENTS.remove_where(|owned| owned.queue == queue);
     let servers = SERVERS.remove_where(|owned| owned.queue == queue);
     let Ok(runtime) = runtime::handle() else { return };
     let _inside = runtime.enter();
+    streams::release_of(queue);
     drop(clients);
     // Stops them in the background, where their temporary directories are removed too.
     drop(servers);
@@ -183,9 +187,10 @@ impl Ending {
         if self.queue.is_closed()
             && let Some(brought) = brought
         {
-            // Nobody will take what the record names. Its kind says which of the two it is.
+            // Nobody will take what the record names. Its kind says which of them it is.
             drop(handles::buffer_release(brought));
             drop(SERVERS.remove(brought));
+            drop(streams::release(brought));
         }
     }
 }
@@ -202,7 +207,7 @@ impl Drop for Ending {
 fn prepare(
     queue: &Arc<Queue>,
     submission: Submission,
-    target: Option<IsolateMemory>,
+    target: Option<Private>,
 ) -> Result<(Handle, impl Future<Output = ()> + Send + use<>), Error> {
     let Submission { granted, request } = submission;
     let name = request.name();
@@ -218,7 +223,7 @@ fn prepare(
                 .ok()
                 .and_then(|through| through.as_ref().map(|(name, _)| *name)),
             abort,
-            target: target.clone(),
+            target: target.as_ref().map(Private::revoker),
         })
         .ok_or_else(|| Error::internal("more than 16 million operations are under way"))?;
     let mut ending =
@@ -227,15 +232,13 @@ fn prepare(
     let task = async move {
         let gate = Gate::new(Arc::new(Asker(Arc::clone(&queue))), granted);
         let work = {
-            let queue = Arc::clone(&queue);
-            async move {
-                let client = through?.map(|(_, client)| client);
-                run(request, client, body?, target, queue, operation).await
-            }
+            let context = Context { queue: Arc::clone(&queue), operation };
+            async move { run(request, through?, body?, target, context).await }
         };
-        let work = Abortable::new(AssertUnwindSafe(gate.around(work)).catch_unwind(), aborted);
+        let behind = AssertUnwindSafe(gate.clone().around(work)).catch_unwind();
         // The statement drops the work, and with it all that it holds, before the end is told.
-        let ended = work.await;
+        let ended = Abortable::new(behind, aborted).await;
+        gate.emptied().await;
         ending.tell(match ended {
             Ok(Ok(Ok(outcome))) => done(&queue, operation, outcome),
             Ok(Ok(Err(error))) => failed(operation, error, name),
@@ -260,6 +263,7 @@ fn done(queue: &Queue, operation: Handle, outcome: Outcome) -> Completion {
             .insert(Owned { queue: queue.handle(), thing: *server })
             .map(Handle::to_number)
             .ok_or_else(|| Error::internal("more than 16 million servers are alive")),
+        Value::Stream(stream) => streams::insert(queue, stream).map(Handle::to_number),
     };
     match value {
         Err(error) => failed(operation, error, "completion"),
@@ -280,27 +284,67 @@ fn failed(operation: Handle, error: Error, name: &str) -> Completion {
     completion
 }
 
-struct ProgressRecords {
+/// Where records of an operation that goes on are sent.
+#[derive(Clone)]
+struct Context {
     queue: Arc<Queue>,
     operation: Handle,
 }
 
-impl Progress for ProgressRecords {
-    fn reached(&self, bytes: u64, total: u64) {
+impl Context {
+    fn progress(&self, wanted: bool) -> Option<Arc<dyn Progress>> {
+        wanted.then(|| -> Arc<dyn Progress> { Arc::new(self.clone()) })
+    }
+
+    fn items(&self) -> Arc<dyn Items> {
+        Arc::new(self.clone())
+    }
+}
+
+impl Progress for Context {
+    fn reached(&self, bytes: u64, total: u64, metrics: &Metrics) {
         let mut completion = Completion::new(Kind::Progress, self.operation.to_number());
         completion.record.value = bytes as f64;
         completion.record.extent = total as f64;
+        completion.payload = json(&MetricsMessage::from(*metrics)).unwrap_or_default();
         self.queue.push(completion);
+    }
+}
+
+impl Items for Context {
+    fn item(&self, index: usize, result: Result<Arc<Buffer>, Error>) {
+        let mut completion = Completion::new(Kind::Item, self.operation.to_number());
+        completion.record.index = u32::try_from(index).unwrap_or(u32::MAX);
+        let named = result.and_then(|buffer| {
+            let length = buffer.memory().len();
+            Ok((handles::insert_buffer(&self.queue, buffer)?, length))
+        });
+        match named {
+            Ok((buffer, length)) => {
+                completion.record.value = buffer.to_number();
+                completion.record.extent = length as f64;
+            }
+            Err(error) => {
+                completion.record.status = error.status as u32;
+                completion.payload = json(&ErrorDetails::of(error, "getMany")).unwrap_or_default();
+            }
+        }
+        let brought = completion.record.value;
+        self.queue.push(completion);
+        if self.queue.is_closed()
+            && let Some(buffer) = Handle::from_number(brought)
+        {
+            drop(handles::buffer_release(buffer));
+        }
     }
 }
 
 async fn run(
     request: Box<Request>,
-    client: Option<Arc<Client>>,
+    through: Option<(Handle, Arc<Client>)>,
     body: Option<Arc<Buffer>>,
-    target: Option<IsolateMemory>,
-    queue: Arc<Queue>,
-    operation: Handle,
+    target: Option<Private>,
+    context: Context,
 ) -> Result<Outcome, Error> {
     match request.as_ref() {
         Request::Nothing => return Ok(Outcome::default()),
@@ -311,12 +355,13 @@ async fn run(
         Request::StopLocalS3 { server } => return Box::pin(stop_server(*server)).await,
         _ => {}
     }
-    let client = client.ok_or_else(|| stale("client"))?;
-    let progress = || -> Arc<dyn Progress> {
-        Arc::new(ProgressRecords { queue: Arc::clone(&queue), operation })
-    };
     // Boxed: the SDK's futures are large, and small operations should not carry them.
-    Box::pin(on_s3(request, &client, body, target, progress)).await
+    if request.reads() {
+        Box::pin(reading(request, through, target, context)).await
+    } else {
+        let (_, client) = through.ok_or_else(|| stale("client"))?;
+        Box::pin(on_s3(request, &client, body)).await
+    }
 }
 
 #[allow(clippy::panic)]
@@ -324,58 +369,92 @@ fn on_purpose() -> Result<Outcome, Error> {
     panic!("on purpose")
 }
 
+async fn reading(
+    request: Box<Request>,
+    through: Option<(Handle, Arc<Client>)>,
+    target: Option<Private>,
+    context: Context,
+) -> Result<Outcome, Error> {
+    let client = through.as_ref().map(|(_, client)| client);
+    match *request {
+        Request::Get { source, span, if_match, limit, map, progress, .. } => {
+            let source = Source::from(source);
+            if let (true, Source::File(path)) = (map.unwrap_or(false), &source) {
+                return got(dipper_core::map(path, span.into()).await?);
+            }
+            let request = GetRequest {
+                source,
+                span: span.into(),
+                if_match,
+                limit: limit.map(|limit| (limit.bytes, limit.hint)),
+                progress: context.progress(progress),
+            };
+            let destination = target.map_or(Destination::Buffer, Destination::Private);
+            got(dipper_core::get(client, request, destination).await?)
+        }
+        Request::Ranges { source, ranges, gap, if_match, progress, .. } => {
+            let request = RangesRequest {
+                source: source.into(),
+                ranges,
+                gap,
+                if_match,
+                progress: context.progress(progress),
+            };
+            let (stat, metrics) = dipper_core::ranges(client, request, context.items()).await?;
+            told(&ReadMessage { stat: stat.into(), metrics: metrics.into() })
+        }
+        Request::GetMany { sources, ordered, progress, .. } => {
+            let request = ManyRequest {
+                sources: sources.into_iter().map(Source::from).collect(),
+                ordered,
+                progress: context.progress(progress),
+            };
+            let metrics = dipper_core::many(client, request, context.items()).await?;
+            told(&MetricsMessage::from(metrics))
+        }
+        Request::OpenStream { source, span, if_match, progress, .. } => {
+            let request = StreamRequest { source: source.into(), span: span.into(), if_match };
+            let (reader, stat) = dipper_core::stream(client, request).await?;
+            let metrics = MetricsMessage::from(reader.metrics());
+            let payload = json(&ReadMessage { stat: stat.into(), metrics })?;
+            let extent = reader.length();
+            let client = through.as_ref().map(|(name, _)| *name);
+            let stream = Stream { client, reader: Arc::new(reader), progress };
+            Ok(Outcome { value: Value::Stream(stream), extent, payload })
+        }
+        Request::ReadStream { stream } => {
+            let (reader, progress) = streams::stream(handle(stream)?)?;
+            let memory = target.ok_or_else(|| Error::internal("a read without memory"))?;
+            let extent = reader.read(memory).await?;
+            let payload = match extent {
+                0 => json(&MetricsMessage::from(reader.metrics()))?,
+                _ if progress => json(&MetricsMessage::from(reader.metrics()))?,
+                _ => Vec::new(),
+            };
+            Ok(Outcome { value: Value::None, extent, payload })
+        }
+        Request::Stat { source, .. } => {
+            let stat = dipper_core::stat(client, &source.into()).await?;
+            told(&StatMessage::from(stat))
+        }
+        _ => Err(Error::internal("not a read")),
+    }
+}
+
+fn got(got: Got) -> Result<Outcome, Error> {
+    Ok(Outcome {
+        value: got.buffer.map_or(Value::None, Value::Buffer),
+        extent: got.length,
+        payload: json(&ReadMessage { stat: got.stat.into(), metrics: got.metrics.into() })?,
+    })
+}
+
 async fn on_s3(
     request: Box<Request>,
     client: &Client,
     body: Option<Arc<Buffer>>,
-    target: Option<IsolateMemory>,
-    progress_records: impl Fn() -> Arc<dyn Progress>,
 ) -> Result<Outcome, Error> {
     match *request {
-        Request::Get { source, span, if_match, limit, progress, .. } => {
-            let crate::messages::SourceMessage::S3 { bucket, key, version_id, .. } = source else {
-                return Err(Error::internal("not there yet"));
-            };
-            let request = GetRequest {
-                object: dipper_core::ObjectRef { bucket, key, version_id },
-                span: span.into(),
-                if_match,
-                limit: limit.map(|limit| (limit.bytes, limit.hint)),
-                progress: progress.then(progress_records),
-            };
-            let destination = match target {
-                Some(target) => Destination::Target(Box::new(target)),
-                None => Destination::Buffer,
-            };
-            let got = dipper_core::get(client, request, destination).await?;
-            Ok(Outcome {
-                value: got.buffer.map_or(Value::None, Value::Buffer),
-                extent: got.length,
-                payload: json(&crate::messages::ReadMessage {
-                    stat: StatMessage::from(got.stat),
-                    metrics: crate::messages::MetricsMessage {
-                        bytes: got.length,
-                        parts: 1,
-                        retries: 0,
-                        time_to_first_byte: 0.0,
-                        connections_opened: 0,
-                        requests: 1,
-                        estimated_cost: 0.0,
-                        copies: got.length,
-                        transport: crate::messages::TransportMessage::Sdk,
-                        verified: "none",
-                    },
-                })?,
-            })
-        }
-        Request::Stat { source, .. } => {
-            let crate::messages::SourceMessage::S3 { bucket, key, version_id, .. } = source else {
-                return Err(Error::internal("not there yet"));
-            };
-            let object = dipper_core::ObjectRef { bucket, key, version_id };
-            let stat = dipper_core::stat(client, &object).await?;
-            told(&StatMessage::from(stat))
-        }
         Request::Put {
             object,
             buffer: _,
@@ -418,14 +497,7 @@ async fn on_s3(
             dipper_core::delete_bucket(client, &bucket).await?;
             Ok(Outcome::default())
         }
-        Request::Ranges { .. }
-        | Request::GetMany { .. }
-        | Request::OpenStream { .. }
-        | Request::ReadStream { .. } => Err(Error::internal("not there yet")),
-        Request::Nothing
-        | Request::Panic
-        | Request::StartLocalS3 { .. }
-        | Request::StopLocalS3 { .. } => Err(Error::internal("not an S3 operation")),
+        _ => Err(Error::internal("not an S3 operation")),
     }
 }
 
@@ -435,11 +507,6 @@ fn told<T: Serialize>(message: &T) -> Result<Outcome, Error> {
 
 /// How long the end of a program waits for a server.
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
-
-pub fn stream_release(stream: Handle) -> Result<(), Error> {
-    let _ = stream;
-    Err(stale("stream"))
-}
 
 pub fn server_stop(server: Handle) -> Result<(), Error> {
     let owned = SERVERS.remove(server).map_err(|_| stale("server"))?;

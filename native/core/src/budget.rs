@@ -157,6 +157,15 @@ impl Drop for Recheck {
     }
 }
 
+impl Ticket {
+    /// A ticket of its own for some of the bytes, or for all that there are.
+    pub(crate) fn split(&mut self, bytes: u64) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Self { budget: Arc::clone(&self.budget), bytes }
+    }
+}
+
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.budget.release(self.bytes);

@@ -5,10 +5,12 @@
 //! its bytes; the last one frees it. The account follows both, so that `memory()` tells
 //! at any time what Rust holds for whom.
 
+use std::fs::File;
+use std::io;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use dipper_wire::{Allocation, SharedAllocation};
+use dipper_wire::{Allocation, Landing, SharedAllocation, Slot, pool};
 
 use crate::{Budget, Error, Ticket, default_budget};
 
@@ -41,17 +43,25 @@ pub struct MemoryReport {
     pub budget: u64,
 }
 
+/// One part in so many of the budget may be kept for reuse.
+const POOLED_SHARE: u64 = 8;
+
 /// The account of this process.
 pub fn ledger() -> &'static Ledger {
     static LEDGER: OnceLock<Ledger> = OnceLock::new();
-    LEDGER.get_or_init(|| Ledger {
-        bytes: AtomicU64::new(0),
-        buffers: AtomicU64::new(0),
-        adopted: AtomicU64::new(0),
-        adopted_bytes: AtomicU64::new(0),
-        adopted_since_collection: AtomicU64::new(0),
-        operations: AtomicU64::new(0),
-        budget: Budget::new(default_budget()),
+    LEDGER.get_or_init(|| {
+        let budget = default_budget();
+        // What is kept for reuse is on top of the budget, so it is a small share of it.
+        pool().set_limit(usize::try_from(budget / POOLED_SHARE).unwrap_or(usize::MAX));
+        Ledger {
+            bytes: AtomicU64::new(0),
+            buffers: AtomicU64::new(0),
+            adopted: AtomicU64::new(0),
+            adopted_bytes: AtomicU64::new(0),
+            adopted_since_collection: AtomicU64::new(0),
+            operations: AtomicU64::new(0),
+            budget: Budget::new(budget),
+        }
     })
 }
 
@@ -64,7 +74,7 @@ impl Ledger {
             buffers: self.buffers.load(Ordering::SeqCst),
             adopted: self.adopted.load(Ordering::SeqCst),
             operations: self.operations.load(Ordering::SeqCst),
-            pooled: 0,
+            pooled: pool().bytes() as u64,
             budget: self.budget.limit(),
         }
     }
@@ -114,14 +124,14 @@ pub(crate) struct Draft {
 }
 
 #[derive(Debug)]
-struct Account {
+pub(crate) struct Account {
     bytes: u64,
     /// Given back before the memory is: whoever waits for it then allocates anew.
     tickets: Vec<Ticket>,
 }
 
 impl Account {
-    fn open(bytes: usize, tickets: Vec<Ticket>) -> Self {
+    pub(crate) fn open(bytes: usize, tickets: Vec<Ticket>) -> Self {
         let bytes = bytes as u64;
         ledger().bytes.fetch_add(bytes, Ordering::SeqCst);
         Self { bytes, tickets }
@@ -140,12 +150,37 @@ impl Draft {
         Ok(Self { allocation, account: Account::open(length, tickets) })
     }
 
-    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        self.allocation.as_mut_slice()
+    /// Memory whose content nobody knows, for what is filled to its last byte before it is
+    /// shown.
+    pub(crate) fn recycled(length: usize, tickets: Vec<Ticket>) -> Result<Self, Error> {
+        let allocation = Allocation::recycled(length)?;
+        Ok(Self { allocation, account: Account::open(length, tickets) })
+    }
+
+    /// Gives the memory out in one slot, to be cut and filled.
+    pub(crate) fn land(self) -> (Landed, Slot) {
+        let (landing, slot) = Landing::new(self.allocation);
+        (Landed { landing, account: self.account }, slot)
     }
 
     pub(crate) fn finish(self) -> Arc<Buffer> {
         Buffer::of(self.allocation, self.account)
+    }
+}
+
+/// An allocation whose slots are out.
+pub(crate) struct Landed {
+    landing: Landing,
+    account: Account,
+}
+
+impl Landed {
+    /// The buffer, once every slot is filled and gone.
+    pub(crate) fn finish(self) -> Result<Arc<Buffer>, Error> {
+        let allocation = self.landing.finish();
+        let allocation = allocation
+            .ok_or_else(|| Error::internal("a part of a buffer is still being filled"))?;
+        Ok(Buffer::of(allocation, self.account))
     }
 }
 
@@ -197,6 +232,13 @@ impl Buffer {
         let ticket = ledger().budget().take(vector.len() as u64)?;
         let account = Account::open(vector.len(), vec![ticket]);
         Ok(Self::of(Allocation::from_vec(vector), account))
+    }
+
+    /// A part of a file, mapped privately. It costs the budget nothing until it is written
+    /// to, which nobody can foresee.
+    pub(crate) fn mapped(file: &File, start: u64, length: usize) -> io::Result<Arc<Self>> {
+        let allocation = Allocation::from_file(file, start, length)?;
+        Ok(Self::of(allocation, Account::open(length, Vec::new())))
     }
 
     /// The bytes, shared with whoever maps them.

@@ -1,22 +1,32 @@
 //! A client: the SDK's client, configured from explicit options first and from the
 //! standard AWS chain second.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{SharedCredentialsProvider, StalledStreamProtectionConfig};
+use aws_sdk_s3::config::{
+    SharedAsyncSleep, SharedCredentialsProvider, StalledStreamProtectionConfig,
+};
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
+use aws_smithy_http_client::{Builder, Connector};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
 use tokio::sync::OnceCell;
 
-use crate::gate::gated;
+use crate::credential_cache::{Cached, CredentialCache};
+use crate::gate::{Ways, gated, gated_connector};
+use crate::plane::{Pool, check_certificates};
+use crate::proxy::{Proxies, Proxy};
+use crate::retry::RetryBudget;
+use crate::site::{Addressing, Site};
 use crate::{Budget, Error, Surroundings, Ticket, ledger};
 
 /// Where a client's credentials come from.
@@ -48,6 +58,28 @@ impl fmt::Debug for CredentialsOption {
     }
 }
 
+/// Which way bodies are to take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TransportOption {
+    /// From the socket into the destination, where that is possible.
+    #[default]
+    Direct,
+    /// Always through the SDK's client.
+    Sdk,
+}
+
+/// How much is done to see that bytes arrive as they were stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Checksums {
+    /// Sums that combine are taken while parts arrive in any order.
+    #[default]
+    Auto,
+    /// Sums that need the bytes in order, too.
+    Full,
+    /// None.
+    Off,
+}
+
 /// How a client behaves. What is unset comes from the standard AWS chain.
 #[derive(Clone, Debug, Default)]
 pub struct ClientOptions {
@@ -71,6 +103,14 @@ pub struct ClientOptions {
     pub retries: Option<u32>,
     /// How many bytes this client may hold in flight and in buffers.
     pub memory_budget: Option<u64>,
+    /// How many connections to keep to a host at most.
+    pub connections: Option<usize>,
+    /// How many bytes one request asks for. Default: by the size of the object.
+    pub part_size: Option<u64>,
+    /// Which way bodies take.
+    pub transport: TransportOption,
+    /// Which checksums are verified.
+    pub checksums: Checksums,
     /// What the credential chain may see.
     pub surroundings: Surroundings,
 }
@@ -78,6 +118,7 @@ pub struct ClientOptions {
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 const RETRIES: u32 = 3;
+const CONNECTIONS: usize = 64;
 const FALLBACK_REGION: &str = "us-east-1";
 
 /// A client for one configuration. Cheap to keep; connections are pooled inside.
@@ -85,8 +126,17 @@ const FALLBACK_REGION: &str = "us-east-1";
 pub struct Client {
     options: ClientOptions,
     http: SharedHttpClient,
+    /// For pages on the web, where the data plane cannot read them.
+    web: SharedHttpConnector,
+    pool: Pool,
+    proxies: Proxies,
     budget: Option<Arc<Budget>>,
+    retry_budget: RetryBudget,
     connected: OnceCell<Connected>,
+    /// Where buckets are, `None` for those that only the SDK's client reaches.
+    sites: Mutex<HashMap<String, Option<Arc<Site>>>>,
+    /// Buckets that turned out to live elsewhere.
+    regions: Mutex<HashMap<String, String>>,
 }
 
 /// The SDK's client and what was found out while it was made.
@@ -96,6 +146,9 @@ pub(crate) struct Connected {
     /// Where requests go, for messages.
     pub(crate) place: String,
     pub(crate) region: String,
+    /// `None` for unsigned requests.
+    pub(crate) credentials: Option<Arc<CredentialCache>>,
+    addressing: Addressing,
 }
 
 impl Client {
@@ -113,12 +166,43 @@ impl Client {
             .with_trust_store(roots)
             .build()
             .map_err(|error| Error::invalid(format!("caCertificates cannot be used: {error}")))?;
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .tls_context(tls)
-            .build_https();
-        let budget = options.memory_budget.map(Budget::new);
-        Ok(Self { http: gated(http), budget, connected: OnceCell::new(), options })
+        let proxies = Proxies::from_variables(&options.surroundings.variables)?;
+        let through = |proxy: Option<&Proxy>| proxy.map(Proxy::config).transpose();
+        let ways = Ways {
+            direct: http_client(&tls, None),
+            http_proxy: through(proxies.http())?.map(|proxy| http_client(&tls, Some(proxy))),
+            https_proxy: through(proxies.https())?.map(|proxy| http_client(&tls, Some(proxy))),
+            proxies: proxies.clone(),
+            stall: options.stall_timeout.unwrap_or(STALL_TIMEOUT),
+        };
+        let web = |proxy: Option<&Proxy>| -> Result<SharedHttpConnector, Error> {
+            let proxy = proxy.map(Proxy::config).transpose()?;
+            Ok(SharedHttpConnector::new(connector(&tls, proxy, None, None)))
+        };
+        let web = gated_connector(
+            web(None)?,
+            proxies.http().map(|proxy| web(Some(proxy))).transpose()?,
+            proxies.https().map(|proxy| web(Some(proxy))).transpose()?,
+            proxies.clone(),
+            options.stall_timeout.unwrap_or(STALL_TIMEOUT),
+        );
+        let pool = Pool::new(
+            options.ca_certificates.clone(),
+            options.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
+            options.connections.unwrap_or(CONNECTIONS).max(1),
+        );
+        Ok(Self {
+            http: gated(ways),
+            web,
+            pool,
+            proxies,
+            budget: options.memory_budget.map(Budget::new),
+            retry_budget: RetryBudget::new(),
+            connected: OnceCell::new(),
+            sites: Mutex::default(),
+            regions: Mutex::default(),
+            options,
+        })
     }
 
     /// The SDK's client; made at the first call, which may read what the chain needs.
@@ -145,8 +229,17 @@ impl Client {
         let retries = RetryConfig::standard()
             .with_max_attempts(options.retries.unwrap_or(RETRIES).saturating_add(1))
             .with_initial_backoff(Duration::from_millis(100));
+        let path_style = options.path_style.unwrap_or(endpoint.is_some());
+        let credentials =
+            config.credentials_provider().map(|provider| Arc::new(CredentialCache::new(provider)));
+        let addressing = Addressing {
+            endpoint: endpoint.clone(),
+            path_style,
+            use_fips: config.use_fips().unwrap_or(false),
+            use_dual_stack: config.use_dual_stack().unwrap_or(false),
+        };
         let mut builder = aws_sdk_s3::config::Builder::from(&config)
-            .force_path_style(options.path_style.unwrap_or(endpoint.is_some()))
+            .force_path_style(path_style)
             .timeout_config(timeouts)
             .retry_config(retries)
             // Stalls are watched where the body is read, with the caller's own limit.
@@ -154,8 +247,12 @@ impl Client {
         if let Some(endpoint) = &options.endpoint {
             builder = builder.endpoint_url(endpoint);
         }
+        if let Some(cache) = &credentials {
+            builder = builder.credentials_provider(Cached(Arc::clone(cache)));
+        }
         let place = endpoint.unwrap_or_else(|| format!("AWS region {region}"));
-        Ok(Connected { s3: aws_sdk_s3::Client::from_conf(builder.build()), place, region })
+        let s3 = aws_sdk_s3::Client::from_conf(builder.build());
+        Ok(Connected { s3, place, region, credentials, addressing })
     }
 
     async fn load(
@@ -189,6 +286,81 @@ impl Client {
             }
         }
         loader.load().await
+    }
+
+    /// Where a bucket is reached on the data plane; `None` when the SDK's client must do it.
+    pub(crate) async fn site(&self, bucket: &str) -> Result<Option<Arc<Site>>, Error> {
+        if self.options.transport == TransportOption::Sdk {
+            return Ok(None);
+        }
+        if let Some(site) = self.lock_sites().get(bucket) {
+            return Ok(site.clone());
+        }
+        let connected = self.connected().await?;
+        let region = self.region_of(bucket).unwrap_or_else(|| connected.region.clone());
+        let site = Site::resolve(&connected.addressing, bucket, &region, &self.pool).await?;
+        let site = site.filter(|site| !self.is_proxied(&site.url)).map(Arc::new);
+        self.lock_sites().insert(bucket.to_owned(), site.clone());
+        Ok(site)
+    }
+
+    pub(crate) fn is_proxied(&self, url: &dipper_wire::Url) -> bool {
+        self.proxies.of(url.tls, &url.host, url.port).is_some()
+    }
+
+    fn lock_sites(&self) -> std::sync::MutexGuard<'_, HashMap<String, Option<Arc<Site>>>> {
+        self.sites.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The region that a bucket turned out to live in.
+    pub(crate) fn region_of(&self, bucket: &str) -> Option<String> {
+        self.regions.lock().unwrap_or_else(PoisonError::into_inner).get(bucket).cloned()
+    }
+
+    /// A server told where a bucket lives. Whether that is news: then the request is worth
+    /// another try.
+    pub(crate) fn learn_region(&self, bucket: &str, region: &str, asked: &str) -> bool {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        if region == asked || region.is_empty() || region.len() > 63 || !region.bytes().all(plain) {
+            return false;
+        }
+        self.regions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(bucket.to_owned(), region.to_owned());
+        self.lock_sites().remove(bucket);
+        true
+    }
+
+    /// What a request about a bucket changes in the SDK's configuration.
+    pub(crate) fn override_for(&self, bucket: &str) -> aws_sdk_s3::config::Builder {
+        let mut changed = aws_sdk_s3::config::Builder::new();
+        changed.set_region(self.region_of(bucket).map(Region::new));
+        changed
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    pub(crate) fn web(&self) -> &SharedHttpConnector {
+        &self.web
+    }
+
+    pub(crate) fn retry_budget(&self) -> &RetryBudget {
+        &self.retry_budget
+    }
+
+    pub(crate) fn part_size(&self) -> Option<u64> {
+        self.options.part_size
+    }
+
+    pub(crate) fn checksums(&self) -> Checksums {
+        self.options.checksums
+    }
+
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.options.connect_timeout.unwrap_or(CONNECT_TIMEOUT)
     }
 
     pub(crate) fn stall_timeout(&self) -> Duration {
@@ -274,21 +446,25 @@ fn check_found(endpoint: Option<&str>, region: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The TLS stack trusts its caller with these and panics on what is none.
-fn check_certificates(pem: &str) -> Result<(), Error> {
-    let refused = |why: String| {
-        Error::invalid(format!("caCertificates {why}"))
-            .hint("pass the text of a file that starts with -----BEGIN CERTIFICATE-----")
-    };
-    let mut count = 0;
-    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-        let certificate =
-            certificate.map_err(|error| refused(format!("is damaged PEM: {error:?}")))?;
-        webpki::anchor_from_trusted_cert(&certificate)
-            .map_err(|error| refused(format!("holds a damaged certificate: {error}")))?;
-        count += 1;
-    }
-    if count == 0 { Err(refused("holds no PEM certificate".to_owned())) } else { Ok(()) }
+fn connector(
+    tls: &TlsContext,
+    proxy: Option<ProxyConfig>,
+    settings: Option<&HttpConnectorSettings>,
+    sleep: Option<SharedAsyncSleep>,
+) -> Connector {
+    let mut builder = Connector::builder();
+    builder.set_proxy_config(proxy);
+    builder.set_connector_settings(settings.cloned());
+    builder.set_sleep_impl(sleep);
+    builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls.clone()).build()
+}
+
+fn http_client(tls: &TlsContext, proxy: Option<ProxyConfig>) -> SharedHttpClient {
+    let tls = tls.clone();
+    Builder::new().build_with_connector_fn(move |settings, components| {
+        let sleep = components.and_then(|components| components.sleep_impl());
+        connector(&tls, proxy.clone(), settings, sleep)
+    })
 }
 
 #[cfg(test)]

@@ -13,7 +13,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::proxy::Proxies;
 use crate::revocable_body::revocable;
+use crate::stall_guard::guarded;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
@@ -21,6 +23,10 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use dipper_wire::Url;
+use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// What the Rust side asks of the embedding program.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -40,11 +46,12 @@ pub trait Gatekeeper: Send + Sync {
     fn ask(&self, need: Need) -> Answer;
 }
 
-/// The gate of one operation.
+/// The gate of one operation, and the tasks that run behind it.
 #[derive(Clone)]
 pub struct Gate {
     keeper: Arc<dyn Gatekeeper>,
     granted: Arc<Mutex<HashSet<String>>>,
+    tasks: TaskTracker,
 }
 
 tokio::task_local! {
@@ -54,7 +61,21 @@ tokio::task_local! {
 impl Gate {
     /// A gate that lets requests to `granted` hosts (`name:port`) pass unasked.
     pub fn new(keeper: Arc<dyn Gatekeeper>, granted: impl IntoIterator<Item = String>) -> Self {
-        Self { keeper, granted: Arc::new(Mutex::new(granted.into_iter().collect())) }
+        let granted = Arc::new(Mutex::new(granted.into_iter().collect()));
+        Self { keeper, granted, tasks: TaskTracker::new() }
+    }
+
+    /// Another gate with the same answers, for what lives on after the operation.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self { tasks: TaskTracker::new(), ..self.clone() }
+    }
+
+    /// Waits until no task runs behind this gate any more. A task that was aborted lets go
+    /// of its memory and its connection a moment later.
+    pub async fn emptied(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
     }
 
     /// Runs an operation behind this gate.
@@ -71,7 +92,7 @@ impl Gate {
         self.keeper.ask(need).await
     }
 
-    async fn admits(&self, host: &str) -> bool {
+    pub(crate) async fn admits(&self, host: &str) -> bool {
         let known = self.granted.lock().unwrap_or_else(PoisonError::into_inner).contains(host);
         if known {
             return true;
@@ -83,6 +104,31 @@ impl Gate {
         }
         granted
     }
+}
+
+/// Counts as a task of the operation for as long as it is held.
+pub(crate) fn token() -> Option<TaskTrackerToken> {
+    Gate::current().map(|gate| gate.tasks.token())
+}
+
+/// Runs a part of an operation on a task of its own, behind the operation's gate.
+pub(crate) fn spawn<T: Send + 'static>(
+    tasks: &mut JoinSet<T>,
+    part: impl Future<Output = T> + Send + 'static,
+) {
+    match Gate::current() {
+        Some(gate) => {
+            let token: TaskTrackerToken = gate.tasks.token();
+            // The token is let go after the part, in the order of the fields.
+            let part = async move {
+                let ended = gate.around(part).await;
+                drop(token);
+                ended
+            };
+            tasks.spawn(part)
+        }
+        None => tasks.spawn(part),
+    };
 }
 
 /// A request was not sent because the embedding program does not allow its host.
@@ -151,13 +197,23 @@ fn host_of(request: &HttpRequest) -> Option<String> {
     Some(format!("{authority}:{port}"))
 }
 
-/// Wraps an HTTP client so that each request passes the gate first.
-pub(crate) fn gated(inner: SharedHttpClient) -> SharedHttpClient {
-    SharedHttpClient::new(GatedClient(inner))
+/// The ways that requests may take.
+#[derive(Debug)]
+pub(crate) struct Ways {
+    pub(crate) direct: SharedHttpClient,
+    pub(crate) http_proxy: Option<SharedHttpClient>,
+    pub(crate) https_proxy: Option<SharedHttpClient>,
+    pub(crate) proxies: Proxies,
+    pub(crate) stall: Duration,
+}
+
+/// Wraps HTTP clients so that each request passes the gate first.
+pub(crate) fn gated(ways: Ways) -> SharedHttpClient {
+    SharedHttpClient::new(GatedClient(ways))
 }
 
 #[derive(Debug)]
-struct GatedClient(SharedHttpClient);
+struct GatedClient(Ways);
 
 impl HttpClient for GatedClient {
     fn http_connector(
@@ -165,24 +221,69 @@ impl HttpClient for GatedClient {
         settings: &HttpConnectorSettings,
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        SharedHttpConnector::new(GatedConnector(self.0.http_connector(settings, components)))
+        let connector = |client: &SharedHttpClient| client.http_connector(settings, components);
+        gated_connector(
+            connector(&self.0.direct),
+            self.0.http_proxy.as_ref().map(connector),
+            self.0.https_proxy.as_ref().map(connector),
+            self.0.proxies.clone(),
+            self.0.stall,
+        )
     }
 }
 
+/// Wraps connectors so that each request passes the gate first.
+pub(crate) fn gated_connector(
+    direct: SharedHttpConnector,
+    http_proxy: Option<SharedHttpConnector>,
+    https_proxy: Option<SharedHttpConnector>,
+    proxies: Proxies,
+    stall: Duration,
+) -> SharedHttpConnector {
+    SharedHttpConnector::new(GatedConnector { direct, http_proxy, https_proxy, proxies, stall })
+}
+
 #[derive(Clone, Debug)]
-struct GatedConnector(SharedHttpConnector);
+struct GatedConnector {
+    direct: SharedHttpConnector,
+    http_proxy: Option<SharedHttpConnector>,
+    https_proxy: Option<SharedHttpConnector>,
+    proxies: Proxies,
+    /// How long a body may be silent.
+    stall: Duration,
+}
+
+impl GatedConnector {
+    /// The way of a request, and the proxy that it passes.
+    fn way(&self, request: &HttpRequest) -> (SharedHttpConnector, Option<String>) {
+        let target = request.uri().split(['?', '#']).next().and_then(Url::parse);
+        let proxied = target.and_then(|target| {
+            let proxy = self.proxies.of(target.tls, &target.host, target.port)?;
+            let way = if target.tls { &self.https_proxy } else { &self.http_proxy };
+            Some((way.clone()?, proxy.host_and_port()))
+        });
+        match proxied {
+            Some((way, proxy)) => (way, Some(proxy)),
+            None => (self.direct.clone(), None),
+        }
+    }
+}
 
 impl HttpConnector for GatedConnector {
     fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
-        let inner = self.0.clone();
+        let (inner, proxy) = self.way(&request);
+        let stall = self.stall;
         HttpConnectorFuture::new(async move {
             let host = host_of(&request).unwrap_or_else(|| request.uri().to_owned());
-            let admitted = match Gate::current() {
-                Some(gate) => gate.admits(&host).await,
-                None => false,
-            };
-            if !admitted {
-                return Err(ConnectorError::user(Box::new(HostRefused { host })));
+            for host in [Some(&host), proxy.as_ref()].into_iter().flatten() {
+                let admitted = match Gate::current() {
+                    Some(gate) => gate.admits(host).await,
+                    None => false,
+                };
+                if !admitted {
+                    let refused = HostRefused { host: host.clone() };
+                    return Err(ConnectorError::user(Box::new(refused)));
+                }
             }
             let reads = matches!(request.method(), "GET" | "HEAD");
             let (body, hold) = revocable(request.take_body());
@@ -200,6 +301,11 @@ impl HttpConnector for GatedConnector {
             match answer {
                 Ok(answer) if !reads && is_web_page(&answer) => {
                     Err(ConnectorError::user(Box::new(WebPage)))
+                }
+                Ok(mut answer) => {
+                    let body = guarded(answer.take_body(), stall);
+                    *answer.body_mut() = body;
+                    Ok(answer)
                 }
                 answer => answer,
             }

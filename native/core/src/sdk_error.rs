@@ -1,14 +1,20 @@
 //! Turns what the SDK reports into dipper's errors: one status, one sentence, one remedy.
 
 use std::error::Error as StdError;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
+use aws_smithy_xml::decode::{Document, try_data};
+use dipper_wire::Head;
+
 use crate::client::{Client, Connected};
 use crate::gate::{HostRefused, WebPage};
+use crate::plane::ExchangeError;
+use crate::stall_guard::BodyStalled;
 use crate::{Error, Status};
 
 /// What an operation was about, for messages.
@@ -53,9 +59,25 @@ impl About<'_> {
     {
         match error {
             SdkError::ServiceError(answer) => {
-                self.answered(answer.err().code(), answer.err().message(), answer.raw())
+                let raw = answer.raw();
+                let header = |name: &str| raw.headers().get(name).map(str::to_owned);
+                self.of_answer(Answered {
+                    status: raw.status().as_u16(),
+                    code: answer.err().code().map(str::to_owned),
+                    message: answer.err().message().map(str::to_owned),
+                    request_id: raw
+                        .request_id()
+                        .map(str::to_owned)
+                        .or_else(|| header("x-amz-request-id")),
+                    region: header("x-amz-bucket-region"),
+                    server: header("server"),
+                    date: header("date"),
+                })
             }
-            SdkError::ResponseError(answer) => self.not_s3(answer.raw()),
+            SdkError::ResponseError(answer) => {
+                let cause: &(dyn StdError + 'static) = error;
+                self.broken(cause).unwrap_or_else(|| self.not_s3(answer.raw().status().as_u16()))
+            }
             SdkError::TimeoutError(_) => self.too_late(),
             SdkError::DispatchFailure(failure) => {
                 let cause: &(dyn StdError + 'static) = error;
@@ -75,6 +97,38 @@ impl About<'_> {
         }
     }
 
+    /// The answer's body stopped or broke in the middle, if that is what happened.
+    fn broken(&self, error: &(dyn StdError + 'static)) -> Option<Error> {
+        let (place, subject) = (&self.connected.place, self.subject());
+        if let Some(BodyStalled(after)) = find::<BodyStalled>(error) {
+            return Some(
+                Error::new(
+                    Status::Stalled,
+                    format!(
+                        "{place} fell silent for {} ms in its answer about {subject}",
+                        after.as_millis()
+                    ),
+                )
+                .hint("check the network, or raise stallTimeout"),
+            );
+        }
+        let text = whole(error);
+        let broken = find::<std::io::Error>(error).is_some()
+            || ["message completed", "end of file", "connection closed", "reset", "body error"]
+                .iter()
+                .any(|sign| text.contains(sign));
+        broken.then(|| {
+            Error::new(
+                Status::ConnectionBroken,
+                format!(
+                    "the connection to {place} broke in its answer about {subject}: {}",
+                    deepest(error)
+                ),
+            )
+            .hint("try again")
+        })
+    }
+
     fn too_late(&self) -> Error {
         Error::new(
             Status::Timeout,
@@ -87,12 +141,7 @@ impl About<'_> {
     pub(crate) fn unreachable(&self, error: &(dyn StdError + 'static)) -> Error {
         let place = &self.connected.place;
         if let Some(refused) = find::<HostRefused>(error) {
-            let host = &refused.host;
-            return Error::new(
-                Status::PermissionDenied,
-                format!("Deno's permissions do not allow to reach {host}"),
-            )
-            .hint(format!("run with --allow-net={host}"));
+            return not_allowed(&refused.host);
         }
         if find::<WebPage>(error).is_some() {
             return self.without_etag("a web page");
@@ -106,21 +155,24 @@ impl About<'_> {
             return crate::client::bad_endpoint();
         }
         if text.contains("failed to lookup address") || text.contains("dns error") {
-            return Error::new(
-                Status::UnknownHost,
-                format!("the host of {place} does not resolve"),
-            )
-            .hint("check the spelling of the endpoint and the network");
+            return unknown_host(place);
         }
         if text.contains("invalid peer certificate") || text.contains("certificate") {
-            return Error::new(
-                Status::TlsFailed,
-                format!("the certificate of {place} is not trusted: {cause}"),
-            )
-            .hint("pass the authority's certificate as caCertificates");
+            return not_trusted(place, &cause);
         }
-        Error::new(Status::ConnectionFailed, format!("{place} cannot be reached: {cause}"))
-            .hint("check that the server runs and that endpoint names its host and port")
+        not_reached(place, &cause)
+    }
+
+    /// The data plane has no answer.
+    pub(crate) fn of_exchange(&self, error: ExchangeError) -> Error {
+        let told = match error {
+            ExchangeError::ConnectTimeout | ExchangeError::Stalled(_) => self.too_late(),
+            error => exchange_error(error, &self.connected.place),
+        };
+        match self.uri() {
+            Some(uri) => told.about(uri),
+            None => told,
+        }
     }
 
     fn no_credentials(&self, failed: &CredentialsError) -> Error {
@@ -164,39 +216,47 @@ impl About<'_> {
         .hint("check that endpoint is the S3 address of the service, not its web page")
     }
 
-    fn not_s3(&self, raw: &HttpResponse) -> Error {
+    fn not_s3(&self, status: u16) -> Error {
         let mut error = Error::new(
             Status::NotS3,
             format!(
                 "{} answers with HTTP {} but not as an S3 server does",
-                self.connected.place,
-                raw.status().as_u16()
+                self.connected.place, status
             ),
         )
         .hint("check that endpoint is the S3 address of the service, not its web page");
-        error.http_status = Some(raw.status().as_u16());
+        error.http_status = Some(status);
         error
     }
 
-    fn answered(&self, code: Option<&str>, message: Option<&str>, raw: &HttpResponse) -> Error {
-        let http_status = raw.status().as_u16();
-        let request_id =
-            raw.request_id().or_else(|| raw.headers().get("x-amz-request-id")).map(str::to_owned);
+    /// The server answers with an error.
+    pub(crate) fn of_answer(&self, answered: Answered) -> Error {
+        let mut told = self.answered(answered);
+        if let Some(uri) = self.uri() {
+            told = told.about(uri);
+        }
+        told
+    }
+
+    fn answered(&self, answered: Answered) -> Error {
+        let Answered { status: http_status, code, message, request_id, region, server, date } =
+            answered;
+        let (code, message) = (code.as_deref(), message.as_deref());
         if (200..300).contains(&http_status) {
             // Success, with a head that makes no sense.
-            return self.not_s3(raw);
+            return self.not_s3(http_status);
         }
         let looks_like_s3 = request_id.is_some()
             || code.is_some()
-            || raw.headers().get("server").is_some_and(|server| server.contains("S3"));
+            || server.is_some_and(|server| server.contains("S3"));
         if !looks_like_s3 && !matches!(http_status, 304 | 401 | 403 | 404 | 412 | 416 | 429 | 500..)
         {
-            return self.not_s3(raw);
+            return self.not_s3(http_status);
         }
         let place = &self.connected.place;
         let subject = self.subject();
         let bucket = self.bucket.unwrap_or_default();
-        let region = raw.headers().get("x-amz-bucket-region");
+        let region = region.as_deref();
         let (status, what, hint) = match (code.unwrap_or_default(), http_status) {
             ("NoSuchKey", _) => (
                 Status::NoSuchKey,
@@ -221,9 +281,21 @@ impl About<'_> {
                         .to_owned(),
                 ),
             ),
-            ("ExpiredToken" | "RequestTimeTooSkewed" | "TokenRefreshRequired", _) => (
+            ("RequestTimeTooSkewed", _) => (
                 Status::Expired,
-                format!("{place} calls the credentials or the clock for {subject} out of date"),
+                match date.as_deref().and_then(skew) {
+                    Some(skew) => format!(
+                        "{place} refuses the request for {subject}: this machine's clock is {skew}"
+                    ),
+                    None => format!(
+                        "{place} refuses the request for {subject}: this machine's clock is wrong"
+                    ),
+                },
+                Some("set this machine's clock".to_owned()),
+            ),
+            ("ExpiredToken" | "TokenRefreshRequired", _) => (
+                Status::Expired,
+                format!("{place} calls the credentials for {subject} expired"),
                 Some("renew the session, and check this machine's clock".to_owned()),
             ),
             (
@@ -321,6 +393,149 @@ impl About<'_> {
     }
 }
 
+/// An answer that is an error, by whichever way it came.
+#[derive(Debug, Default)]
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    pub(crate) code: Option<String>,
+    pub(crate) message: Option<String>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) region: Option<String>,
+    pub(crate) server: Option<String>,
+    /// When the server thinks that it is.
+    pub(crate) date: Option<String>,
+}
+
+impl Answered {
+    pub(crate) fn of(
+        head: &Head,
+        status: u16,
+        code: Option<String>,
+        message: Option<String>,
+    ) -> Self {
+        let text = |name: &str| head.get(name).map(str::to_owned);
+        Self {
+            status,
+            code,
+            message,
+            request_id: text("x-amz-request-id"),
+            region: text("x-amz-bucket-region"),
+            server: text("server"),
+            date: text("date"),
+        }
+    }
+}
+
+/// The code and the message of an error in S3's XML.
+pub(crate) fn message_of(body: &[u8]) -> (Option<String>, Option<String>) {
+    let (mut code, mut message) = (None, None);
+    let Ok(text) = std::str::from_utf8(body) else { return (None, None) };
+    let mut document = Document::new(text);
+    let Ok(mut root) = document.root_element() else { return (None, None) };
+    if root.start_el().local() != "Error" {
+        return (None, None);
+    }
+    while let Some(mut tag) = root.next_tag() {
+        let place = match tag.start_el().local() {
+            "Code" => &mut code,
+            "Message" => &mut message,
+            _ => continue,
+        };
+        *place = try_data(&mut tag).ok().map(|text| text.trim().to_owned());
+    }
+    (code.filter(|code| !code.is_empty()), message)
+}
+
+/// By how much this machine's clock differs from a server's.
+fn skew(date: &str) -> Option<String> {
+    let theirs = httpdate::parse_http_date(date).ok()?;
+    let (difference, word) = match SystemTime::now().duration_since(theirs) {
+        Ok(ahead) => (ahead, "ahead of the server's"),
+        Err(behind) => (behind.duration(), "behind the server's"),
+    };
+    Some(format!("{} {word}", in_words(difference)))
+}
+
+fn in_words(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
+fn not_allowed(host: &str) -> Error {
+    Error::new(Status::PermissionDenied, format!("Deno's permissions do not allow to reach {host}"))
+        .hint(format!("run with --allow-net={host}"))
+}
+
+fn unknown_host(place: &str) -> Error {
+    Error::new(Status::UnknownHost, format!("the host of {place} does not resolve"))
+        .hint("check the spelling of the address and the network")
+}
+
+fn not_trusted(place: &str, cause: &str) -> Error {
+    Error::new(Status::TlsFailed, format!("the certificate of {place} is not trusted: {cause}"))
+        .hint("pass the authority's certificate as caCertificates")
+}
+
+fn not_reached(place: &str, cause: &str) -> Error {
+    Error::new(Status::ConnectionFailed, format!("{place} cannot be reached: {cause}"))
+        .hint("check that the server runs and that its address names its host and port")
+}
+
+/// The error for a request of a general HTTP client that has no answer.
+pub(crate) fn connector_error(error: &(dyn StdError + 'static), place: &str) -> Error {
+    if let Some(refused) = find::<HostRefused>(error) {
+        return not_allowed(&refused.host);
+    }
+    let (text, cause) = (whole(error), deepest(error));
+    if text.contains("failed to lookup address") || text.contains("dns error") {
+        return unknown_host(place);
+    }
+    if text.contains("certificate") {
+        return not_trusted(place, &cause);
+    }
+    if text.contains("timeout") || text.contains("timed out") {
+        return exchange_error(ExchangeError::ConnectTimeout, place);
+    }
+    not_reached(place, &cause)
+}
+
+/// The error for a request of the data plane that has no answer.
+pub(crate) fn exchange_error(error: ExchangeError, place: &str) -> Error {
+    match error {
+        ExchangeError::Refused(refused) => not_allowed(&refused.host),
+        ExchangeError::ConnectTimeout => {
+            Error::new(Status::Timeout, format!("{place} cannot be reached in time"))
+                .hint("check the network and the address, or raise connectTimeout")
+        }
+        ExchangeError::Stalled(after) => Error::new(
+            Status::Timeout,
+            format!("{place} did not answer within {} ms", after.as_millis()),
+        )
+        .hint("check the network, or raise stallTimeout"),
+        ExchangeError::Connect(error) => not_reached(place, &error.to_string()),
+        ExchangeError::UnknownHost(_) => unknown_host(place),
+        ExchangeError::Tls(cause) => not_trusted(place, &cause),
+        ExchangeError::ClosedUnanswered => {
+            Error::new(Status::ConnectionBroken, format!("{place} closes without an answer"))
+                .hint("try again")
+        }
+        ExchangeError::Broken(error) => Error::new(
+            Status::ConnectionBroken,
+            format!("the connection to {place} broke before an answer: {error}"),
+        )
+        .hint("try again"),
+        ExchangeError::Malformed(why) => {
+            Error::new(Status::NotS3, format!("the answer of {place} makes no sense: {why}"))
+                .hint("check that the address is that of the service")
+        }
+        ExchangeError::Internal(error) => error,
+    }
+}
+
 /// The first error of a type on the way down the chain of causes.
 pub(crate) fn find<'a, T: StdError + 'static>(
     error: &'a (dyn StdError + 'static),
@@ -353,4 +568,27 @@ fn whole(error: &(dyn StdError + 'static)) -> String {
         next = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_read_from_xml() {
+        let body = b"<?xml version=\"1.0\"?>\n<Error><Code>SlowDown</Code><Message>a &amp; b</Message></Error>";
+        assert_eq!(message_of(body), (Some("SlowDown".into()), Some("a & b".into())));
+        for body in ["", "<html></html>", "<Error>", "<Error><Code></Code></Error>", "{}"] {
+            assert_eq!(message_of(body.as_bytes()).0, None, "{body}");
+        }
+    }
+
+    #[test]
+    fn skews_are_told_in_words() {
+        let ahead = SystemTime::now() - Duration::from_secs(903);
+        let told = skew(&httpdate::fmt_http_date(ahead)).unwrap();
+        assert!(told.starts_with("15 min ") && told.ends_with("ahead of the server's"), "{told}");
+        assert_eq!(in_words(Duration::from_secs(7260)), "2 h 1 min");
+        assert_eq!(in_words(Duration::from_secs(9)), "9 s");
+    }
 }

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_s3::operation::RequestId;
+use std::sync::Arc;
+
 use aws_sdk_s3::primitives::DateTime;
 
-use crate::sdk_error::About;
-use crate::{Client, Error, Status};
+use crate::metrics::Meter;
+use crate::origin::Origin;
+use crate::retry::Retries;
+use crate::{Client, Error, Source, Status};
 
 /// One object, or one version of it.
 #[derive(Clone, Debug)]
@@ -44,41 +47,33 @@ pub(crate) fn milliseconds(time: Option<&DateTime>) -> Option<i64> {
     time.and_then(|time| time.to_millis().ok())
 }
 
-/// Asks for an object's properties without its body.
+/// Asks for the properties of what is named, without its bytes.
 ///
 /// # Errors
-/// Whatever the server or the connection reports.
-pub async fn stat(client: &Client, object: &ObjectRef) -> Result<Stat, Error> {
-    let connected = client.connected().await?;
-    let about = About { client, connected, bucket: Some(&object.bucket), key: Some(&object.key) };
-    let head = connected
-        .s3
-        .head_object()
-        .bucket(&object.bucket)
-        .key(&object.key)
-        .set_version_id(object.version_id.clone())
-        .send()
-        .await
-        .map_err(|error| about.error(error))?;
-    // Every S3 server tells at least one of these; a web server that is none often does not.
-    if head.e_tag.is_none() && head.last_modified.is_none() && head.request_id().is_none() {
-        return Err(about.without_etag("neither ETag nor date"));
-    }
-    let size = head.content_length.and_then(|size| u64::try_from(size).ok()).ok_or_else(|| {
-        Error::new(
-            Status::NotS3,
-            format!("{} does not say how long the object is", connected.place),
-        )
-        .hint("check that endpoint is the address of an S3 server")
-    })?;
-    Ok(Stat {
-        size,
-        last_modified: milliseconds(head.last_modified.as_ref()),
-        storage_class: head.storage_class().map(|class| class.as_str().to_owned()),
-        etag: head.e_tag,
-        content_type: head.content_type,
-        content_encoding: head.content_encoding,
-        version_id: head.version_id,
-        metadata: head.metadata.unwrap_or_default().into_iter().collect(),
-    })
+/// Whatever the server, the connection or the system reports.
+pub async fn stat(client: Option<&Arc<Client>>, source: &Source) -> Result<Stat, Error> {
+    let shown = source.shown();
+    let told = async {
+        let Some(origin) = Origin::of(client, source)? else {
+            let Source::File(path) = source else {
+                return Err(Error::internal("this is not a file"));
+            };
+            return crate::file::stat(path).await;
+        };
+        let meter = Meter::new();
+        let client = origin.client();
+        let mut retries = Retries::new(client.retry_budget(), client.retries());
+        let told = loop {
+            match origin.head(None, &meter).await {
+                Ok(told) => break told,
+                Err(error) => retries.after(error).await?,
+            }
+        };
+        let size = told.length.ok_or_else(|| {
+            Error::new(Status::NotS3, format!("the server does not say how long {shown} is"))
+                .hint("check that endpoint is the address of an S3 server")
+        })?;
+        Ok(Stat { size, ..told.stat })
+    };
+    told.await.map_err(|error: Error| error.about(source.shown()))
 }

@@ -72,6 +72,8 @@ statuses! {
     25 BufferGone: "InvalidInputError", false;
     /// A client was used after it was disposed.
     26 ClientGone: "InvalidInputError", false;
+    /// A file cannot be read.
+    27 FileFailed: "InvalidInputError", false;
     /// A condition such as `ifMatch` does not hold.
     30 PreconditionFailed: "PreconditionFailedError", false;
     /// The object changed while it was read.

@@ -1,0 +1,65 @@
+//! Streams that handles name.
+
+use std::sync::Arc;
+
+use dipper_core::{Error, OperationGuard, Reader, ledger};
+use dipper_wire::{Handle, SlotTable};
+
+use crate::declaration::kind;
+use crate::export::stale;
+use crate::queue::Queue;
+
+static STREAMS: SlotTable<Named> = SlotTable::new(kind::STREAM);
+
+/// An open stream.
+pub struct Stream {
+    /// The client that it reads through.
+    pub client: Option<Handle>,
+    /// What reads.
+    pub reader: Arc<Reader>,
+    /// Whether each read tells what it took.
+    pub progress: bool,
+}
+
+struct Named {
+    queue: Handle,
+    stream: Stream,
+    /// It counts as an operation for as long as it is open.
+    _counted: OperationGuard,
+}
+
+/// Names a stream on behalf of an isolate.
+pub fn insert(queue: &Queue, stream: Stream) -> Result<Handle, Error> {
+    let named = Named { queue: queue.handle(), stream, _counted: ledger().operation() };
+    STREAMS.insert(named).ok_or_else(|| Error::internal("more than 16 million streams are open"))
+}
+
+/// The stream of a handle, and whether each read tells what it took.
+pub fn stream(handle: Handle) -> Result<(Arc<Reader>, bool), Error> {
+    STREAMS
+        .with(handle, |named| (Arc::clone(&named.stream.reader), named.stream.progress))
+        .map_err(|_| stale("stream"))
+}
+
+/// Forgets a stream, and ends what it reads ahead.
+pub fn release(handle: Handle) -> Result<(), Error> {
+    let named = STREAMS.remove(handle).map_err(|_| stale("stream"))?;
+    named.stream.reader.close();
+    Ok(())
+}
+
+/// Closes the streams of an isolate that ended.
+pub fn release_of(queue: Handle) {
+    for named in STREAMS.remove_where(|named| named.queue == queue) {
+        named.stream.reader.close();
+    }
+}
+
+/// Closes the streams of a client that is gone. Their names stay until JavaScript lets go.
+pub fn close_of_client(client: Handle) {
+    STREAMS.for_each(|named| {
+        if named.stream.client == Some(client) {
+            named.stream.reader.close();
+        }
+    });
+}

@@ -1,0 +1,514 @@
+//! Where bytes come from: an object on S3 or a page on the web, by whichever way there is.
+//!
+//! An [`Origin`] answers an [`Ask`] with what the head tells and the body that follows it.
+//! Everything above (parts, retries, checksums) is the same for all origins and ways.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::ChecksumMode;
+use bytes::Bytes;
+use dipper_wire::{Algorithm, ContentRange, Expected, FillError, Head, Slot};
+
+use crate::metrics::{Meter, Transport};
+use crate::plane::{Answer as Reply, Body, BodyError};
+use crate::sdk_error::{About, Answered, deepest, find, message_of};
+use crate::site::Site;
+use crate::stall_guard::BodyStalled;
+use crate::stat::milliseconds;
+use crate::web::Page;
+use crate::{Client, Error, ObjectRef, Span, Stat, Status};
+
+/// Where bytes come from.
+#[derive(Clone)]
+pub(crate) enum Origin {
+    S3(Arc<Client>, ObjectRef),
+    Web(Arc<Client>, Page),
+}
+
+/// What to ask an origin for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask<'a> {
+    pub(crate) span: Span,
+    /// Only this version.
+    pub(crate) if_match: Option<&'a str>,
+    /// Tell the checksum, if there is one for what is asked.
+    pub(crate) checksum: bool,
+}
+
+/// What the head of an answer tells.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// How many bytes the body has.
+    pub(crate) length: Option<u64>,
+    pub(crate) range: Option<ContentRange>,
+    /// The properties of the whole, where the head has them; its size is that of the whole.
+    pub(crate) stat: Stat,
+    /// The checksum of the whole.
+    pub(crate) expected: Option<Expected>,
+}
+
+/// An answer: what its head tells, and the body.
+pub(crate) struct Answer {
+    pub(crate) told: Told,
+    pub(crate) body: Flow,
+}
+
+/// A body that is still on its way.
+pub(crate) enum Flow {
+    /// In its socket.
+    Direct(Body),
+    /// In pieces, of which one may be used in part.
+    Pieces(ByteStream, Bytes),
+}
+
+/// Why a body did not go on.
+#[derive(Debug)]
+pub(crate) enum FlowError {
+    Broken(String),
+    Stalled(Duration),
+    Revoked,
+    /// The bytes are not those that were stored.
+    Damaged,
+}
+
+impl Flow {
+    /// Reads some bytes into a slot: zero at the end of the body, or when the slot is full.
+    pub(crate) async fn read(
+        &mut self,
+        slot: &mut Slot,
+        most: usize,
+        stall: Duration,
+        meter: &Meter,
+    ) -> Result<usize, FlowError> {
+        if slot.missing() == 0 {
+            return Ok(0);
+        }
+        let read = match self {
+            Self::Direct(body) => {
+                body.read(slot, most, stall, meter).await.map_err(|error| match error {
+                    BodyError::Broken(error) => FlowError::Broken(error.to_string()),
+                    BodyError::Stalled(after) => FlowError::Stalled(after),
+                    BodyError::Revoked => FlowError::Revoked,
+                })?
+            }
+            Self::Pieces(stream, piece) => {
+                while piece.is_empty() {
+                    match next_piece(stream, stall).await? {
+                        Some(next) => *piece = next,
+                        None => return Ok(0),
+                    }
+                }
+                let filled = slot.fill(most, |mut room| io::Write::write(&mut room, piece));
+                let read = filled.map_err(|error| match error {
+                    FillError::Revoked => FlowError::Revoked,
+                    FillError::Source(error) => FlowError::Broken(error.to_string()),
+                })?;
+                let _ = piece.split_to(read);
+                meter.copied(read);
+                read
+            }
+        };
+        meter.arrived(read);
+        Ok(read)
+    }
+
+    /// Makes sure that nothing follows. A stream of the SDK's tells a wrong checksum here.
+    pub(crate) async fn ended(&mut self, stall: Duration) -> Result<(), FlowError> {
+        match self {
+            Self::Direct(body) if body.left() == 0 => Ok(()),
+            Self::Pieces(stream, piece) if piece.is_empty() => {
+                match next_piece(stream, stall).await? {
+                    None => Ok(()),
+                    Some(_) => Err(too_much()),
+                }
+            }
+            _ => Err(too_much()),
+        }
+    }
+}
+
+fn too_much() -> FlowError {
+    FlowError::Broken("the server sends more bytes than it announced".to_owned())
+}
+
+async fn next_piece(stream: &mut ByteStream, stall: Duration) -> Result<Option<Bytes>, FlowError> {
+    match tokio::time::timeout(stall, stream.next()).await {
+        Err(_) => Err(FlowError::Stalled(stall)),
+        Ok(None) => Ok(None),
+        Ok(Some(Ok(piece))) => Ok(Some(piece)),
+        Ok(Some(Err(error))) => {
+            if let Some(BodyStalled(after)) = find::<BodyStalled>(&error) {
+                return Err(FlowError::Stalled(*after));
+            }
+            let cause = deepest(&error);
+            Err(if cause.contains("checksum mismatch") {
+                FlowError::Damaged
+            } else {
+                FlowError::Broken(cause)
+            })
+        }
+    }
+}
+
+impl Origin {
+    pub(crate) fn client(&self) -> &Client {
+        match self {
+            Self::S3(client, _) | Self::Web(client, _) => client,
+        }
+    }
+
+    /// Sends the request; no retries beyond those that a stale connection or a new region need.
+    pub(crate) async fn open(&self, ask: Ask<'_>, meter: &Meter) -> Result<Answer, Error> {
+        match self {
+            Self::S3(client, object) => open_object(client, object, ask, meter).await,
+            Self::Web(client, page) => page.open(client, ask, meter).await,
+        }
+    }
+
+    /// Asks for the properties and the checksum without the bytes. `part` asks about one
+    /// part of a multipart object.
+    pub(crate) async fn head(&self, part: Option<u32>, meter: &Meter) -> Result<Told, Error> {
+        match self {
+            Self::S3(client, object) => head_object(client, object, part, meter).await,
+            Self::Web(client, page) => page.head(client, meter).await,
+        }
+    }
+
+    /// Whether the server may know a checksum of the whole. Asked before the first answer
+    /// is there, so that both go out together; the first answer of a host decides for later.
+    pub(crate) async fn may_know_checksum(&self) -> bool {
+        match self {
+            Self::Web(..) => false,
+            Self::S3(client, object) => match client.site(&object.bucket).await {
+                Ok(Some(site)) => site.host.is_s3() != Some(false),
+                _ => true,
+            },
+        }
+    }
+
+    /// How much to read at once from where this comes from.
+    pub(crate) async fn at_once(&self) -> usize {
+        match self {
+            Self::S3(client, object) => match client.site(&object.bucket).await {
+                Ok(Some(site)) => site.host.pace.at_once(),
+                _ => 4,
+            },
+            Self::Web(client, page) => client.pool().host(&page.url()).pace.at_once(),
+        }
+    }
+
+    /// Applies a change to the pace of the host, if it has one.
+    pub(crate) async fn pace(&self, change: impl FnOnce(&crate::pace::Pace)) {
+        match self {
+            Self::S3(client, object) => {
+                if let Ok(Some(site)) = client.site(&object.bucket).await {
+                    change(&site.host.pace);
+                }
+            }
+            Self::Web(client, page) => change(&client.pool().host(&page.url()).pace),
+        }
+    }
+}
+
+/// A request for an object may go out twice more: to another region, with other credentials.
+const DETOURS: u32 = 3;
+
+async fn open_object(
+    client: &Client,
+    object: &ObjectRef,
+    ask: Ask<'_>,
+    meter: &Meter,
+) -> Result<Answer, Error> {
+    let range = ask.span.header();
+    let mut headers: Vec<(&str, &str)> = Vec::with_capacity(3);
+    headers.extend(range.as_deref().map(|range| ("range", range)));
+    headers.extend(ask.if_match.map(|etag| ("if-match", etag)));
+    if ask.checksum {
+        headers.push(("x-amz-checksum-mode", "ENABLED"));
+    }
+    for _ in 0..DETOURS {
+        let connected = client.connected().await?;
+        let Some(site) = client.site(&object.bucket).await? else { break };
+        let about = about(client, connected, object);
+        let sent = send(&about, &site, "GET", object, &headers, meter).await?;
+        let (head, reply) = match sent {
+            Sent::Answer(head, reply) => (head, reply),
+            Sent::Again => continue,
+        };
+        let body = match reply {
+            Reply::Sized(body) => body,
+            // Chunked: the SDK's client reads that.
+            Reply::Chunked => break,
+            Reply::Empty | Reply::UntilClose(_) => {
+                return Err(Error::new(
+                    Status::NotS3,
+                    "the server does not say how long the object is",
+                )
+                .hint("check that endpoint is the address of an S3 server"));
+            }
+        };
+        let told = told_by(&head);
+        if told.stat.etag.is_none() && told.stat.last_modified.is_none() {
+            // S3 may answer 200 and then report a failure.
+            let message = body.message(client.stall_timeout()).await;
+            let (code, text) = message_of(&message);
+            if let Some(code) = code {
+                let answered = Answered::of(&head, 500, Some(code), text);
+                return Err(about.of_answer(answered));
+            }
+            return Err(about.without_etag("neither ETag nor date"));
+        }
+        meter.took(Transport::Direct);
+        return Ok(Answer { told, body: Flow::Direct(body) });
+    }
+    open_by_sdk(client, object, ask, range, meter).await
+}
+
+enum Sent {
+    Answer(Box<Head>, Reply),
+    /// Something was learned from the answer: the same request may succeed now.
+    Again,
+}
+
+async fn send(
+    about: &About<'_>,
+    site: &Site,
+    method: &str,
+    object: &ObjectRef,
+    headers: &[(&str, &str)],
+    meter: &Meter,
+) -> Result<Sent, Error> {
+    let client = about.client;
+    let identity = match &about.connected.credentials {
+        None => None,
+        Some(cache) => Some(cache.identity().await.map_err(|error| about.unreachable(&error))?),
+    };
+    let version = object.version_id.as_deref();
+    let request = site.request(method, &object.key, version, headers, identity.as_ref())?;
+    meter.request(true);
+    let stall = client.stall_timeout();
+    let sent = client.pool().exchange(&site.host, &site.url, &request, stall, meter).await;
+    let (head, reply) = sent.map_err(|error| about.of_exchange(error))?;
+    if (200..300).contains(&head.status) {
+        client.retry_budget().succeeded();
+        return Ok(Sent::Answer(Box::new(head), reply));
+    }
+    let message = match reply {
+        Reply::Sized(body) | Reply::UntilClose(body) => body.message(stall).await,
+        Reply::Empty | Reply::Chunked => Vec::new(),
+    };
+    let (code, text) = message_of(&message);
+    let answered = Answered::of(&head, head.status, code.clone(), text);
+    // The session ended early: what the provider gives now may hold.
+    if code.as_deref() == Some("ExpiredToken")
+        && let Some(cache) = &about.connected.credentials
+    {
+        cache.forget();
+        meter.retry();
+        return Ok(Sent::Again);
+    }
+    let moved = matches!(head.status, 301 | 307)
+        || code.as_deref().is_some_and(|code| {
+            matches!(code, "AuthorizationHeaderMalformed" | "PermanentRedirect")
+        })
+        || (head.status == 400 && method == "HEAD");
+    if moved
+        && let Some(region) = &answered.region
+        && client.learn_region(&object.bucket, region, &site.region)
+    {
+        meter.retry();
+        return Ok(Sent::Again);
+    }
+    Err(about.of_answer(answered))
+}
+
+async fn head_object(
+    client: &Client,
+    object: &ObjectRef,
+    part: Option<u32>,
+    meter: &Meter,
+) -> Result<Told, Error> {
+    for _ in 0..DETOURS {
+        // The way to ask for a part's properties is a query, which only the SDK's client sends.
+        if part.is_some() {
+            break;
+        }
+        let connected = client.connected().await?;
+        let Some(site) = client.site(&object.bucket).await? else { break };
+        let about = about(client, connected, object);
+        let headers = [("x-amz-checksum-mode", "ENABLED")];
+        match send(&about, &site, "HEAD", object, &headers, meter).await? {
+            Sent::Answer(head, _) => {
+                let told = told_by(&head);
+                if told.stat.etag.is_none() && told.stat.last_modified.is_none() {
+                    return Err(about.without_etag("neither ETag nor date"));
+                }
+                return Ok(told);
+            }
+            Sent::Again => {}
+        }
+    }
+    let connected = client.connected().await?;
+    meter.request(true);
+    let head = connected
+        .s3
+        .head_object()
+        .bucket(&object.bucket)
+        .key(&object.key)
+        .set_version_id(object.version_id.clone())
+        .set_part_number(part.and_then(|part| i32::try_from(part).ok()))
+        .checksum_mode(ChecksumMode::Enabled)
+        .send()
+        .await
+        .map_err(|error| about(client, connected, object).error(error))?;
+    let expected = expected_of(|algorithm| match algorithm {
+        Algorithm::Crc64Nvme => head.checksum_crc64_nvme(),
+        Algorithm::Crc32 => head.checksum_crc32(),
+        Algorithm::Crc32c => head.checksum_crc32_c(),
+        Algorithm::Sha1 => head.checksum_sha1(),
+        Algorithm::Sha256 => head.checksum_sha256(),
+    });
+    let length = head.content_length.and_then(|length| u64::try_from(length).ok());
+    let about = about(client, connected, object);
+    if head.e_tag.is_none() && head.last_modified.is_none() {
+        return Err(about.without_etag("neither ETag nor date"));
+    }
+    Ok(Told {
+        length,
+        range: None,
+        expected,
+        stat: Stat {
+            size: length.unwrap_or_default(),
+            last_modified: milliseconds(head.last_modified.as_ref()),
+            storage_class: head.storage_class().map(|class| class.as_str().to_owned()),
+            etag: head.e_tag,
+            content_type: head.content_type,
+            content_encoding: head.content_encoding,
+            version_id: head.version_id,
+            metadata: head.metadata.unwrap_or_default().into_iter().collect(),
+        },
+    })
+}
+
+fn about<'a>(
+    client: &'a Client,
+    connected: &'a crate::client::Connected,
+    object: &'a ObjectRef,
+) -> About<'a> {
+    About { client, connected, bucket: Some(&object.bucket), key: Some(&object.key) }
+}
+
+async fn open_by_sdk(
+    client: &Client,
+    object: &ObjectRef,
+    ask: Ask<'_>,
+    range: Option<String>,
+    meter: &Meter,
+) -> Result<Answer, Error> {
+    let connected = client.connected().await?;
+    let about = about(client, connected, object);
+    meter.request(true);
+    meter.took(Transport::Sdk);
+    let answer = connected
+        .s3
+        .get_object()
+        .bucket(&object.bucket)
+        .key(&object.key)
+        .set_version_id(object.version_id.clone())
+        .set_range(range)
+        .set_if_match(ask.if_match.map(str::to_owned))
+        .customize()
+        .config_override(client.override_for(&object.bucket))
+        .send()
+        .await
+        .map_err(|error| about.error(error))?;
+    // Every S3 server tells at least one of these; a web server that is none often does not.
+    if answer.e_tag.is_none() && answer.last_modified.is_none() {
+        return Err(about.without_etag("neither ETag nor date"));
+    }
+    let told = told_by_sdk(&answer);
+    Ok(Answer { told, body: Flow::Pieces(answer.body, Bytes::new()) })
+}
+
+fn told_by_sdk(answer: &GetObjectOutput) -> Told {
+    let range = answer.content_range().and_then(ContentRange::parse);
+    let length = answer.content_length.and_then(|length| u64::try_from(length).ok());
+    let expected = expected_of(|algorithm| match algorithm {
+        Algorithm::Crc64Nvme => answer.checksum_crc64_nvme(),
+        Algorithm::Crc32 => answer.checksum_crc32(),
+        Algorithm::Crc32c => answer.checksum_crc32_c(),
+        Algorithm::Sha1 => answer.checksum_sha1(),
+        Algorithm::Sha256 => answer.checksum_sha256(),
+    });
+    Told {
+        length,
+        range,
+        expected: expected.filter(|_| range.is_none()),
+        stat: Stat {
+            size: size_of_whole(range, length),
+            last_modified: milliseconds(answer.last_modified()),
+            etag: answer.e_tag.clone(),
+            content_type: answer.content_type.clone(),
+            content_encoding: answer.content_encoding.clone(),
+            version_id: answer.version_id.clone(),
+            storage_class: answer.storage_class().map(|class| class.as_str().to_owned()),
+            metadata: answer.metadata.clone().unwrap_or_default().into_iter().collect(),
+        },
+    }
+}
+
+fn size_of_whole(range: Option<ContentRange>, length: Option<u64>) -> u64 {
+    match range {
+        Some(ContentRange::Part { size: Some(size), .. }) => size,
+        _ => length.unwrap_or_default(),
+    }
+}
+
+/// The strongest checksum that is there. Those that combine come first.
+fn expected_of<'a>(value: impl Fn(Algorithm) -> Option<&'a str>) -> Option<Expected> {
+    [Algorithm::Crc64Nvme, Algorithm::Crc32c, Algorithm::Crc32, Algorithm::Sha256, Algorithm::Sha1]
+        .into_iter()
+        .find_map(|algorithm| Expected::parse(algorithm, value(algorithm)?))
+}
+
+/// What a head of the data plane tells.
+pub(crate) fn told_by(head: &Head) -> Told {
+    let text = |name: &str| head.get(name).map(str::to_owned);
+    let range = head.get("content-range").and_then(ContentRange::parse);
+    let length = head.content_length().ok().flatten();
+    let last_modified = head
+        .get("last-modified")
+        .and_then(|date| httpdate::parse_http_date(date).ok())
+        .and_then(|date| date.duration_since(UNIX_EPOCH).ok())
+        .and_then(|since| i64::try_from(since.as_millis()).ok());
+    let mut metadata = BTreeMap::new();
+    for (name, value) in head.iter() {
+        if let Some((prefix, name)) = name.split_at_checked(11)
+            && prefix.eq_ignore_ascii_case("x-amz-meta-")
+        {
+            metadata.insert(name.to_ascii_lowercase(), value.to_owned());
+        }
+    }
+    let expected = expected_of(|algorithm| head.get(algorithm.header()));
+    Told {
+        length,
+        range,
+        // The checksum beside a part is the part's own, or that of the whole: nobody can tell.
+        expected: expected.filter(|_| range.is_none()),
+        stat: Stat {
+            size: size_of_whole(range, length),
+            last_modified,
+            etag: text("etag"),
+            content_type: text("content-type"),
+            content_encoding: text("content-encoding"),
+            version_id: text("x-amz-version-id"),
+            storage_class: text("x-amz-storage-class"),
+            metadata,
+        },
+    }
+}

@@ -1,0 +1,209 @@
+//! One connection: a request goes out, a head comes back, and what follows the head is
+//! left in the socket for whoever knows where it belongs.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::Poll;
+
+use dipper_wire::{FillError, Head, Parsed, Slot, parse};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+use super::pool::ExchangeError;
+use crate::metrics::Meter;
+
+pub(super) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A request without a body, ready to be sent.
+pub(crate) struct Request {
+    /// The bytes of its head.
+    pub(crate) bytes: Vec<u8>,
+    /// Whether the answer has a head only.
+    pub(crate) head_only: bool,
+}
+
+/// An open connection. Dropping it closes it.
+pub(super) struct Connection {
+    stream: Stream,
+    /// What was read beyond a head. Only TLS reads beyond: a plain socket can be looked into.
+    beyond: Vec<u8>,
+}
+
+/// How much is looked at first. Most heads are shorter.
+const FIRST_LOOK: usize = 2048;
+
+impl Connection {
+    pub(super) fn new(stream: Stream) -> Self {
+        Self { stream, beyond: Vec::new() }
+    }
+
+    /// Whether it still waits for a request: nothing was sent unasked, and it is open.
+    pub(super) fn is_quiet(&self) -> bool {
+        let socket = match &self.stream {
+            Stream::Plain(socket) => socket,
+            Stream::Tls(stream) => stream.get_ref().0,
+        };
+        let mut byte = [0];
+        self.beyond.is_empty()
+            && socket.try_read(&mut byte).is_err_and(|error| {
+                // Of a TLS connection a session ticket may have come, which is lost here.
+                error.kind() == io::ErrorKind::WouldBlock
+            })
+    }
+
+    pub(super) async fn send(&mut self, request: &[u8]) -> io::Result<()> {
+        match &mut self.stream {
+            Stream::Plain(socket) => socket.write_all(request).await,
+            Stream::Tls(stream) => {
+                stream.write_all(request).await?;
+                stream.flush().await
+            }
+        }
+    }
+
+    /// Reads the head of the answer and not a byte more from a plain socket. Interim
+    /// answers (1xx) are skipped.
+    pub(super) async fn head(&mut self) -> Result<Head, ExchangeError> {
+        loop {
+            let head = match &self.stream {
+                Stream::Plain(_) => self.plain_head().await?,
+                Stream::Tls(_) => self.tls_head().await?,
+            };
+            if head.status >= 200 {
+                return Ok(head);
+            }
+        }
+    }
+
+    async fn plain_head(&mut self) -> Result<Head, ExchangeError> {
+        let Stream::Plain(socket) = &mut self.stream else {
+            return Err(ExchangeError::Malformed("its connection changed its kind"));
+        };
+        let mut taken: Vec<u8> = Vec::new();
+        let mut look = [0_u8; FIRST_LOOK];
+        loop {
+            let seen = socket.peek(&mut look).await.map_err(ExchangeError::Broken)?;
+            if seen == 0 {
+                return Err(ended(taken.is_empty()));
+            }
+            let before = taken.len();
+            let shown = look.get(..seen).unwrap_or_default();
+            let parsed = if taken.is_empty() {
+                parse(shown)
+            } else {
+                taken.extend_from_slice(shown);
+                parse(&taken)
+            };
+            let (take, head) = match parsed {
+                Parsed::Broken(why) => return Err(ExchangeError::Malformed(why)),
+                Parsed::Head(head) => (head.length - before, Some(head)),
+                Parsed::Incomplete => (seen, None),
+            };
+            // What was looked at is all of the head, or a part of it: it is taken out.
+            let room = look.get_mut(..take).unwrap_or_default();
+            socket.read_exact(room).await.map_err(ExchangeError::Broken)?;
+            match head {
+                Some(head) => return Ok(head),
+                None if before == 0 => taken.extend_from_slice(room),
+                None => {}
+            }
+        }
+    }
+
+    async fn tls_head(&mut self) -> Result<Head, ExchangeError> {
+        let Stream::Tls(stream) = &mut self.stream else {
+            return Err(ExchangeError::Malformed("its connection changed its kind"));
+        };
+        loop {
+            if !self.beyond.is_empty() {
+                match parse(&self.beyond) {
+                    Parsed::Broken(why) => return Err(ExchangeError::Malformed(why)),
+                    Parsed::Incomplete => {}
+                    Parsed::Head(head) => {
+                        self.beyond.drain(..head.length);
+                        return Ok(head);
+                    }
+                }
+            }
+            let nothing_yet = self.beyond.is_empty();
+            let read = stream.read_buf(&mut self.beyond).await.map_err(ExchangeError::Broken)?;
+            if read == 0 {
+                return Err(ended(nothing_yet));
+            }
+        }
+    }
+
+    /// Reads some of what follows into a slot, at most `most` bytes: zero at the end.
+    pub(super) async fn read(
+        &mut self,
+        slot: &mut Slot,
+        most: usize,
+        meter: &Meter,
+    ) -> Result<usize, FillError> {
+        if !self.beyond.is_empty() {
+            let beyond = &self.beyond;
+            let read = slot.fill(most, |mut room| io::Write::write(&mut room, beyond))?;
+            self.beyond.drain(..read);
+            // Once out of the TLS record, once out of here.
+            meter.copied(2 * read);
+            return Ok(read);
+        }
+        let stream = &mut self.stream;
+        let tls = matches!(stream, Stream::Tls(_));
+        let read = poll_fn(|context| {
+            let filled = slot.fill(most, |room| {
+                let mut room = ReadBuf::new(room);
+                let polled = match stream {
+                    Stream::Plain(socket) => Pin::new(socket).poll_read(context, &mut room),
+                    Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, &mut room),
+                };
+                match polled {
+                    Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+                    Poll::Ready(Err(error)) => Err(error),
+                    Poll::Ready(Ok(())) => Ok(room.filled().len()),
+                }
+            });
+            match filled {
+                Err(FillError::Source(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    Poll::Pending
+                }
+                filled => Poll::Ready(filled),
+            }
+        })
+        .await?;
+        if tls {
+            meter.copied(read);
+        }
+        Ok(read)
+    }
+
+    /// Reads some of what follows into a vector that has room: for error messages.
+    pub(super) async fn read_small(&mut self, most: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = std::mem::take(&mut self.beyond);
+        while bytes.len() < most {
+            let mut piece = vec![0; (most - bytes.len()).min(16 * 1024)];
+            let read = match &mut self.stream {
+                Stream::Plain(socket) => socket.read(&mut piece).await?,
+                Stream::Tls(stream) => stream.read(&mut piece).await?,
+            };
+            if read == 0 {
+                break;
+            }
+            bytes.extend_from_slice(piece.get(..read).unwrap_or_default());
+        }
+        Ok(bytes)
+    }
+}
+
+fn ended(before_it_began: bool) -> ExchangeError {
+    if before_it_began {
+        ExchangeError::ClosedUnanswered
+    } else {
+        ExchangeError::Malformed("its head ends in the middle")
+    }
+}

@@ -1,0 +1,489 @@
+//! Reading an object in order, with a bounded window ahead of the reader.
+//!
+//! A driver asks for parts in order, several at once. Each part comes in slabs that wait
+//! until the reader gets to them. A part may use no more slabs than it has bytes, and only
+//! so many parts are under way: the reader holds back the network, not the memory.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dipper_wire::{Allocation, Landing, Private};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use crate::buffer::Account;
+use crate::download::{Beginning, First, Opened, changed, flow_error, open};
+use crate::gate::{Gate, spawn};
+use crate::get::{in_private, patiently};
+use crate::metrics::{Meter, Transport};
+use crate::origin::{Ask, Flow, FlowError, Origin};
+use crate::retry::Retries;
+use crate::verify::{RunningSum, Verification};
+use crate::{Client, Error, Metrics, Source, Span, Stat, Status};
+
+/// What to read.
+pub struct StreamRequest {
+    /// Where it is.
+    pub source: Source,
+    /// Which bytes of it.
+    pub span: Span,
+    /// Read only if the ETag is this.
+    pub if_match: Option<String>,
+}
+
+/// The memory of a stream: so much may wait for its reader.
+const WINDOW: u64 = 32 << 20;
+const SLAB: usize = 256 << 10;
+const PART: u64 = 4 << 20;
+const PATIENCE_FOR_CHECKSUM: Duration = Duration::from_secs(5);
+
+/// An object that is read in order.
+pub struct Reader {
+    inner: Mutex<Inner>,
+    meter: Arc<Meter>,
+    length: u64,
+    /// Dropped, it ends all that goes on in the background.
+    driver: std::sync::Mutex<Option<JoinSet<()>>>,
+}
+
+enum Inner {
+    Empty,
+    File { file: Arc<File>, path: PathBuf, at: u64, left: u64 },
+    Network(Box<Network>),
+}
+
+struct Network {
+    origin: Origin,
+    parts: mpsc::Receiver<Incoming>,
+    present: Option<Incoming>,
+    slab: Option<Slab>,
+    /// How many bytes have been handed out.
+    delivered: u64,
+    length: u64,
+    verification: Option<Arc<Verification>>,
+    aside: JoinSet<()>,
+    sum: Option<RunningSum>,
+    free: Arc<Slabs>,
+    _account: Account,
+}
+
+/// A part that is on its way.
+struct Incoming {
+    slabs: mpsc::UnboundedReceiver<Result<Slab, Error>>,
+    /// Its place in the window, given back when it is read.
+    _place: OwnedSemaphorePermit,
+}
+
+/// Some bytes that arrived.
+struct Slab {
+    memory: Allocation,
+    filled: usize,
+    taken: usize,
+    /// The right of its part to another slab.
+    _right: OwnedSemaphorePermit,
+}
+
+/// Slabs that wait to be filled again.
+#[derive(Default)]
+struct Slabs(std::sync::Mutex<Vec<Allocation>>);
+
+impl Slabs {
+    fn take(&self) -> Result<Allocation, Error> {
+        let free = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
+        match free {
+            Some(slab) => Ok(slab),
+            None => Ok(Allocation::zeroed(SLAB)?),
+        }
+    }
+
+    fn give_back(&self, slab: Allocation) {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(slab);
+    }
+}
+
+/// Sends the first request; the rest follows as it is read.
+///
+/// # Errors
+/// Whatever the server or the connection reports.
+pub async fn stream(
+    client: Option<&Arc<Client>>,
+    request: StreamRequest,
+) -> Result<(Reader, Stat), Error> {
+    let shown = request.source.shown();
+    let started = start(client, request);
+    // It lives on after this operation, behind a gate of its own.
+    let started = match Gate::current() {
+        Some(gate) => gate.fork().around(started).await,
+        None => started.await,
+    };
+    started.map_err(|error| error.about(shown))
+}
+
+async fn start(
+    client: Option<&Arc<Client>>,
+    request: StreamRequest,
+) -> Result<(Reader, Stat), Error> {
+    let meter = Arc::new(Meter::new());
+    let Some(origin) = Origin::of(client, &request.source)? else {
+        return from_file(request, meter).await;
+    };
+    let if_match = request.if_match.as_deref();
+    let opened = open(&origin, request.span, if_match, Beginning::Range, &meter).await?;
+    let opened = match opened {
+        First::Opened(opened) if opened.length() > 0 => *opened,
+        First::Opened(opened) => return Ok((Reader::empty(meter), opened.stat())),
+        First::Empty(stat) => return Ok((Reader::empty(meter), stat)),
+    };
+    let stat = opened.stat();
+    let length = opened.length();
+    let window = WINDOW.min(length);
+    let reserved = Box::pin(origin.client().reserve(window));
+    let (opened, tickets) = opened.wait_if_needed(reserved, window, &meter).await?;
+    let account = Account::open(usize::try_from(window).unwrap_or(usize::MAX), tickets);
+    let Opened { answer, extent, verification, aside, if_match, .. } = opened;
+    let free = Arc::new(Slabs::default());
+    let (sender, parts) = mpsc::channel(1);
+    let driver = Driver {
+        origin: origin.clone(),
+        if_match,
+        start: extent.start,
+        length,
+        here: extent.here,
+        size: extent.size,
+        meter: Arc::clone(&meter),
+        free: Arc::clone(&free),
+    };
+    let mut tasks = JoinSet::new();
+    spawn(&mut tasks, driver.run(answer.body, sender));
+    let network = Network {
+        origin,
+        parts,
+        present: None,
+        slab: None,
+        delivered: 0,
+        length,
+        verification: Some(verification),
+        aside,
+        sum: None,
+        free,
+        _account: account,
+    };
+    let inner = Mutex::new(Inner::Network(Box::new(network)));
+    let driver = std::sync::Mutex::new(Some(tasks));
+    Ok((Reader { inner, meter, length, driver }, stat))
+}
+
+async fn from_file(request: StreamRequest, meter: Arc<Meter>) -> Result<(Reader, Stat), Error> {
+    let Source::File(path) = request.source else {
+        return Err(Error::internal("this is not a file"));
+    };
+    let (file, stat) = crate::file::open(&path).await?;
+    meter.took(Transport::File);
+    let (at, length) = crate::file::place(request.span, stat.size);
+    let inner = Mutex::new(Inner::File { file, path, at, left: length });
+    Ok((Reader { inner, meter, length, driver: std::sync::Mutex::new(None) }, stat))
+}
+
+impl Reader {
+    fn empty(meter: Arc<Meter>) -> Self {
+        let driver = std::sync::Mutex::new(None);
+        Self { inner: Mutex::new(Inner::Empty), meter, length: 0, driver }
+    }
+
+    /// How many bytes there are in all.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// What it took so far.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.meter.read()
+    }
+
+    /// Ends all that goes on in the background. Reads that wait end with an error.
+    pub fn close(&self) {
+        drop(self.driver.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
+    }
+
+    /// Fills some of the memory with the next bytes: at least one, as many as are there.
+    /// Zero at the end, where the checksum has been compared.
+    ///
+    /// # Errors
+    /// Whatever the server or the connection reports, and `ChecksumMismatch` at the end.
+    pub async fn read(&self, memory: Private) -> Result<u64, Error> {
+        let mut inner = self.inner.lock().await;
+        match &mut *inner {
+            Inner::Empty => Ok(0),
+            Inner::File { file, path, at, left } => {
+                let length = (memory.capacity() as u64).min(*left);
+                if length == 0 {
+                    return Ok(0);
+                }
+                let (_landing, slot) = in_private(memory, length)?;
+                crate::file::fill(file, path, *at, slot, &self.meter, || {}).await?;
+                *at += length;
+                *left -= length;
+                Ok(length)
+            }
+            Inner::Network(network) => network.read(memory, &self.meter).await,
+        }
+    }
+}
+
+impl Network {
+    async fn read(&mut self, memory: Private, meter: &Meter) -> Result<u64, Error> {
+        if let Some(verification) = self.verification.take() {
+            if verification.is_wanted() {
+                let patience = PATIENCE_FOR_CHECKSUM;
+                let _ = tokio::time::timeout(patience, self.aside.join_next()).await;
+            }
+            self.aside.shutdown().await;
+            self.sum = Arc::into_inner(verification).and_then(Verification::in_order);
+        }
+        if self.delivered == self.length {
+            if let Some(sum) = self.sum.take() {
+                sum.conclude(&self.origin, meter).await?;
+            }
+            return Ok(0);
+        }
+        let capacity = (memory.capacity() as u64).min(self.length - self.delivered);
+        let (_landing, mut slot) = in_private(memory, capacity)?;
+        while slot.missing() > 0 {
+            let Some(mut slab) = self.next_slab(slot.filled() == 0).await? else { break };
+            let bytes = slab.memory.as_slice().get(slab.taken..slab.filled).unwrap_or_default();
+            let copied = slot
+                .fill(usize::MAX, |mut room| std::io::Write::write(&mut room, bytes))
+                .map_err(|_| Error::cancelled())?;
+            if let Some(sum) = &mut self.sum {
+                sum.update(bytes.get(..copied).unwrap_or_default());
+            }
+            meter.copied(copied);
+            slab.taken += copied;
+            self.delivered += copied as u64;
+            if slab.taken < slab.filled {
+                self.slab = Some(slab);
+            } else {
+                self.free.give_back(slab.memory);
+            }
+        }
+        Ok(slot.filled() as u64)
+    }
+
+    /// The next bytes; `None` when there are none yet and nobody wants to wait.
+    async fn next_slab(&mut self, wait: bool) -> Result<Option<Slab>, Error> {
+        if let Some(slab) = self.slab.take() {
+            return Ok(Some(slab));
+        }
+        loop {
+            let part = match &mut self.present {
+                Some(part) => part,
+                None => {
+                    let next = if wait {
+                        self.parts.recv().await.ok_or_else(Error::cancelled)?
+                    } else {
+                        match self.parts.try_recv() {
+                            Ok(next) => next,
+                            Err(_) => return Ok(None),
+                        }
+                    };
+                    self.present.insert(next)
+                }
+            };
+            let slab = if wait {
+                part.slabs.recv().await
+            } else {
+                match part.slabs.try_recv() {
+                    Ok(slab) => Some(slab),
+                    Err(mpsc::error::TryRecvError::Empty) => return Ok(None),
+                    Err(mpsc::error::TryRecvError::Disconnected) => None,
+                }
+            };
+            match slab {
+                Some(slab) => return slab.map(Some),
+                None => self.present = None,
+            }
+        }
+    }
+}
+
+/// Asks for the parts.
+struct Driver {
+    origin: Origin,
+    if_match: Option<String>,
+    start: u64,
+    length: u64,
+    /// How many bytes the first answer carries.
+    here: u64,
+    size: Option<u64>,
+    meter: Arc<Meter>,
+    free: Arc<Slabs>,
+}
+
+impl Driver {
+    async fn run(self, first: Flow, parts: mpsc::Sender<Incoming>) {
+        let part = self.origin.client().part_size().unwrap_or(PART).min(WINDOW);
+        let places = usize::try_from(WINDOW / part).unwrap_or(1).max(1);
+        let window = Arc::new(Semaphore::new(places));
+        let driver = Arc::new(self);
+        let mut tasks = JoinSet::new();
+        let mut first = Some(first);
+        let mut at = 0;
+        while at < driver.length {
+            let length = if at == 0 { driver.here } else { part.min(driver.length - at) };
+            let Ok(place) = Arc::clone(&window).acquire_owned().await else { return };
+            // The pace of the host bounds what is under way at once.
+            while tasks.len() >= driver.origin.at_once().await {
+                tasks.join_next().await;
+            }
+            let (sender, slabs) = mpsc::unbounded_channel();
+            let rights = usize::try_from(length.min(WINDOW)).unwrap_or(usize::MAX).div_ceil(SLAB);
+            let part = Arc::clone(&driver).part(at, length, first.take(), sender, rights);
+            spawn(&mut tasks, part);
+            if parts.send(Incoming { slabs, _place: place }).await.is_err() {
+                return;
+            }
+            at += length;
+            while tasks.try_join_next().is_some() {}
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    async fn part(
+        self: Arc<Self>,
+        at: u64,
+        length: u64,
+        flow: Option<Flow>,
+        slabs: mpsc::UnboundedSender<Result<Slab, Error>>,
+        rights: usize,
+    ) {
+        self.meter.part();
+        let rights = Arc::new(Semaphore::new(rights.max(1)));
+        if let Err(error) = self.read(at, length, flow, &slabs, &rights).await {
+            let _ = slabs.send(Err(error));
+        }
+    }
+
+    async fn read(
+        &self,
+        at: u64,
+        length: u64,
+        mut flow: Option<Flow>,
+        slabs: &mpsc::UnboundedSender<Result<Slab, Error>>,
+        rights: &Arc<Semaphore>,
+    ) -> Result<(), Error> {
+        let client = self.origin.client();
+        let mut retries = Retries::new(client.retry_budget(), client.retries());
+        let mut done = 0;
+        loop {
+            let body = match flow.take() {
+                Some(body) => Ok(body),
+                None => self.open(at + done, length - done).await,
+            };
+            let before = done;
+            let failed = match body {
+                Ok(body) => match self.pour(body, &mut done, length, slabs, rights).await {
+                    Ok(()) => return Ok(()),
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            if matches!(failed.status, Status::SlowDown | Status::Stalled | Status::Timeout) {
+                self.origin.pace(crate::pace::Pace::slow_down).await;
+            }
+            if self.if_match.is_none() {
+                return Err(failed);
+            }
+            if done - before >= 64 << 10 {
+                retries.progressed(client.retries());
+            }
+            retries.after(failed).await?;
+            self.meter.retry();
+        }
+    }
+
+    async fn open(&self, at: u64, length: u64) -> Result<Flow, Error> {
+        let start = self.start + at;
+        let asked = Span::Range { start, end: Some(start + length) };
+        let ask = Ask { span: asked, if_match: self.if_match.as_deref(), checksum: false };
+        let answer = self.origin.open(ask, &self.meter).await.map_err(|error| {
+            if error.status == Status::PreconditionFailed { changed() } else { error }
+        })?;
+        if answer.told.stat.etag != self.if_match {
+            return Err(changed());
+        }
+        let extent = asked.extent(asked, &answer.told)?;
+        let other_size =
+            matches!((extent.size, self.size), (Some(now), Some(before)) if now != before);
+        if other_size || extent.here != length {
+            return Err(changed());
+        }
+        Ok(answer.body)
+    }
+
+    async fn pour(
+        &self,
+        mut body: Flow,
+        done: &mut u64,
+        length: u64,
+        slabs: &mpsc::UnboundedSender<Result<Slab, Error>>,
+        rights: &Arc<Semaphore>,
+    ) -> Result<(), Error> {
+        let stall = self.origin.client().stall_timeout();
+        while *done < length {
+            let Ok(right) = Arc::clone(rights).acquire_owned().await else { return Ok(()) };
+            let (landing, mut slot) = Landing::new(self.free.take()?);
+            let mut ended = None;
+            let most = usize::try_from(length - *done).unwrap_or(SLAB).min(SLAB);
+            // Until it is full, or nothing more is there at once.
+            while slot.filled() < most && ended.is_none() {
+                let left = most - slot.filled();
+                match body.read(&mut slot, left, stall, &self.meter).await {
+                    Ok(0) => ended = Some(FlowError::Broken("it is shorter than announced".into())),
+                    Ok(read) if read < left && slot.filled() >= SLAB / 4 => break,
+                    Ok(read) if read < left && read < 16 << 10 => break,
+                    Ok(_) => {}
+                    Err(error) => ended = Some(error),
+                }
+            }
+            let filled = slot.filled();
+            drop(slot);
+            let Some(memory) = landing.finish() else {
+                return Err(Error::internal("a slab is still being filled"));
+            };
+            *done += filled as u64;
+            if filled > 0 {
+                let slab = Slab { memory, filled, taken: 0, _right: right };
+                if slabs.send(Ok(slab)).is_err() {
+                    return Ok(());
+                }
+            } else {
+                self.free.give_back(memory);
+            }
+            if let Some(error) = ended {
+                return Err(flow_error(error, self.meter.bytes(), self.length, stall));
+            }
+        }
+        body.ended(stall)
+            .await
+            .map_err(|error| flow_error(error, self.meter.bytes(), self.length, stall))
+    }
+}
+
+impl Opened {
+    /// Takes what is ready at once; else lets the connection go and waits.
+    async fn wait_if_needed<T>(
+        self,
+        mut wait: std::pin::Pin<Box<impl Future<Output = Result<T, Error>>>>,
+        length: u64,
+        meter: &Arc<Meter>,
+    ) -> Result<(Self, T), Error> {
+        match futures::FutureExt::now_or_never(&mut wait) {
+            Some(ready) => Ok((self, ready?)),
+            None => self.wait(patiently(wait, length), meter).await,
+        }
+    }
+}
