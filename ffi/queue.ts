@@ -84,20 +84,6 @@ interface Pending {
 /** Links that cannot be routed are for credentials: only looked up, never asked for. */
 const METADATA_HOSTS = ["169.254.169.254:80", "169.254.170.2:80", "169.254.170.23:80"];
 
-// Until the library that counts lands.
-const INTERIM = metricsFrom({
-  bytes: 0,
-  parts: 0,
-  retries: 0,
-  timeToFirstByte: 0,
-  connectionsOpened: 0,
-  requests: 0,
-  estimatedCost: 0,
-  copies: 0,
-  transport: "sdk",
-  verified: "none",
-});
-
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -259,7 +245,7 @@ class Queue {
     const pending = this.#pending.get(handle);
     if (pending === undefined) return;
     if (kind === KIND.Progress) {
-      const metrics = payload === undefined ? INTERIM : metricsFrom(payload as MetricsMessage);
+      const metrics = metricsFrom(payload as MetricsMessage);
       this.#report(handle as OperationHandle, pending, { bytes: value, total: extent, metrics });
       return;
     }

@@ -175,6 +175,7 @@ describe("an abort", () => {
     let hungUp = 0;
     await using server = await ScriptedServer.start(async (asked, reply) => {
       await sendPart(reply, objectAnswer(asked, data), 100_000);
+      if (asked.method === "HEAD") return;
       await reply.silence();
       hungUp++;
     });

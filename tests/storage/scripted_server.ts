@@ -165,7 +165,7 @@ export interface ObjectAnswer {
   readonly body: Uint8Array;
 }
 
-/** The sound answer for an object, with the range that was asked for. */
+/** The sound answer for an object, with the range that was asked for; without a body for a HEAD. */
 export function objectAnswer(
   asked: Asked,
   data: Uint8Array,
@@ -182,7 +182,7 @@ export function objectAnswer(
     return {
       status: 200,
       headers: { ...headers, "content-length": String(data.length) },
-      body: data,
+      body: asked.method === "HEAD" ? new Uint8Array(0) : data,
     };
   }
   const [, from = "", to = ""] = range;
