@@ -49,7 +49,7 @@ struct Running {
 #[derive(Default)]
 struct Outcome {
     value: Value,
-    extent: u64,
+    extent: f64,
     payload: Vec<u8>,
 }
 
@@ -270,7 +270,7 @@ fn done(queue: &Queue, operation: Handle, outcome: Outcome) -> Completion {
         Ok(value) => {
             let mut completion = Completion::new(Kind::Done, operation.to_number());
             completion.record.value = value;
-            completion.record.extent = outcome.extent as f64;
+            completion.record.extent = outcome.extent;
             completion.payload = outcome.payload;
             completion
         }
@@ -417,7 +417,8 @@ async fn reading(
             let (reader, stat) = dipper_core::stream(client, request).await?;
             let metrics = MetricsMessage::from(reader.metrics());
             let payload = json(&ReadMessage { stat: stat.into(), metrics })?;
-            let extent = reader.length();
+            // Negative: nobody tells.
+            let extent = reader.length().map_or(-1.0, |length| length as f64);
             let client = through.as_ref().map(|(name, _)| *name);
             let stream = Stream { client, reader: Arc::new(reader), progress };
             Ok(Outcome { value: Value::Stream(stream), extent, payload })
@@ -431,7 +432,7 @@ async fn reading(
                 _ if progress => json(&MetricsMessage::from(reader.metrics()))?,
                 _ => Vec::new(),
             };
-            Ok(Outcome { value: Value::None, extent, payload })
+            Ok(Outcome { value: Value::None, extent: extent as f64, payload })
         }
         Request::Stat { source, .. } => {
             let stat = dipper_core::stat(client, &source.into()).await?;
@@ -444,7 +445,7 @@ async fn reading(
 fn got(got: Got) -> Result<Outcome, Error> {
     Ok(Outcome {
         value: got.buffer.map_or(Value::None, Value::Buffer),
-        extent: got.length,
+        extent: got.length as f64,
         payload: json(&ReadMessage { stat: got.stat.into(), metrics: got.metrics.into() })?,
     })
 }
@@ -533,5 +534,5 @@ async fn start_server(directory: Option<String>, port: u16) -> Result<Outcome, E
         secret_access_key: server.secret_access_key().to_owned(),
     };
     let payload = json(&message)?;
-    Ok(Outcome { value: Value::Server(Box::new(server)), extent: 0, payload })
+    Ok(Outcome { value: Value::Server(Box::new(server)), extent: 0.0, payload })
 }

@@ -333,10 +333,9 @@ impl Client {
     }
 
     /// What a request about a bucket changes in the SDK's configuration.
-    pub(crate) fn override_for(&self, bucket: &str) -> aws_sdk_s3::config::Builder {
-        let mut changed = aws_sdk_s3::config::Builder::new();
-        changed.set_region(self.region_of(bucket).map(Region::new));
-        changed
+    pub(crate) fn override_for(&self, bucket: &str) -> Option<aws_sdk_s3::config::Builder> {
+        let region = self.region_of(bucket)?;
+        Some(aws_sdk_s3::config::Builder::new().region(Region::new(region)))
     }
 
     pub(crate) fn pool(&self) -> &Pool {

@@ -18,6 +18,7 @@ use crate::metrics::Meter;
 use crate::origin::{Answer, Ask, Flow, FlowError, Origin};
 use crate::retry::Retries;
 use crate::span::Extent;
+use crate::unmeasured::Unmeasured;
 use crate::verify::{Verification, damaged};
 use crate::{Checksums, Error, Span, Stat, Status};
 
@@ -59,6 +60,8 @@ const PROGRESS: usize = 64 << 10;
 pub(crate) enum First {
     /// There are bytes.
     Opened(Box<Opened>),
+    /// There are some, and nobody says how many.
+    Unmeasured(Box<Unmeasured>),
     /// There are none: an empty object, or a range behind its end.
     Empty(Stat),
 }
@@ -109,6 +112,11 @@ pub(crate) async fn open(
     let mut retries = Retries::new(client.retry_budget(), client.retries());
     let (mut answer, extent) = loop {
         let failed = match origin.open(ask, meter).await {
+            Ok(answer) if origin.may_be_unmeasured() && answer.told.is_unmeasured(span) => {
+                let Answer { told, body } = answer;
+                let page = Unmeasured { flow: body, stat: told.stat };
+                return Ok(First::Unmeasured(Box::new(page)));
+            }
             Ok(answer) => match span.extent(asked, &answer.told) {
                 Ok(extent) => break (answer, extent),
                 Err(error) => error,
@@ -268,7 +276,8 @@ impl Opened {
         let Some(verification) = Arc::into_inner(work.verification) else {
             return Err(Error::internal("a checksum is still being learned"));
         };
-        verification.conclude(&work.origin, meter).await
+        let version = work.if_match.as_deref();
+        verification.conclude(&work.origin, version, work.extent.length, meter).await
     }
 }
 
@@ -495,7 +504,7 @@ pub(crate) fn flow_error(error: FlowError, done: u64, total: u64, stall: Duratio
     match error {
         FlowError::Revoked => Error::cancelled(),
         FlowError::Damaged => damaged(),
-        FlowError::Stalled(_) => Error::new(
+        FlowError::Stalled(stall) => Error::new(
             Status::Stalled,
             format!("no byte came for {} ms after {done} of {total}", stall.as_millis()),
         )

@@ -12,7 +12,7 @@ use dipper_wire::{FillError, Slot};
 use crate::buffer::Draft;
 use crate::get::{Admission, Destination, GetRequest, Got, check_limit, in_private, nothing};
 use crate::metrics::{Meter, Transport};
-use crate::{Buffer, Error, Source, Span, Stat, Status, ledger};
+use crate::{Buffer, Client, Error, Source, Span, Stat, Status, ledger};
 
 /// How much is read before a cancelled read is noticed, and progress told.
 const STEP: usize = 8 << 20;
@@ -107,6 +107,7 @@ pub async fn map(path: &Path, span: Span) -> Result<Got, Error> {
 }
 
 pub(crate) async fn get(
+    client: Option<&Client>,
     request: &GetRequest,
     destination: Destination,
     mut admission: Admission,
@@ -140,7 +141,7 @@ pub(crate) async fn get(
             None
         }
         Destination::Buffer => {
-            let tickets = reserve(length, &mut admission).await?;
+            let tickets = reserve(client, length, &mut admission).await?;
             let (landing, slot) = Draft::recycled(size, tickets)?.land();
             drop(fill(&file, path, start, slot, meter, report).await?);
             Some(landing.finish()?)
@@ -151,12 +152,16 @@ pub(crate) async fn get(
     Ok(Got { buffer, length, stat, metrics: meter.read() })
 }
 
-/// Tickets of the process; a file belongs to no client.
-pub(crate) async fn reserve(
+/// Tickets of the process, and of the client if the file is read through one.
+async fn reserve(
+    client: Option<&Client>,
     length: u64,
     admission: &mut Admission,
 ) -> Result<Vec<crate::Ticket>, Error> {
-    ledger().budget().admit(length)?;
+    match client {
+        Some(client) => client.admit(length)?,
+        None => ledger().budget().admit(length)?,
+    }
     let turn = admission.turn.take();
     let window = admission.window.clone();
     let tickets = Box::pin(async move {
@@ -167,7 +172,10 @@ pub(crate) async fn reserve(
         if let Some(window) = window {
             tickets.push(window.reserve(length.min(window.limit())).await?);
         }
-        tickets.push(ledger().budget().reserve(length).await?);
+        match client {
+            Some(client) => tickets.extend(client.reserve(length).await?),
+            None => tickets.push(ledger().budget().reserve(length).await?),
+        }
         drop(turn);
         Ok(tickets)
     });

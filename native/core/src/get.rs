@@ -12,6 +12,7 @@ use crate::gate::{Gate, Need};
 use crate::metrics::Meter;
 use crate::origin::Origin;
 use crate::turnstile::Turn;
+use crate::unmeasured::Unmeasured;
 use crate::{Budget, Buffer, Client, Error, Metrics, Source, Span, Stat, Ticket, ledger};
 
 /// Told how far an operation is, some ten times a second and once at the end.
@@ -70,7 +71,11 @@ pub async fn get(
     let uri = request.source.shown();
     let read = async {
         match Origin::of(client, &request.source)? {
-            None => crate::file::get(&request, destination, Admission::default(), &meter).await,
+            None => {
+                let client = client.map(Arc::as_ref);
+                let admission = Admission::default();
+                crate::file::get(client, &request, destination, admission, &meter).await
+            }
             Some(origin) => {
                 let small = request.source.size().is_some_and(|size| size <= SMALL);
                 let beginning = if small { Beginning::Undivided } else { Beginning::Range };
@@ -104,8 +109,10 @@ pub(crate) async fn read(
 ) -> Result<Got, Error> {
     let if_match = request.if_match.as_deref();
     let opened = match open(origin, request.span, if_match, beginning, meter).await? {
-        First::Opened(opened) if opened.length() > 0 => *opened,
-        First::Opened(opened) => return nothing(destination, opened.stat(), request, meter),
+        First::Opened(opened) => *opened,
+        First::Unmeasured(page) => {
+            return unmeasured(*page, origin.client(), destination, request, meter).await;
+        }
         First::Empty(stat) => return nothing(destination, stat, request, meter),
     };
     let length = opened.length();
@@ -133,6 +140,30 @@ pub(crate) async fn read(
         }
     };
     report();
+    Ok(Got { buffer, length, stat, metrics: meter.read() })
+}
+
+async fn unmeasured(
+    page: Unmeasured,
+    client: &Client,
+    destination: Destination,
+    request: &GetRequest,
+    meter: &Meter,
+) -> Result<Got, Error> {
+    let (buffer, length, stat) = match destination {
+        Destination::Buffer => {
+            let (buffer, stat) = page.collect(client, request.limit.as_ref(), meter).await?;
+            let length = stat.size;
+            (Some(buffer), length, stat)
+        }
+        Destination::Private(memory) => {
+            let (length, stat) = page.into(client, memory, meter).await?;
+            (None, length, stat)
+        }
+    };
+    if let Some(progress) = &request.progress {
+        progress.reached(length, length, &meter.read());
+    }
     Ok(Got { buffer, length, stat, metrics: meter.read() })
 }
 

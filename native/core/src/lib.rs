@@ -36,6 +36,7 @@ mod stat;
 mod status;
 mod stream;
 mod turnstile;
+mod unmeasured;
 mod verify;
 mod web;
 

@@ -4,7 +4,7 @@ use aws_sdk_s3::types::EncodingType;
 
 use crate::sdk_error::About;
 use crate::stat::milliseconds;
-use crate::{Client, Error, Status};
+use crate::{Client, Error, Status, elsewhere};
 
 /// Which page to list.
 #[derive(Clone, Debug, Default)]
@@ -68,7 +68,7 @@ impl Entry {
 pub async fn list(client: &Client, request: ListRequest) -> Result<Page, Error> {
     let connected = client.connected().await?;
     let about = About { client, connected, bucket: Some(&request.bucket), key: None };
-    let page = connected
+    let listing = connected
         .s3
         .list_objects_v2()
         .bucket(&request.bucket)
@@ -78,10 +78,13 @@ pub async fn list(client: &Client, request: ListRequest) -> Result<Page, Error> 
         .set_continuation_token(request.token)
         .set_max_keys(request.page_size)
         // XML cannot hold every character that a key can.
-        .encoding_type(EncodingType::Url)
-        .send()
-        .await
-        .map_err(|error| about.error(error))?;
+        .encoding_type(EncodingType::Url);
+    let page = loop {
+        match elsewhere!(client, &request.bucket, listing.clone()).send().await {
+            Err(error) if about.has_moved(&error) => {}
+            page => break page.map_err(|error| about.error(error))?,
+        }
+    };
 
     // A web page that happens to be well-formed reads as an empty listing.
     if page.name().is_none() && page.key_count().is_none() && page.max_keys().is_none() {

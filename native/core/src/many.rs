@@ -121,7 +121,11 @@ impl Reading {
         };
         let admission = Admission { window: Some(Arc::clone(&self.window)), turn };
         let got = match Origin::of(self.client.as_ref(), source)? {
-            None => crate::file::get(&request, Destination::Buffer, admission, &self.meter).await?,
+            None => {
+                let client = self.client.as_deref();
+                let to = Destination::Buffer;
+                crate::file::get(client, &request, to, admission, &self.meter).await?
+            }
             Some(origin) => {
                 let large = source.size().is_some_and(|size| size > SMALL);
                 let beginning = if large { Beginning::Range } else { Beginning::Undivided };

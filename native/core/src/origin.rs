@@ -21,7 +21,7 @@ use crate::site::Site;
 use crate::stall_guard::BodyStalled;
 use crate::stat::milliseconds;
 use crate::web::Page;
-use crate::{Client, Error, ObjectRef, Span, Stat, Status};
+use crate::{Client, Error, ObjectRef, Span, Stat, Status, elsewhere};
 
 /// Where bytes come from.
 #[derive(Clone)]
@@ -50,6 +50,13 @@ pub(crate) struct Told {
     pub(crate) stat: Stat,
     /// The checksum of the whole.
     pub(crate) expected: Option<Expected>,
+}
+
+impl Told {
+    /// Whether a whole came whose length nobody tells.
+    pub(crate) fn is_unmeasured(&self, wanted: Span) -> bool {
+        wanted == Span::Whole && self.length.is_none() && self.range.is_none()
+    }
 }
 
 /// An answer: what its head tells, and the body.
@@ -162,6 +169,14 @@ impl Origin {
         }
     }
 
+    /// The URI, without what may be a secret in it.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::S3(_, object) => format!("s3://{}/{}", object.bucket, object.key),
+            Self::Web(_, page) => page.shown(),
+        }
+    }
+
     /// Sends the request; no retries beyond those that a stale connection or a new region need.
     pub(crate) async fn open(&self, ask: Ask<'_>, meter: &Meter) -> Result<Answer, Error> {
         match self {
@@ -200,6 +215,12 @@ impl Origin {
             },
             Self::Web(client, page) => client.pool().host(&page.url()).pace.at_once(),
         }
+    }
+
+    /// Whether answers without a length are taken. S3 always tells one: there it is a sign
+    /// of an answer that was cut.
+    pub(crate) fn may_be_unmeasured(&self) -> bool {
+        matches!(self, Self::Web(..))
     }
 
     /// Applies a change to the pace of the host, if it has one.
@@ -355,6 +376,7 @@ async fn head_object(
     }
     let connected = client.connected().await?;
     meter.request(true);
+    let about = about(client, connected, object);
     let head = connected
         .s3
         .head_object()
@@ -362,10 +384,14 @@ async fn head_object(
         .key(&object.key)
         .set_version_id(object.version_id.clone())
         .set_part_number(part.and_then(|part| i32::try_from(part).ok()))
-        .checksum_mode(ChecksumMode::Enabled)
-        .send()
-        .await
-        .map_err(|error| about(client, connected, object).error(error))?;
+        .checksum_mode(ChecksumMode::Enabled);
+    let head = loop {
+        let head = elsewhere!(client, &object.bucket, head.clone());
+        match head.send().await {
+            Err(error) if about.has_moved(&error) => meter.retry(),
+            head => break head.map_err(|error| about.error(error))?,
+        }
+    };
     let expected = expected_of(|algorithm| match algorithm {
         Algorithm::Crc64Nvme => head.checksum_crc64_nvme(),
         Algorithm::Crc32 => head.checksum_crc32(),
@@ -374,7 +400,6 @@ async fn head_object(
         Algorithm::Sha256 => head.checksum_sha256(),
     });
     let length = head.content_length.and_then(|length| u64::try_from(length).ok());
-    let about = about(client, connected, object);
     if head.e_tag.is_none() && head.last_modified.is_none() {
         return Err(about.without_etag("neither ETag nor date"));
     }
@@ -414,19 +439,21 @@ async fn open_by_sdk(
     let about = about(client, connected, object);
     meter.request(true);
     meter.took(Transport::Sdk);
-    let answer = connected
+    let get = connected
         .s3
         .get_object()
         .bucket(&object.bucket)
         .key(&object.key)
         .set_version_id(object.version_id.clone())
         .set_range(range)
-        .set_if_match(ask.if_match.map(str::to_owned))
-        .customize()
-        .config_override(client.override_for(&object.bucket))
-        .send()
-        .await
-        .map_err(|error| about.error(error))?;
+        .set_if_match(ask.if_match.map(str::to_owned));
+    let answer = loop {
+        let get = elsewhere!(client, &object.bucket, get.clone());
+        match get.send().await {
+            Err(error) if about.has_moved(&error) => meter.retry(),
+            answer => break answer.map_err(|error| about.error(error))?,
+        }
+    };
     // Every S3 server tells at least one of these; a web server that is none often does not.
     if answer.e_tag.is_none() && answer.last_modified.is_none() {
         return Err(about.without_etag("neither ETag nor date"));

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::buffer::BufferBytes;
 use crate::sdk_error::About;
-use crate::{Buffer, Client, Error, ObjectRef, Stat, Status};
+use crate::{Buffer, Client, Error, ObjectRef, Stat, Status, elsewhere};
 
 /// What to write, and how.
 pub struct PutRequest {
@@ -50,21 +50,26 @@ pub async fn put(client: &Client, request: PutRequest) -> Result<Stat, Error> {
         .hint("write it in parts under several keys"));
     }
     let bytes = request.body.map_or_else(Bytes::new, |body| Bytes::from_owner(BufferBytes(body)));
-    let answer = connected
-        .s3
-        .put_object()
-        .bucket(&object.bucket)
-        .key(&object.key)
-        .body(ByteStream::from(bytes))
-        .set_content_type(request.content_type.clone())
-        .set_content_encoding(request.content_encoding.clone())
-        .set_cache_control(request.cache_control)
-        .set_metadata((!request.metadata.is_empty()).then(|| request.metadata.clone()))
-        .set_if_match(request.if_match)
-        .set_if_none_match(request.if_none_match)
-        .send()
-        .await
-        .map_err(|error| about.error(error))?;
+    let put = || {
+        connected
+            .s3
+            .put_object()
+            .bucket(&object.bucket)
+            .key(&object.key)
+            .body(ByteStream::from(bytes.clone()))
+            .set_content_type(request.content_type.clone())
+            .set_content_encoding(request.content_encoding.clone())
+            .set_cache_control(request.cache_control.clone())
+            .set_metadata((!request.metadata.is_empty()).then(|| request.metadata.clone()))
+            .set_if_match(request.if_match.clone())
+            .set_if_none_match(request.if_none_match.clone())
+    };
+    let answer = loop {
+        match elsewhere!(client, &object.bucket, put()).send().await {
+            Err(error) if about.has_moved(&error) => {}
+            answer => break answer.map_err(|error| about.error(error))?,
+        }
+    };
     if answer.e_tag.is_none() {
         return Err(about.without_etag("no ETag"));
     }

@@ -92,7 +92,7 @@ async fn read(
         .ok_or_else(|| Error::invalid("the ranges are too large"))?;
     let groups = grouped(&request.ranges, request.gap);
     let stat = match Origin::of(client, &request.source)? {
-        None => from_file(&request, total, &items, &meter).await?,
+        None => from_file(client.map(Arc::as_ref), &request, total, &items, &meter).await?,
         Some(origin) => over_network(&origin, &request, groups, total, &items, &meter).await?,
     };
     for (index, _) in request.ranges.iter().enumerate().filter(|(_, (start, end))| start == end) {
@@ -130,10 +130,10 @@ fn grouped(ranges: &[(u64, u64)], gap: u64) -> Vec<Group> {
     groups
 }
 
-fn past_the_end(start: u64, end: u64, size: u64) -> Error {
+fn past_the_end(shown: &str, start: u64, end: u64, size: u64) -> Error {
     Error::new(
         Status::InvalidRange,
-        format!("the range from {start} to {end} lies outside the object of {size} bytes"),
+        format!("the range from {start} to {end} lies outside {shown}, which has {size} bytes"),
     )
     .hint("stat() tells the size; slice() clamps to it")
 }
@@ -197,7 +197,7 @@ async fn over_network(
         if let Some(size) = reading.size
             && group.end > size
         {
-            return Err(past_the_end(group.start, group.end, size));
+            return Err(past_the_end(&origin.shown(), group.start, group.end, size));
         }
         // Groups are made ready only as fast as they are read: the memory follows.
         let permit = loop {
@@ -260,7 +260,12 @@ impl Reading {
         };
         self.size = extent.size;
         if extent.here < group.end - group.start {
-            return Err(past_the_end(group.start, group.end, extent.size.unwrap_or(extent.here)));
+            return Err(past_the_end(
+                &self.origin.shown(),
+                group.start,
+                group.end,
+                extent.size.unwrap_or(extent.here),
+            ));
         }
         self.if_match.clone_from(&told.stat.etag);
         Ok((flow, told.stat))
@@ -364,7 +369,12 @@ impl Reading {
             _ => {}
         }
         if extent.here < end - start {
-            return Err(past_the_end(start, end, extent.size.unwrap_or(start + extent.here)));
+            return Err(past_the_end(
+                &self.origin.shown(),
+                start,
+                end,
+                extent.size.unwrap_or(start + extent.here),
+            ));
         }
         Ok(answer.body)
     }
@@ -404,6 +414,7 @@ impl Reading {
 }
 
 async fn from_file(
+    client: Option<&Client>,
     request: &RangesRequest,
     total: u64,
     items: &Arc<dyn Items>,
@@ -415,9 +426,9 @@ async fn from_file(
     let (file, stat) = crate::file::open(path).await?;
     meter.took(Transport::File);
     if let Some((start, end)) = request.ranges.iter().find(|(_, end)| *end > stat.size) {
-        return Err(past_the_end(*start, *end, stat.size));
+        return Err(past_the_end(&request.source.shown(), *start, *end, stat.size));
     }
-    let mut tickets = reserve(None, total).await?;
+    let mut tickets = reserve(client, total).await?;
     for (index, (start, end)) in request.ranges.iter().copied().enumerate() {
         if start == end {
             continue;

@@ -17,6 +17,19 @@ use crate::plane::ExchangeError;
 use crate::stall_guard::BodyStalled;
 use crate::{Error, Status};
 
+/// A request of the SDK's, sent to the region that its bucket turned out to live in.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! elsewhere {
+    ($client:expr, $bucket:expr, $request:expr) => {{
+        let request = $request.customize();
+        match $client.override_for($bucket) {
+            Some(changed) => request.config_override(changed),
+            None => request,
+        }
+    }};
+}
+
 /// What an operation was about, for messages.
 #[derive(Clone, Copy)]
 pub(crate) struct About<'a> {
@@ -95,6 +108,18 @@ impl About<'_> {
             }
             other => self.unreachable(other),
         }
+    }
+
+    /// Whether the server told that the bucket lives in another region than the one asked.
+    /// Then the next request goes there.
+    pub(crate) fn has_moved<E>(&self, error: &SdkError<E, HttpResponse>) -> bool {
+        let (SdkError::ServiceError(_) | SdkError::ResponseError(_)) = error else { return false };
+        let (Some(bucket), Some(raw)) = (self.bucket, error.raw_response()) else { return false };
+        let Some(region) = raw.headers().get("x-amz-bucket-region") else { return false };
+        let asked = self.client.region_of(bucket);
+        let asked = asked.as_deref().unwrap_or(&self.connected.region);
+        matches!(raw.status().as_u16(), 301 | 307 | 400)
+            && self.client.learn_region(bucket, region, asked)
     }
 
     /// The answer's body stopped or broke in the middle, if that is what happened.
@@ -517,7 +542,7 @@ pub(crate) fn exchange_error(error: ExchangeError, place: &str) -> Error {
         )
         .hint("check the network, or raise stallTimeout"),
         ExchangeError::Connect(error) => not_reached(place, &error.to_string()),
-        ExchangeError::UnknownHost(_) => unknown_host(place),
+        ExchangeError::UnknownHost => unknown_host(place),
         ExchangeError::Tls(cause) => not_trusted(place, &cause),
         ExchangeError::ClosedUnanswered => {
             Error::new(Status::ConnectionBroken, format!("{place} closes without an answer"))

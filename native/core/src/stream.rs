@@ -20,6 +20,7 @@ use crate::get::{in_private, patiently};
 use crate::metrics::{Meter, Transport};
 use crate::origin::{Ask, Flow, FlowError, Origin};
 use crate::retry::Retries;
+use crate::unmeasured::Unmeasured;
 use crate::verify::{RunningSum, Verification};
 use crate::{Client, Error, Metrics, Source, Span, Stat, Status};
 
@@ -37,19 +38,22 @@ pub struct StreamRequest {
 const WINDOW: u64 = 32 << 20;
 const SLAB: usize = 256 << 10;
 const PART: u64 = 4 << 20;
-const PATIENCE_FOR_CHECKSUM: Duration = Duration::from_secs(5);
+/// How long the first bytes wait for the checksum that they are summed for.
+const PATIENCE_FOR_CHECKSUM: Duration = Duration::from_secs(1);
 
 /// An object that is read in order.
 pub struct Reader {
     inner: Mutex<Inner>,
     meter: Arc<Meter>,
-    length: u64,
+    /// `None` when nobody tells.
+    length: Option<u64>,
     /// Dropped, it ends all that goes on in the background.
     driver: std::sync::Mutex<Option<JoinSet<()>>>,
 }
 
 enum Inner {
     Empty,
+    Unmeasured { page: Box<Unmeasured>, origin: Origin },
     File { file: Arc<File>, path: PathBuf, at: u64, left: u64 },
     Network(Box<Network>),
 }
@@ -64,6 +68,7 @@ struct Network {
     length: u64,
     verification: Option<Arc<Verification>>,
     aside: JoinSet<()>,
+    if_match: Option<String>,
     sum: Option<RunningSum>,
     free: Arc<Slabs>,
     _account: Account,
@@ -134,6 +139,12 @@ async fn start(
     let opened = match opened {
         First::Opened(opened) if opened.length() > 0 => *opened,
         First::Opened(opened) => return Ok((Reader::empty(meter), opened.stat())),
+        First::Unmeasured(page) => {
+            let stat = page.stat.clone();
+            let inner = Mutex::new(Inner::Unmeasured { page, origin });
+            let driver = std::sync::Mutex::new(None);
+            return Ok((Reader { inner, meter, length: None, driver }, stat));
+        }
         First::Empty(stat) => return Ok((Reader::empty(meter), stat)),
     };
     let stat = opened.stat();
@@ -145,6 +156,7 @@ async fn start(
     let Opened { answer, extent, verification, aside, if_match, .. } = opened;
     let free = Arc::new(Slabs::default());
     let (sender, parts) = mpsc::channel(1);
+    let version = if_match.clone();
     let driver = Driver {
         origin: origin.clone(),
         if_match,
@@ -166,13 +178,14 @@ async fn start(
         length,
         verification: Some(verification),
         aside,
+        if_match: version,
         sum: None,
         free,
         _account: account,
     };
     let inner = Mutex::new(Inner::Network(Box::new(network)));
     let driver = std::sync::Mutex::new(Some(tasks));
-    Ok((Reader { inner, meter, length, driver }, stat))
+    Ok((Reader { inner, meter, length: Some(length), driver }, stat))
 }
 
 async fn from_file(request: StreamRequest, meter: Arc<Meter>) -> Result<(Reader, Stat), Error> {
@@ -183,18 +196,19 @@ async fn from_file(request: StreamRequest, meter: Arc<Meter>) -> Result<(Reader,
     meter.took(Transport::File);
     let (at, length) = crate::file::place(request.span, stat.size);
     let inner = Mutex::new(Inner::File { file, path, at, left: length });
-    Ok((Reader { inner, meter, length, driver: std::sync::Mutex::new(None) }, stat))
+    let driver = std::sync::Mutex::new(None);
+    Ok((Reader { inner, meter, length: Some(length), driver }, stat))
 }
 
 impl Reader {
     fn empty(meter: Arc<Meter>) -> Self {
         let driver = std::sync::Mutex::new(None);
-        Self { inner: Mutex::new(Inner::Empty), meter, length: 0, driver }
+        Self { inner: Mutex::new(Inner::Empty), meter, length: Some(0), driver }
     }
 
-    /// How many bytes there are in all.
+    /// How many bytes there are in all, where the server told.
     #[must_use]
-    pub fn length(&self) -> u64 {
+    pub fn length(&self) -> Option<u64> {
         self.length
     }
 
@@ -218,6 +232,12 @@ impl Reader {
         let mut inner = self.inner.lock().await;
         match &mut *inner {
             Inner::Empty => Ok(0),
+            Inner::Unmeasured { page, origin } => {
+                let capacity = memory.capacity() as u64;
+                let (_landing, mut slot) = in_private(memory, capacity)?;
+                page.read(origin.client(), &mut slot, &self.meter).await?;
+                Ok(slot.filled() as u64)
+            }
             Inner::File { file, path, at, left } => {
                 let length = (memory.capacity() as u64).min(*left);
                 if length == 0 {
@@ -242,7 +262,9 @@ impl Network {
                 let _ = tokio::time::timeout(patience, self.aside.join_next()).await;
             }
             self.aside.shutdown().await;
-            self.sum = Arc::into_inner(verification).and_then(Verification::in_order);
+            let version = self.if_match.as_deref();
+            self.sum = Arc::into_inner(verification)
+                .and_then(|verification| verification.in_order(version, self.length));
         }
         if self.delivered == self.length {
             if let Some(sum) = self.sum.take() {

@@ -22,6 +22,15 @@ struct Goal {
     /// The size of a part of a composite checksum.
     block: Option<u64>,
     size: u64,
+    etag: Option<String>,
+}
+
+impl Goal {
+    /// Whether the checksum belongs to the version that was read. The object may have been
+    /// replaced between the two questions.
+    fn is_about(&self, etag: Option<&str>) -> bool {
+        self.etag.as_deref() == etag
+    }
 }
 
 /// The verification of one whole object.
@@ -81,7 +90,7 @@ impl Verification {
                 Some(block)
             }
         };
-        Some(Goal { expected, block, size })
+        Some(Goal { expected, block, size, etag: told.stat.etag })
     }
 
     /// A sum for a part that starts at `start`, if it is known by now what to sum.
@@ -117,9 +126,21 @@ impl Verification {
     ///
     /// # Errors
     /// `ChecksumMismatch`.
-    pub(crate) async fn conclude(self, origin: &Origin, meter: &Meter) -> Result<(), Error> {
+    pub(crate) async fn conclude(
+        self,
+        origin: &Origin,
+        etag: Option<&str>,
+        length: u64,
+        meter: &Meter,
+    ) -> Result<(), Error> {
         let mut sums = self.sums.into_inner().unwrap_or_else(PoisonError::into_inner);
         let Some(Some(goal)) = self.goal.get() else { return Ok(()) };
+        if !goal.is_about(etag) {
+            return Ok(());
+        }
+        if goal.size != length {
+            return Err(damaged());
+        }
         let digest = if goal.expected.algorithm.combines() {
             let mut pieces = sums
                 .pieces
@@ -231,8 +252,11 @@ pub(crate) struct RunningSum {
 
 impl Verification {
     /// Goes over to sums in order; `None` when there is nothing to verify with.
-    pub(crate) fn in_order(self) -> Option<RunningSum> {
+    pub(crate) fn in_order(self, etag: Option<&str>, length: u64) -> Option<RunningSum> {
         let goal = self.goal.into_inner()??;
+        if !goal.is_about(etag) || goal.size != length {
+            return None;
+        }
         let sum = InOrder::new(goal.expected.algorithm, goal.block);
         Some(RunningSum { goal, sum, reached: 0 })
     }

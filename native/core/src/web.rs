@@ -83,12 +83,10 @@ impl Page {
             meter.took(Transport::Direct);
             return match reply {
                 Reply::Sized(body) => Ok(Answer { told: told_by(&head), body: Flow::Direct(body) }),
-                Reply::Chunked => page.open_by_hyper(client, &headers, meter).await,
-                // Nobody could tell the end of the page from the end of the connection.
-                Reply::Empty | Reply::UntilClose(_) => Err(Error::new(
-                    Status::NotS3,
-                    format!("{} does not say how long it is", page.shown()),
-                )),
+                // Without a length it is read to its end.
+                Reply::Empty | Reply::Chunked | Reply::UntilClose(_) => {
+                    page.open_by_hyper(client, &headers, meter).await
+                }
             };
         }
         Err(self.too_many_redirects())
@@ -220,9 +218,9 @@ impl Page {
             404 | 410 => (Status::NotFound, format!("{shown} does not exist")),
             412 => (Status::PreconditionFailed, format!("the condition on {shown} does not hold")),
             416 => (Status::InvalidRange, format!("the range lies outside {shown}")),
-            429 => (Status::SlowDown, format!("{} asks to slow down", self.place())),
-            503 => (Status::SlowDown, format!("{} is busy", self.place())),
-            500.. => (Status::ServerFailure, format!("{} failed at {shown}", self.place())),
+            429 => (Status::SlowDown, format!("{shown} is asked for too often")),
+            503 => (Status::SlowDown, format!("{shown} is not available now")),
+            500.. => (Status::ServerFailure, format!("the server of {shown} failed")),
             _ => (Status::InvalidRequest, format!("{shown} answers with HTTP {status}")),
         };
         let mut error = Error::new(kind, what).about(shown);

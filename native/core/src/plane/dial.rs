@@ -48,7 +48,7 @@ async fn connect(url: &Url) -> Result<TcpStream, ExchangeError> {
         Ok(address) => vec![SocketAddr::new(address, url.port)],
         Err(_) => lookup_host((url.host.as_str(), url.port))
             .await
-            .map_err(ExchangeError::UnknownHost)?
+            .map_err(|_| ExchangeError::UnknownHost)?
             .collect(),
     };
     let mut failed = io::Error::new(io::ErrorKind::NotFound, "the name has no address");

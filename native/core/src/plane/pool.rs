@@ -29,7 +29,7 @@ pub(crate) enum ExchangeError {
     /// No connection.
     Connect(io::Error),
     /// The name does not resolve.
-    UnknownHost(io::Error),
+    UnknownHost,
     /// The TLS handshake failed.
     Tls(String),
     /// The connection ended where an answer should begin.
