@@ -107,7 +107,7 @@ function faultOf({ fault, operation, place, forEver }: Case): Fault {
 }
 
 /** The outcomes that a case may have, as the table names them. */
-function expectedOf({ fault, operation, place, forEver }: Case): string[] {
+function expectedOf({ fault, operation, place, forEver, transport }: Case): string[] {
   const list = operation === "list";
   switch (fault) {
     case "reset":
@@ -128,12 +128,16 @@ function expectedOf({ fault, operation, place, forEver }: Case): string[] {
       // Parts of the old version were read before.
       return forEver ? ["ObjectChanged"] : ["exact, new", "ObjectChanged"];
     case "wrong Content-Range":
-      // Whole small objects are asked for without a range, and a listing has none.
-      if (list || operation === "getMany") return ["exact"];
+      if (list) return ["exact"];
+      // Small objects are asked for without a range; a range beside all of one makes no sense.
+      if (operation === "getMany") return ["exact", "NotS3"];
       return forEver ? ["NotS3"] : ["exact", "NotS3"];
     case "no length, closed":
+      // The end of the connection may be the end of the body, or a connection that broke.
+      return list ? ["exact"] : transport === "direct" ? ["NotS3"] : ["exact", "NotS3"];
     case "no length, chunked":
-      return ["exact"];
+      // Chunks tell their end. Only how long the whole is must be known before memory is reserved.
+      return operation === "getMany" ? ["exact", "NotS3"] : ["exact"];
     case "flipped bit":
       if (list || operation === "range") return ["not to be found"];
       return forEver ? ["ChecksumMismatch"] : ["exact", "ChecksumMismatch"];

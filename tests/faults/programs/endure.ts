@@ -60,7 +60,8 @@ if (what === "stream") {
   forgetPeak();
   right = await stream("zeros");
 } else {
-  await gets(Math.min(20_000, Number(amount)));
+  // V8's heap grows to its working size first.
+  await gets(60_000);
   collect();
   warm = resident("VmRSS");
   forgetPeak();
