@@ -337,24 +337,23 @@ for (const transport of TRANSPORTS) {
     });
 
     it("that are late tell the clock's difference", async () => {
-      for (const code of ["RequestTimeTooSkewed", "RequestExpired"]) {
-        for (const [minutes, text] of [[-20, /(19|20) min/], [180, /(2 h 59 min|3 h)/]] as const) {
-          const date = new Date(Date.now() + minutes * 60_000).toUTCString();
-          await using bucket = await FaultBucket.make({
-            ...BUCKET,
-            faults: [{
-              on: "any",
-              times: null,
-              what: { kind: "status", status: 403, code, headers: [["Date", date]] },
-            }],
-          });
-          using client = bucket.client({ transport, retries: 1 });
-          for (const read of reads(client, bucket)) {
-            const error = await within(DEADLINE, assertRejects(read, AccessDeniedError));
-            assertEquals(error.code, "Expired");
-            assert(text.test(error.message), error.message);
-            assert(/clock/.test(error.message), error.message);
-          }
+      const code = "RequestTimeTooSkewed";
+      for (const [minutes, text] of [[-20, /(19|20) min/], [180, /(2 h 59 min|3 h)/]] as const) {
+        const date = new Date(Date.now() + minutes * 60_000).toUTCString();
+        await using bucket = await FaultBucket.make({
+          ...BUCKET,
+          faults: [{
+            on: "any",
+            times: null,
+            what: { kind: "status", status: 403, code, headers: [["Date", date]] },
+          }],
+        });
+        using client = bucket.client({ transport, retries: 1 });
+        for (const read of reads(client, bucket)) {
+          const error = await within(DEADLINE, assertRejects(read, AccessDeniedError));
+          assertEquals(error.code, "Expired");
+          assert(text.test(error.message), error.message);
+          assert(/clock/.test(error.message), error.message);
         }
       }
     });

@@ -225,10 +225,11 @@ async function take(
       const held = model.get(step.key);
       const read = at(step.key).ranges(step.ranges);
       if (step.ranges.length === 0) return assertEquals(await read, []);
-      const nothing = step.ranges.every(([start, end]) => start === end);
-      if (held === undefined) {
-        return nothing ? await oneOf(read, NOT_THERE, true) : await missing(read);
+      if (step.ranges.every(([start, end]) => start === end)) {
+        // Ranges of no bytes need not be asked for; then nobody knows what they lie outside of.
+        return await oneOf(read, [...NOT_THERE, InvalidInputError], true);
       }
+      if (held === undefined) return await missing(read);
       if (step.ranges.some(([, end]) => end > held.data.length)) return await invalid(read);
       const parts = await read;
       assertEquals(parts.length, step.ranges.length);
