@@ -7,8 +7,9 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use dipper_wire::{Allocation, Landing, SharedAllocation, Slot, pool};
 
@@ -41,6 +42,29 @@ pub struct MemoryReport {
     pub pooled: u64,
     /// Bytes that may be in flight or in buffers at once.
     pub budget: u64,
+}
+
+/// Memory that nobody wanted for so long goes back to the system.
+const LONGEST_IDLE: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Gives idle memory back, from a task that lives as long as there is any, or may come to be.
+fn watch_idle_memory() {
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    if WATCHED.swap(true, Ordering::SeqCst) {
+        return;
+    }
+    runtime.spawn(async {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let left = pool().release_idle(LONGEST_IDLE);
+            if left == 0 && ledger().bytes.load(Ordering::SeqCst) == 0 {
+                WATCHED.store(false, Ordering::SeqCst);
+                return;
+            }
+        }
+    });
 }
 
 /// One part in so many of the budget may be kept for reuse.
@@ -154,6 +178,7 @@ impl Draft {
     /// shown.
     pub(crate) fn recycled(length: usize, tickets: Vec<Ticket>) -> Result<Self, Error> {
         let allocation = Allocation::recycled(length)?;
+        watch_idle_memory();
         Ok(Self { allocation, account: Account::open(length, tickets) })
     }
 

@@ -474,12 +474,11 @@ impl Work {
         let stall = self.origin.client().stall_timeout();
         while slot.missing() > 0 {
             let read = body.read(slot, MOST_AT_ONCE, stall, &self.meter).await;
-            let read = read.map_err(|error| self.failed(error, stall))?;
+            let read = read.map_err(|error| self.failed(error))?;
             if read == 0 {
-                return Err(self.failed(
-                    FlowError::Broken("the server sends fewer bytes than it announced".to_owned()),
-                    stall,
-                ));
+                return Err(self.failed(FlowError::Broken(
+                    "the server sends fewer bytes than it announced".to_owned(),
+                )));
             }
             if piece.is_none() {
                 *piece = self.verification.piece(slot.start() as u64);
@@ -490,17 +489,17 @@ impl Work {
                 let _ = slot.read(from, |bytes| piece.update(bytes));
             }
         }
-        body.ended(stall).await.map_err(|error| self.failed(error, stall))
+        body.ended(stall).await.map_err(|error| self.failed(error))
     }
 
-    fn failed(&self, error: FlowError, stall: Duration) -> Error {
+    fn failed(&self, error: FlowError) -> Error {
         let (done, total) = (self.meter.bytes(), self.extent.length);
-        flow_error(error, done, total, stall)
+        flow_error(error, done, total)
     }
 }
 
 /// The error for a body that did not go on.
-pub(crate) fn flow_error(error: FlowError, done: u64, total: u64, stall: Duration) -> Error {
+pub(crate) fn flow_error(error: FlowError, done: u64, total: u64) -> Error {
     match error {
         FlowError::Revoked => Error::cancelled(),
         FlowError::Damaged => damaged(),

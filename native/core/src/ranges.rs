@@ -383,7 +383,7 @@ impl Reading {
     async fn pour(&self, body: &mut Flow, part: &mut Part, at: &mut u64) -> Result<(), Error> {
         let stall = self.origin.client().stall_timeout();
         let total = part.slot.len() as u64;
-        let failed = |error: FlowError, done: usize| flow_error(error, done as u64, total, stall);
+        let failed = |error: FlowError, done: usize| flow_error(error, done as u64, total);
         let wanted = part.start + part.slot.filled() as u64;
         if *at < wanted {
             let quiet = Meter::new();

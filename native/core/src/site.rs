@@ -68,7 +68,8 @@ impl Site {
         }
         let mut signing_name = "s3".to_owned();
         let mut signing_region = region.to_owned();
-        for scheme in endpoint.auth_schemes() {
+        // The first is the one to use.
+        if let Some(scheme) = endpoint.auth_schemes().first() {
             if scheme.name() != "sigv4" {
                 return Ok(None);
             }
@@ -79,7 +80,6 @@ impl Site {
             if let Some(region) = text("signingRegion") {
                 region.clone_into(&mut signing_region);
             }
-            break;
         }
         let Some(url) = Url::parse(endpoint.url()) else { return Ok(None) };
         let host = pool.host(&url);

@@ -35,9 +35,9 @@ pub struct StreamRequest {
 }
 
 /// The memory of a stream: so much may wait for its reader.
-const WINDOW: u64 = 32 << 20;
+const WINDOW: u64 = 16 << 20;
 const SLAB: usize = 256 << 10;
-const PART: u64 = 4 << 20;
+const PART: u64 = 2 << 20;
 /// How long the first bytes wait for the checksum that they are summed for.
 const PATIENCE_FOR_CHECKSUM: Duration = Duration::from_secs(1);
 
@@ -486,12 +486,10 @@ impl Driver {
                 self.free.give_back(memory);
             }
             if let Some(error) = ended {
-                return Err(flow_error(error, self.meter.bytes(), self.length, stall));
+                return Err(flow_error(error, self.meter.bytes(), self.length));
             }
         }
-        body.ended(stall)
-            .await
-            .map_err(|error| flow_error(error, self.meter.bytes(), self.length, stall))
+        body.ended(stall).await.map_err(|error| flow_error(error, self.meter.bytes(), self.length))
     }
 }
 

@@ -30,7 +30,7 @@ impl Unmeasured {
     ) -> Result<usize, Error> {
         let stall = client.stall_timeout();
         let read = self.flow.read(slot, usize::MAX, stall, meter).await;
-        read.map_err(|error| flow_error(error, meter.bytes(), meter.bytes(), stall))
+        read.map_err(|error| flow_error(error, meter.bytes(), meter.bytes()))
     }
 
     /// Reads everything into one buffer, which is copied together at the end.

@@ -204,6 +204,7 @@ fn ended(before_it_began: bool) -> ExchangeError {
     if before_it_began {
         ExchangeError::ClosedUnanswered
     } else {
-        ExchangeError::Malformed("its head ends in the middle")
+        let cause = "the head of the answer ends in the middle";
+        ExchangeError::Broken(io::Error::new(io::ErrorKind::UnexpectedEof, cause))
     }
 }

@@ -11,12 +11,9 @@ use crate::Error;
 /// Certificates of a client that has its own authorities, in PEM form, and the system's.
 pub(super) fn client_config(extra: Option<&str>) -> Result<Arc<ClientConfig>, Error> {
     let mut roots = system_roots().clone();
-    for certificate in CertificateDer::pem_slice_iter(extra.unwrap_or_default().as_bytes()) {
-        // Checked when the client was made.
-        if let Ok(certificate) = certificate {
-            roots.add_parsable_certificates([certificate]);
-        }
-    }
+    // Checked when the client was made.
+    let own = CertificateDer::pem_slice_iter(extra.unwrap_or_default().as_bytes());
+    roots.add_parsable_certificates(own.flatten());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
