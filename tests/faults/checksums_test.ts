@@ -95,6 +95,7 @@ async function verifies(
   object: ObjectSpec,
   options: S3ClientOptions,
   verified: string,
+  mayVerify: boolean,
 ): Promise<void> {
   {
     await using sound = await FaultBucket.make({ objects: { key: object } });
@@ -113,7 +114,11 @@ async function verifies(
   if (verified === "none") {
     const flipped = data.slice();
     flipped[at]! ^= 1;
-    assertSameBytes((await reading).bytes, flipped, read);
+    const got = await reading.catch((error) => {
+      if (mayVerify && error instanceof IntegrityError) return undefined;
+      throw error;
+    });
+    if (got !== undefined) assertSameBytes(got.bytes, flipped, read);
   } else {
     const error = await assertRejects(() => reading, IntegrityError, "", read);
     assertEquals([error.code, error.retryable], ["ChecksumMismatch", true], read);
@@ -137,7 +142,9 @@ for (const transport of TRANSPORTS) {
           await settled("an earlier test left nothing");
           const object = { ...OBJECT, checksums, ...(partSize === undefined ? {} : { partSize }) };
           for (const [read, run] of Object.entries(READS)) {
-            await verifies(read, run, object, options(mode), verified);
+            // The SDK verifies on its own what it reads undivided, unless it is told not to.
+            const mayVerify = transport === "sdk" && mode === "auto" && checksums.length > 0;
+            await verifies(read, run, object, options(mode), verified, mayVerify);
           }
           await settled();
         });
