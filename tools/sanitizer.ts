@@ -48,8 +48,12 @@ export async function runSanitizer({ signal }: CommandOptions = {}): Promise<Cou
   return add(counts, caught ? one(true) : { ...one(false), failures: ["the planted bug"] });
 }
 
-/** The host's target, when its toolchain has the sanitizer's runtime. */
-async function sanitizedTarget(): Promise<string> {
+/**
+ * The host's target, when its toolchain has the sanitizer's runtime.
+ *
+ * @throws {Unavailable} when it does not.
+ */
+export async function sanitizedTarget(): Promise<string> {
   const version = await run("rustc", ["--version", "--verbose"], { quiet: true });
   const host = /^host: (\S+)$/m.exec(version.output)?.[1];
   const sysroot = (await run("rustc", ["--print=sysroot"], { quiet: true })).output.trim();

@@ -6,6 +6,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type run, Unavailable } from "./commands.ts";
+import { runFuzz } from "./fuzz.ts";
 import { checks } from "./ok.ts";
 import { cachePath, cargoTarget, ci, deno, root } from "./repository.ts";
 import { runSanitizer } from "./sanitizer.ts";
@@ -51,6 +52,7 @@ export async function steps(): Promise<Step[]> {
     ...checks.filter(({ name }) => slow(name)).map(checkStep),
     rust,
     sanitizer,
+    fuzz,
     boto3,
     ...(await testFolders()).map(denoStep),
     documentation,
@@ -92,6 +94,15 @@ const sanitizer: Step = {
   name: "sanitizer",
   minutes: 10,
   run: ({ signal }) => runSanitizer({ signal }),
+};
+
+/** How long each target runs in the tests; `deno task soak` runs them longer. */
+const FUZZ_SECONDS = 6;
+
+const fuzz: Step = {
+  name: "fuzz",
+  minutes: 15,
+  run: ({ signal }) => runFuzz({ signal, seconds: FUZZ_SECONDS }),
 };
 
 const boto3: Step = {

@@ -1,0 +1,6 @@
+//! What several fuzz targets need.
+
+pub mod boundary;
+pub mod crc;
+pub mod engine;
+pub mod messages;
