@@ -4,7 +4,8 @@
  * Sets the peers up, starts the servers, runs each case and prints its table, then the figures to
  * reach with the ratios reached, then who was measured on what. A peer that cannot be had is named.
  * Words select the cases whose names contain one of them; `--rounds N` says how often each
- * contender runs.
+ * contender runs; `--untouched` leaves
+ * the machine's free memory as it is (`peers/rust/src/touch.rs`).
  *
  * Absolute numbers move with the machine and with whatever else it does. Ratios within one run
  * count.
@@ -43,36 +44,50 @@ const CASES: readonly BenchCase[] = [
 
 const ROUNDS = 5;
 
-/** The cases and the number of rounds that the command line asks for, or what is wrong with it. */
-function chosen(args: string[]): { cases: BenchCase[]; rounds: number } | string {
+/** What the command line asks for. */
+interface Choice {
+  cases: BenchCase[];
+  rounds: number;
+  touched: boolean;
+}
+
+/** What the command line asks for, or what is wrong with it. */
+function chosen(args: string[]): Choice | string {
   const words: string[] = [];
   let rounds = ROUNDS;
+  let touched = true;
   for (let index = 0; index < args.length; index++) {
     const arg = args[index]!;
     if (arg === "--rounds" || arg.startsWith("--rounds=")) {
       rounds = Number(arg.split("=")[1] ?? args[++index]);
       if (!Number.isInteger(rounds) || rounds < 1) return "--rounds takes a number from 1";
-    } else if (arg.startsWith("-")) return `there is no option ${arg}; there is --rounds N`;
-    else words.push(arg.toLowerCase());
+    } else if (arg === "--untouched") touched = false;
+    else if (arg.startsWith("-")) {
+      return `there is no option ${arg}; there are --rounds N and --untouched`;
+    } else words.push(arg.toLowerCase());
   }
   const cases = CASES.filter(({ name, long }) =>
     words.length === 0 ? !long : words.some((word) => name.split(" ").includes(word))
   );
-  return cases.length > 0 ? { cases, rounds } : `no case has a word of "${words.join(" ")}"`;
+  return cases.length > 0
+    ? { cases, rounds, touched }
+    : `no case has a word of "${words.join(" ")}"`;
 }
 
-async function bench(cases: BenchCase[], rounds: number, signal: AbortSignal): Promise<void> {
+async function bench({ cases, rounds, touched }: Choice, signal: AbortSignal): Promise<void> {
   const programs = new Programs();
   await using servers = new Servers();
   const where = await machine();
   const figures: Figure[] = [];
   for (const of of cases) {
-    const ran = await runRounds(of, programs, servers, { rounds, signal });
+    const ran = await runRounds(of, programs, servers, { rounds, touched, signal });
     console.log(`\n${caseTable(of, ran)}`);
     figures.push(...of.figures?.(new Results(of, ran.outcomes)) ?? []);
   }
   console.log(`\n${figureTable(figures)}\n`);
-  console.log(`Medians of ${rounds} alternating rounds on ${where}.`);
+  console.log(
+    `Medians of ${rounds} alternating rounds${touched ? "" : ", memory untouched"}, on ${where}.`,
+  );
   console.log(
     `Against ${[await servers.nginxVersion(), ...await programs.versions()].join(", ")}.`,
   );
@@ -101,7 +116,7 @@ async function main(): Promise<number> {
   Deno.addSignalListener("SIGINT", interrupt);
   Deno.addSignalListener("SIGTERM", interrupt);
   try {
-    await bench(choice.cases, choice.rounds, interrupted.signal);
+    await bench(choice, interrupted.signal);
     return 0;
   } catch (error) {
     if (interrupted.signal.aborted) return 130;

@@ -26,7 +26,7 @@ export async function runRounds(
   of: BenchCase,
   programs: Programs,
   servers: Servers,
-  { rounds, signal }: { rounds: number; signal: AbortSignal },
+  { rounds, touched, signal }: { rounds: number; touched: boolean; signal: AbortSignal },
 ): Promise<Rounds> {
   const outcomes = new Map<Contender, Outcome[]>();
   const missing = new Map<Contender, string>();
@@ -42,7 +42,7 @@ export async function runRounds(
       missing.set(contender, error.message);
     }
   }
-  const touch = of.touch ? await programs.touch(of.touch) : undefined;
+  const touch = of.touch && touched ? await programs.touch(of.touch) : undefined;
   const chosen = of.rounds ?? rounds;
   for (let round = 0; round < chosen; round++) {
     tell(`${of.name}: round ${round + 1} of ${chosen}`);
