@@ -15,7 +15,7 @@ const FLAT = 16 * MIB;
 const PROGRAM = new URL("./programs/endure.ts", import.meta.url);
 
 const gigabytes = Number(Deno.env.get("DIPPER_TEST_STREAM_GB") ?? 2);
-const gets = Number(Deno.env.get("DIPPER_TEST_GETS") ?? 40_000);
+const gets = Number(Deno.env.get("DIPPER_TEST_GETS") ?? 20_000);
 
 interface Endured {
   right: number;

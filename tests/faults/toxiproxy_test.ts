@@ -45,7 +45,7 @@ const READS: Record<string, (client: S3Client) => Promise<void>> = {
     assertEquals(length, SIZE);
   },
   async getMany(client) {
-    const uris = KEYS.slice(0, 40).map((key) => `s3://bucket/${key}`);
+    const uris = KEYS.slice(0, 16).map((key) => `s3://bucket/${key}`);
     const failed: unknown[] = [];
     const found = new Set<string>();
     for await (const result of client.getMany(uris)) {

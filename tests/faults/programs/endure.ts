@@ -61,7 +61,7 @@ if (what === "stream") {
   right = await stream("zeros");
 } else {
   // V8's heap grows to its working size first.
-  await gets(60_000);
+  await gets(50_000);
   collect();
   warm = resident("VmRSS");
   forgetPeak();
