@@ -30,9 +30,12 @@ const STALLED: Fault[] = [
   { on: "list", times: null, what: { kind: "stall" } },
 ];
 
+/** All reads of the matrix, and two more. */
+const READS = [...OPERATIONS, "ranges", "into"] as const;
+
 /** A read that does not end by itself. */
 function start(
-  operation: Operation,
+  operation: Operation | "ranges" | "into",
   client: S3Client,
   bucket: FaultBucket,
   signal?: AbortSignal,
@@ -44,6 +47,10 @@ function start(
       return object.bytes(options);
     case "range":
       return object.slice(RANGE.start, RANGE.end).bytes(options);
+    case "ranges":
+      return object.ranges([[0, 10], [RANGE.start, RANGE.end]], options);
+    case "into":
+      return object.into(new Uint8Array(OBJECT.size), options);
     case "stream":
       return Array.fromAsync(object.stream(options));
     case "getMany":
@@ -87,7 +94,7 @@ for (const transport of TRANSPORTS) {
   describe(`giving up, ${transport}`, { ignore: control === undefined }, () => {
     const options = { transport, partSize: PART, connections: 4 };
 
-    for (const operation of OPERATIONS) {
+    for (const operation of READS) {
       it(`${operation} by its signal`, async () => {
         await settled("an earlier test left nothing");
         const rounds: number[] = [];
@@ -180,7 +187,7 @@ for (const transport of TRANSPORTS) {
       await using bucket = await FaultBucket.make({ ...BUCKET });
       using client = bucket.client(options);
       const reason = new Error("before");
-      for (const operation of OPERATIONS) {
+      for (const operation of READS) {
         const told = await within(
           DEADLINE,
           start(operation, client, bucket, AbortSignal.abort(reason)).then(

@@ -172,6 +172,8 @@ async function runCase(one: Case): Promise<string | undefined> {
     const outcome = await within(DEADLINE, outcomeOf(operation, place, client, bucket));
     const name = nameOf(outcome);
     outcomes.push({ ...one, outcome: name });
+    // Whatever came of it, it left nothing running.
+    await bucket.untilQuiet(CLOSING);
     const expected = expectedOf(one);
     if (!expected.includes(name)) {
       const why = outcome.kind === "error" ? `: ${outcome.error.message}` : "";
