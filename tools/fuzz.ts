@@ -86,7 +86,7 @@ async function library(): Promise<string> {
 /** Compiles all targets; returns the folder they are in. */
 async function build(host: string, signal?: AbortSignal): Promise<string | undefined> {
   const cargoFuzz = await cargoFuzzProgram(signal);
-  const target = buildCachePath("fuzz");
+  const target = buildCachePath("fuzz", "target");
   // cargo-fuzz cannot be told to keep to the lock file.
   const fetched = await run(
     "cargo",

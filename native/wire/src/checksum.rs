@@ -253,7 +253,7 @@ impl Piece {
     /// How many bytes the current block still takes; at least one. `None`: any number.
     fn room(&self) -> Option<u64> {
         let block = self.block?;
-        let end = (self.offset / block + 1).checked_mul(block)?;
+        let end = (self.offset / block).checked_add(1)?.checked_mul(block)?;
         Some(end - self.offset)
     }
 
@@ -521,6 +521,7 @@ mod tests {
             assert!(!covers(8, block, &[(1, 8)]));
             assert!(!covers(8, block, &[]));
             assert!(!covers(u64::MAX, None, &[(u64::MAX - 2, 8)]));
+            assert!(!covers(5, Some(1), &[(u64::MAX, 8)]));
             assert!(!covers(u64::MAX, Some(u64::MAX / 100), &[(u64::MAX - 2, 8)]));
         }
         assert!(covers(0, None, &[]) && covers(0, Some(5), &[]));
