@@ -94,6 +94,8 @@ class Queue {
   #batch: { message: string; pending: Pending }[] = [];
   #room = new ArrayBuffer(64 * 1024);
   #draining = false;
+  /** Questions that wait for the collector. */
+  #collecting: AskHandle[] = [];
   /** Whose item was the last: the next is most often of the same operation. */
   #recent: { handle: number; pending: Pending } | undefined;
 
@@ -293,9 +295,13 @@ class Queue {
   #answer(ask: AskHandle, question: Question): void {
     const { native, node } = this.#library;
     if (question.kind === "collect") {
+      // One round serves all that ask meanwhile.
+      if (this.#collecting.push(ask) > 1) return;
       collect(node);
       // Finalizers run when the event loop turns.
-      setTimeout(() => native.answer(ask, 1), 0);
+      setTimeout(() => {
+        for (const one of this.#collecting.splice(0)) native.answer(one, 1);
+      }, 0);
       return;
     }
     const need = { name: "net", host: question.host } as const;

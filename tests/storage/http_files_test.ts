@@ -214,8 +214,15 @@ describe("a web address", () => {
     for (const [name, script] of Object.entries(answers)) {
       await using place = await serving(script);
       const one = place.client.file(place.at("/x"));
-      assertSameBytes(await within(10_000, one.bytes()), data, name);
-      assertSameBytes(await within(10_000, new Response(one.stream()).bytes()), data, name);
+      const read = async (way: string, call: () => Promise<Uint8Array>) => {
+        try {
+          assertSameBytes(await within(10_000, call()), data, `${name}: ${way}`);
+        } catch (error) {
+          throw new Error(`${name}: ${way}`, { cause: error });
+        }
+      };
+      await read("bytes", () => one.bytes());
+      await read("stream", () => new Response(one.stream()).bytes());
     }
   });
 

@@ -83,8 +83,11 @@ describe("metrics", () => {
 
   it("count what was tried again", async () => {
     const data = pattern(1000);
-    await using server = await ScriptedServer.start((asked, reply, index) =>
-      index === 0 ? reply.answer(503, {}, "") : sendAll(reply, objectAnswer(asked, data))
+    let refused = 0;
+    await using server = await ScriptedServer.start((asked, reply) =>
+      asked.method === "GET" && refused++ === 0
+        ? reply.answer(503, {}, "")
+        : sendAll(reply, objectAnswer(asked, data))
     );
     using client = new S3Client({ endpoint: server.endpoint, credentials: "anonymous" });
     const metrics = metricsOf(await client.file("s3://bucket/key").bytes())!;

@@ -116,8 +116,9 @@ everyWay("ranges", (at) => {
     for (const ranges of [[[0, 1001]], [[1000, 1001]], [[5000, 5000]], [[0, 10], [999, 2000]]]) {
       const error = await assertRejects(() => file.ranges(ranges as Range[]), InvalidInputError);
       assertEquals([error.code, error.operation], ["InvalidRange", "ranges"], `${ranges}`);
-      assertStringIncludes(error.message, "1000");
       assertStringIncludes(error.message, file.uri);
+      // A server that refuses a range that starts behind the end need not tell the size.
+      if (ranges[0]![0]! < 1000) assertStringIncludes(error.message, "1000");
     }
     assertEquals(memory().adopted, before);
     assertEquals(memory().operations, 0);
