@@ -162,6 +162,16 @@ impl Allocation {
             Memory::Vector(vector) => vector,
         }
     }
+
+    /// Somebody is about to fill `room`, a part of this allocation; `block` is for them to keep,
+    /// at first `usize::MAX`. Answers how much of it they may fill now; the first byte may
+    /// have been written. So it is learned what fresh memory costs.
+    pub(crate) fn enter(&self, room: &mut [u8], block: &mut usize) -> usize {
+        match &self.memory {
+            Memory::Slab(slab) => slab.enter(room, block),
+            _ => room.len(),
+        }
+    }
 }
 
 impl fmt::Debug for Allocation {

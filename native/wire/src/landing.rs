@@ -102,8 +102,13 @@ impl Landing {
         let bytes = allocation.as_mut_slice();
         let range = Range { address: bytes.as_mut_ptr(), length: bytes.len() };
         let own = Arc::new(Own { range, allocation });
-        let slot =
-            Slot { memory: Memory::Own(Arc::clone(&own)), start: 0, filled: 0, end: range.length };
+        let slot = Slot {
+            memory: Memory::Own(Arc::clone(&own)),
+            start: 0,
+            filled: 0,
+            end: range.length,
+            block: usize::MAX,
+        };
         (Self { own: Some(own) }, slot)
     }
 
@@ -114,7 +119,13 @@ impl Landing {
         if memory.capacity() < length {
             return None;
         }
-        let slot = Slot { memory: Memory::Private(memory.0), start: 0, filled: 0, end: length };
+        let slot = Slot {
+            memory: Memory::Private(memory.0),
+            start: 0,
+            filled: 0,
+            end: length,
+            block: usize::MAX,
+        };
         Some((Self { own: None }, slot))
     }
 
@@ -132,6 +143,8 @@ pub struct Slot {
     start: usize,
     filled: usize,
     end: usize,
+    /// The last block of memory that was entered, for [`Allocation::enter`].
+    block: usize,
 }
 
 impl Slot {
@@ -176,7 +189,13 @@ impl Slot {
     pub fn split_off(&mut self, at: usize) -> Self {
         let at = at.clamp(self.filled, self.len());
         let cut = self.start + at;
-        let rest = Self { memory: self.memory.clone(), start: cut, filled: 0, end: self.end };
+        let rest = Self {
+            memory: self.memory.clone(),
+            start: cut,
+            filled: 0,
+            end: self.end,
+            block: usize::MAX,
+        };
         self.end = cut;
         rest
     }
@@ -200,7 +219,8 @@ impl Slot {
                 // is gone: so this is the only reference to these bytes.
                 let room =
                     unsafe { std::slice::from_raw_parts_mut(own.range.address.add(at), length) };
-                source(room)
+                let now = own.allocation.enter(room, &mut self.block);
+                source(room.get_mut(..now).unwrap_or_default())
             }
             Memory::Private(private) => {
                 let range = private.0.read().unwrap_or_else(PoisonError::into_inner);

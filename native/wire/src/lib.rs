@@ -7,6 +7,7 @@ mod allocation;
 mod checksum;
 mod content_range;
 mod head;
+mod huge_pages;
 mod landing;
 mod pool;
 mod shared;

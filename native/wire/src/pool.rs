@@ -17,16 +17,14 @@ use std::time::{Duration, Instant};
 
 use memmap2::MmapMut;
 
+use crate::huge_pages::HugePages;
+
 /// Capacities are multiples of this, so that sizes that nearly agree share slabs. What is
 /// not touched of it costs no memory.
 const GRAIN: usize = 64 * 1024;
 
 /// How much larger than asked a slab may be, at most; small results get at most double.
 const SLACK: usize = 1 << 20;
-
-/// Below two huge pages a map may hold no aligned one.
-#[cfg(target_os = "linux")]
-const HUGE_FROM: usize = 4 << 20;
 
 static POOL: Pool = Pool::new();
 
@@ -188,6 +186,8 @@ pub(crate) struct Slab {
     pool: &'static Pool,
     /// `None` only while it is dropped.
     map: Option<MmapMut>,
+    /// Those that are fresh, so that their faults are to be watched.
+    pages: HugePages,
 }
 
 impl Slab {
@@ -197,15 +197,14 @@ impl Slab {
     }
 
     fn take_from(pool: &'static Pool, length: usize) -> io::Result<Self> {
-        let map = match pool.take(length) {
-            Some(map) => map,
+        Ok(match pool.take(length) {
+            Some(map) => Self { pool, map: Some(map), pages: HugePages::none() },
             None => {
                 let map = map_anonymous(pool, grained(length))?;
-                ask_for_huge_pages(&map);
-                map
+                let pages = HugePages::ask(&map);
+                Self { pool, map: Some(map), pages }
             }
-        };
-        Ok(Self { pool, map: Some(map) })
+        })
     }
 
     pub(crate) fn as_slice(&self) -> &[u8] {
@@ -214,6 +213,14 @@ impl Slab {
 
     pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
         self.map.as_deref_mut().unwrap_or_default()
+    }
+
+    /// See [`HugePages::enter`].
+    pub(crate) fn enter(&self, room: &mut [u8], block: &mut usize) -> usize {
+        match &self.map {
+            Some(map) => self.pages.enter(map, room, block),
+            None => room.len(),
+        }
     }
 }
 
@@ -234,19 +241,6 @@ fn map_anonymous(pool: &Pool, length: usize) -> io::Result<MmapMut> {
     MmapMut::map_anon(length).or_else(|refused| {
         if pool.drain(usize::MAX) == 0 { Err(refused) } else { MmapMut::map_anon(length) }
     })
-}
-
-/// Filling fresh memory is three times as fast with pages of 2 MiB (`benches/fresh_memory.rs`):
-/// there are fewer faults. Only for what is going to be filled, because the first byte
-/// written makes a whole page resident. A kernel that has none gives small ones.
-fn ask_for_huge_pages(map: &MmapMut) {
-    #[cfg(target_os = "linux")]
-    if map.len() >= HUGE_FROM {
-        // Refused by a kernel without them, which is as good.
-        let _ = map.advise(memmap2::Advice::HugePage);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = map;
 }
 
 /// Rounded up to the grain, where that is a number.
