@@ -250,16 +250,10 @@ fn grained(length: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    // Each test has a pool of its own: they run beside each other.
     use super::*;
 
     const MIB: usize = 1 << 20;
-
-    /// A pool of its own for each test: they run beside each other.
-    fn pool_of(limit: usize) -> &'static Pool {
-        let pool: &'static Pool = Box::leak(Box::new(Pool::new()));
-        pool.set_limit(limit);
-        pool
-    }
 
     fn filled(pool: &'static Pool, length: usize, byte: u8) -> Slab {
         let mut slab = Slab::take_from(pool, length).unwrap();
@@ -269,7 +263,9 @@ mod tests {
 
     #[test]
     fn a_slab_of_about_the_size_is_used_again() {
-        let pool = pool_of(64 * MIB);
+        static POOL: Pool = Pool::new();
+        let pool = &POOL;
+        pool.set_limit(64 * MIB);
         let slab = filled(pool, 10 * MIB, 7);
         let address = slab.as_slice().as_ptr();
         drop(slab);
@@ -284,7 +280,9 @@ mod tests {
 
     #[test]
     fn a_small_result_never_takes_more_than_double() {
-        let pool = pool_of(64 * MIB);
+        static POOL: Pool = Pool::new();
+        let pool = &POOL;
+        pool.set_limit(64 * MIB);
         drop(filled(pool, MIB, 7));
         let fresh = Slab::take_from(pool, MIB / 2 - 1).unwrap();
         let double = Slab::take_from(pool, MIB / 2).unwrap();
@@ -293,7 +291,9 @@ mod tests {
 
     #[test]
     fn the_limit_holds_and_the_oldest_go_first() {
-        let pool = pool_of(10 * MIB);
+        static POOL: Pool = Pool::new();
+        let pool = &POOL;
+        pool.set_limit(10 * MIB);
         let slabs: Vec<Slab> = (1..=3).map(|byte| filled(pool, 4 * MIB, byte)).collect();
         drop(slabs);
         assert_eq!(pool.bytes(), 8 * MIB);
@@ -313,7 +313,9 @@ mod tests {
 
     #[test]
     fn what_is_idle_goes_back_and_what_is_not_stays() {
-        let pool = pool_of(64 * MIB);
+        static POOL: Pool = Pool::new();
+        let pool = &POOL;
+        pool.set_limit(64 * MIB);
         drop(filled(pool, 2 * MIB, 1));
         std::thread::sleep(Duration::from_millis(60));
         drop(filled(pool, 3 * MIB, 2));
@@ -324,7 +326,9 @@ mod tests {
 
     #[test]
     fn threads_never_hold_the_same_slab() {
-        let pool = pool_of(16 * MIB);
+        static POOL: Pool = Pool::new();
+        let pool = &POOL;
+        pool.set_limit(16 * MIB);
         std::thread::scope(|scope| {
             for thread in 1..=4_u8 {
                 scope.spawn(move || {
