@@ -122,25 +122,25 @@ function expectedOf({ fault, operation, place, forEver, transport }: Case): stri
       return list ? ["ServerFailure", "NotS3"] : ["ServerFailure"];
     case "changed ETag":
       if (list) return ["exact"];
-      // The request that the change comes with may be the first of the version that is read.
-      if (operation === "getMany") return ["exact, new"];
-      if (place === "first") return ["exact, new", "ObjectChanged"];
+      // The request that the change comes with is the first of the version that is read.
+      if (operation === "getMany" || place === "first") return ["exact, new"];
       // Parts of the old version were read before.
-      return forEver ? ["ObjectChanged"] : ["exact, new", "ObjectChanged"];
+      return ["ObjectChanged"];
     case "wrong Content-Range":
-      if (list) return ["exact"];
-      // Small objects are asked for without a range; a range beside all of one makes no sense.
-      if (operation === "getMany") return ["exact", "NotS3"];
-      return forEver ? ["NotS3"] : ["exact", "NotS3"];
+      return list ? ["exact"] : ["NotS3"];
     case "no length, closed":
-      // The end of the connection may be the end of the body, or a connection that broke.
-      return list ? ["exact"] : transport === "direct" ? ["NotS3"] : ["exact", "NotS3"];
+      // The end of the connection may be the end of the body, or a connection that broke. Only the
+      // SDK's client goes by the range that was told.
+      if (list) return ["exact"];
+      return transport === "direct" || operation === "getMany" ? ["NotS3"] : ["exact"];
     case "no length, chunked":
-      // Chunks tell their end. Only how long the whole is must be known before memory is reserved.
-      return operation === "getMany" ? ["exact", "NotS3"] : ["exact"];
+      if (operation !== "getMany") return ["exact"];
+      // How long an undivided object is must be known before memory is reserved. The direct path
+      // lets the SDK's client ask again, which meets the fault only when it is there for ever.
+      return forEver || transport === "sdk" ? ["NotS3"] : ["exact"];
     case "flipped bit":
-      if (list || operation === "range") return ["not to be found"];
-      return forEver ? ["ChecksumMismatch"] : ["exact", "ChecksumMismatch"];
+      // It is told, not asked for again in silence: the stored object may be damaged.
+      return list || operation === "range" ? ["not to be found"] : ["ChecksumMismatch"];
   }
 }
 
