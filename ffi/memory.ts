@@ -1,6 +1,6 @@
 // Native memory as JavaScript sees it: the process-wide account, and the mapping of buffers.
 
-import { library, libraryNeeds } from "./library.ts";
+import { collect, library, libraryNeeds } from "./library.ts";
 import { ensure } from "./permissions.ts";
 import type { BufferHandle } from "./symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
@@ -92,4 +92,19 @@ export function mapAdopted(buffer: BufferHandle): ArrayBuffer {
 /** The bytes of one of several results, adopted. An empty one may come without a buffer. */
 export function adoptedBytes(buffer: BufferHandle): Uint8Array<ArrayBuffer> {
   return buffer === 0 ? new Uint8Array(0) : new Uint8Array(mapAdopted(buffer));
+}
+
+/** So much memory of chunks is handed out before V8 is asked to look for what was dropped. */
+const HANDED_OUT = 32 * 1024 * 1024;
+let handedOut = 0;
+
+/**
+ * Counts memory of JavaScript's own that a stream handed out. Most of it is dropped soon, and left
+ * alone V8 lets some 70 MiB of it pile up.
+ */
+export function countHandedOut(bytes: number): void {
+  handedOut += bytes;
+  if (handedOut < HANDED_OUT) return;
+  handedOut = 0;
+  collect(library().node);
 }

@@ -7,6 +7,7 @@
 // when the stream was cancelled or has failed in between. `autoAllocateChunkSize` is not used: the
 // stream reads nothing that nobody asked for.
 
+import { countHandedOut } from "../ffi/memory.ts";
 import type { NativeStream } from "../ffi/native_stream.ts";
 import { type Metrics, metricsFrom, rememberMetrics } from "../ffi/metrics.ts";
 import type { Completed, Progress } from "../ffi/queue.ts";
@@ -119,7 +120,9 @@ class Reading {
         // A reader with memory of its own waits for an answer, also one that came meanwhile.
         controller.byobRequest?.respond(0);
       } else if (request === null) {
-        controller.enqueue(this.#chunk(target, filled));
+        const chunk = this.#chunk(target, filled);
+        countHandedOut(chunk.buffer.byteLength);
+        controller.enqueue(chunk);
       } else {
         request.respond(filled);
       }
