@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dipper_core::{
@@ -309,7 +309,30 @@ impl Context {
     }
 
     fn items(&self) -> Arc<dyn Items> {
-        Arc::new(self.clone())
+        Arc::new(ItemRecords { context: self.clone(), ready: Mutex::default() })
+    }
+}
+
+/// Results that come one by one, handed on several at a time: one wake serves them all.
+struct ItemRecords {
+    context: Context,
+    ready: Mutex<Vec<Completion>>,
+}
+
+impl ItemRecords {
+    fn take(&self) -> Vec<Completion> {
+        std::mem::take(&mut *self.ready.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for ItemRecords {
+    fn drop(&mut self) {
+        // The operation was cancelled: nobody will take these.
+        for completion in self.take() {
+            if let Some(buffer) = Handle::from_number(completion.record.value) {
+                drop(handles::buffer_release(buffer));
+            }
+        }
     }
 }
 
@@ -323,13 +346,29 @@ impl Progress for Context {
     }
 }
 
-impl Items for Context {
+impl Items for ItemRecords {
+    fn flush(&self) {
+        let ready = self.take();
+        if ready.is_empty() {
+            return;
+        }
+        let brought: Vec<f64> = ready.iter().map(|completion| completion.record.value).collect();
+        let queue = &self.context.queue;
+        queue.push_all(ready);
+        if queue.is_closed() {
+            for buffer in brought.into_iter().filter_map(Handle::from_number) {
+                drop(handles::buffer_release(buffer));
+            }
+        }
+    }
+
     fn item(&self, index: usize, result: Result<Arc<Buffer>, Error>) {
-        let mut completion = Completion::new(Kind::Item, self.operation.to_number());
+        let Context { queue, operation } = &self.context;
+        let mut completion = Completion::new(Kind::Item, operation.to_number());
         completion.record.index = u32::try_from(index).unwrap_or(u32::MAX);
         let named = result.and_then(|buffer| {
             let length = buffer.memory().len();
-            Ok((handles::insert_buffer(&self.queue, buffer)?, length))
+            Ok((handles::insert_buffer(queue, buffer)?, length))
         });
         match named {
             Ok((buffer, length)) => {
@@ -341,13 +380,7 @@ impl Items for Context {
                 completion.payload = json(&ErrorDetails::of(error, "getMany")).unwrap_or_default();
             }
         }
-        let brought = completion.record.value;
-        self.queue.push(completion);
-        if self.queue.is_closed()
-            && let Some(buffer) = Handle::from_number(brought)
-        {
-            drop(handles::buffer_release(buffer));
-        }
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).push(completion);
     }
 }
 

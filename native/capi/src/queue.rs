@@ -185,14 +185,22 @@ impl Queue {
     }
 
     /// Hands a completion up. Without effect once the isolate ended.
-    pub fn push(self: &Arc<Self>, mut completion: Completion) {
+    pub fn push(self: &Arc<Self>, completion: Completion) {
+        self.push_all([completion]);
+    }
+
+    /// Hands several up with one wake.
+    pub fn push_all(self: &Arc<Self>, completions: impl IntoIterator<Item = Completion>) {
         if self.is_closed() {
             return;
         }
-        completion.record.payload = u32::try_from(completion.payload.len()).unwrap_or(u32::MAX);
         let already_woken = {
             let mut ready = lock(&self.ready);
-            ready.completions.push_back(completion);
+            ready.completions.extend(completions.into_iter().map(|mut completion| {
+                let length = u32::try_from(completion.payload.len());
+                completion.record.payload = length.unwrap_or(u32::MAX);
+                completion
+            }));
             std::mem::replace(&mut ready.woken, true)
         };
         if !already_woken {

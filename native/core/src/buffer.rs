@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dipper_wire::{Allocation, Landing, SharedAllocation, Slot, pool};
 
@@ -25,7 +25,13 @@ pub struct Ledger {
     adopted_since_collection: AtomicU64,
     operations: AtomicU64,
     budget: Arc<Budget>,
+    since: Instant,
+    /// When somebody last looked for garbage, in milliseconds since `since`.
+    looked: AtomicU64,
 }
+
+/// Milliseconds.
+const LOOK_AGAIN: u64 = 50;
 
 /// A reading of the ledger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,6 +91,8 @@ pub fn ledger() -> &'static Ledger {
             adopted_since_collection: AtomicU64::new(0),
             operations: AtomicU64::new(0),
             budget: Budget::new(budget),
+            since: Instant::now(),
+            looked: AtomicU64::new(0),
         }
     })
 }
@@ -115,6 +123,15 @@ impl Ledger {
             self.adopted_since_collection.store(0, Ordering::SeqCst);
         }
         much || short
+    }
+
+    /// Whether nobody has made the engine look for garbage a moment ago: looking stops
+    /// JavaScript for some milliseconds, and may be asked for by thousands at once.
+    pub(crate) fn may_look_for_garbage(&self) -> bool {
+        let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let last = self.looked.load(Ordering::SeqCst);
+        now.saturating_sub(last) >= LOOK_AGAIN
+            && self.looked.compare_exchange(last, now, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
     /// The budget of the process.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     SharedAsyncSleep, SharedCredentialsProvider, StalledStreamProtectionConfig,
@@ -19,7 +19,8 @@ use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::{
     HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
 };
-use tokio::sync::OnceCell;
+use aws_types::service_config::ServiceConfigKey;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use crate::credential_cache::{Cached, CredentialCache};
 use crate::gate::{Ways, gated, gated_connector};
@@ -118,6 +119,7 @@ pub struct ClientOptions {
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 const RETRIES: u32 = 3;
+const MOST_RETRIES: u32 = 100;
 const CONNECTIONS: usize = 64;
 const FALLBACK_REGION: &str = "us-east-1";
 
@@ -129,6 +131,8 @@ pub struct Client {
     /// For pages on the web, where the data plane cannot read them.
     web: SharedHttpConnector,
     pool: Pool,
+    /// As many bodies at once through the SDK's client as the data plane has connections.
+    sdk_permits: Arc<Semaphore>,
     proxies: Proxies,
     budget: Option<Arc<Budget>>,
     retry_budget: RetryBudget,
@@ -186,15 +190,17 @@ impl Client {
             proxies.clone(),
             options.stall_timeout.unwrap_or(STALL_TIMEOUT),
         );
+        let connections = options.connections.unwrap_or(CONNECTIONS).max(1);
         let pool = Pool::new(
             options.ca_certificates.clone(),
             options.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
-            options.connections.unwrap_or(CONNECTIONS).max(1),
+            connections,
         );
         Ok(Self {
             http: gated(ways),
             web,
             pool,
+            sdk_permits: Arc::new(Semaphore::new(connections)),
             proxies,
             budget: options.memory_budget.map(Budget::new),
             retry_budget: RetryBudget::new(),
@@ -213,7 +219,7 @@ impl Client {
     async fn connect(&self) -> Result<Connected, Error> {
         let options = &self.options;
         let found = self.load(options.surroundings.env_without_metadata_service(), None).await;
-        let endpoint = options.endpoint.clone().or_else(|| found.endpoint_url().map(str::to_owned));
+        let endpoint = options.endpoint.clone().or_else(|| endpoint_of(&found));
         let region = options
             .region
             .clone()
@@ -227,7 +233,7 @@ impl Client {
             .read_timeout(self.stall_timeout())
             .build();
         let retries = RetryConfig::standard()
-            .with_max_attempts(options.retries.unwrap_or(RETRIES).saturating_add(1))
+            .with_max_attempts(self.retries() + 1)
             .with_initial_backoff(Duration::from_millis(100));
         let path_style = options.path_style.unwrap_or(endpoint.is_some());
         let credentials =
@@ -242,10 +248,16 @@ impl Client {
             .force_path_style(path_style)
             .timeout_config(timeouts)
             .retry_config(retries)
+            // Without a name of its own, all clients of the process would share one budget.
+            .retry_partition(RetryPartition::new(format!("dipper-{:p}", &raw const *self)))
             // Stalls are watched where the body is read, with the caller's own limit.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         if let Some(endpoint) = &options.endpoint {
             builder = builder.endpoint_url(endpoint);
+        }
+        if options.checksums == Checksums::Off {
+            let only = aws_sdk_s3::config::ResponseChecksumValidation::WhenRequired;
+            builder = builder.response_checksum_validation(only);
         }
         if let Some(cache) = &credentials {
             builder = builder.credentials_provider(Cached(Arc::clone(cache)));
@@ -338,6 +350,10 @@ impl Client {
         Some(aws_sdk_s3::config::Builder::new().region(Region::new(region)))
     }
 
+    pub(crate) async fn sdk_permit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.sdk_permits).acquire_owned().await.ok()
+    }
+
     pub(crate) fn pool(&self) -> &Pool {
         &self.pool
     }
@@ -367,7 +383,8 @@ impl Client {
     }
 
     pub(crate) fn retries(&self) -> u32 {
-        self.options.retries.unwrap_or(RETRIES)
+        // The SDK sums over all attempts before the first: it must not be billions.
+        self.options.retries.unwrap_or(RETRIES).min(MOST_RETRIES)
     }
 
     /// The profile that was asked for.
@@ -410,6 +427,18 @@ impl Client {
         tickets.push(ledger().budget().reserve(bytes).await?);
         Ok(tickets)
     }
+}
+
+/// The endpoint that the chain found: that of S3 itself before that of all services.
+fn endpoint_of(found: &SdkConfig) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id("S3")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok()?;
+    let own = found.service_config().and_then(|config| config.load_config(key));
+    own.or_else(|| found.endpoint_url().map(str::to_owned))
 }
 
 /// The error for an endpoint that the chain found. It is not shown: it may hold a password.

@@ -15,7 +15,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::gate::spawn;
 use crate::metrics::Meter;
-use crate::origin::{Answer, Ask, Flow, FlowError, Origin};
+use crate::origin::{Answer, Ask, Flow, FlowError, Origin, Pieces};
 use crate::retry::Retries;
 use crate::span::Extent;
 use crate::unmeasured::Unmeasured;
@@ -29,6 +29,8 @@ pub(crate) enum Beginning {
     Range,
     /// With an undivided request: for what is small, as one request then does it all.
     Undivided,
+    /// The same, by somebody who wants bytes and no properties.
+    OneOfMany,
 }
 
 /// The first answer, before any of its body is read.
@@ -80,7 +82,7 @@ pub(crate) async fn open(
     }
     let first = client.part_size().unwrap_or(FIRST_PART);
     let asked = match (beginning, span) {
-        (Beginning::Undivided, _) => span,
+        (Beginning::Undivided | Beginning::OneOfMany, _) => span,
         // How far it is from the end, only the size tells.
         (Beginning::Range, Span::Last(count)) if count > first => {
             let told = origin.head(None, meter).await?;
@@ -108,7 +110,8 @@ pub(crate) async fn open(
     } else if !whole {
         verification.give_up();
     }
-    let ask = Ask { span: asked, if_match, checksum: whole };
+    let stat = beginning != Beginning::OneOfMany;
+    let ask = Ask { span: asked, if_match, checksum: whole, stat };
     let mut retries = Retries::new(client.retry_budget(), client.retries());
     let (mut answer, extent) = loop {
         let failed = match origin.open(ask, meter).await {
@@ -196,14 +199,14 @@ impl Opened {
         };
         let old = std::mem::replace(
             &mut self.answer.body,
-            Flow::Pieces(aws_sdk_s3::primitives::ByteStream::default(), bytes::Bytes::new()),
+            Flow::Pieces(Pieces::new(aws_sdk_s3::primitives::ByteStream::default(), None)),
         );
         drop(old);
         let waited = wait.await?;
         let client = self.origin.client();
         let mut retries = Retries::new(client.retry_budget(), client.retries());
         let version = self.if_match.clone();
-        let ask = Ask { span: asked, if_match: version.as_deref(), checksum: false };
+        let ask = Ask { span: asked, if_match: version.as_deref(), checksum: false, stat: false };
         self.answer.body = loop {
             let failed = match self.origin.open(ask, meter).await {
                 Ok(answer) => match self.same(&answer, asked) {
@@ -423,7 +426,8 @@ impl Work {
         let base = self.extent.start + slot.start() as u64;
         let (start, end) = (base + slot.filled() as u64, base + slot.len() as u64);
         let asked = Span::Range { start, end: Some(end) };
-        let ask = Ask { span: asked, if_match: self.if_match.as_deref(), checksum: false };
+        let ask =
+            Ask { span: asked, if_match: self.if_match.as_deref(), checksum: false, stat: false };
         let answer = self.origin.open(ask, &self.meter).await.map_err(|error| {
             if error.status == Status::PreconditionFailed { changed() } else { error }
         })?;

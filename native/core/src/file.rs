@@ -163,11 +163,11 @@ async fn reserve(
         None => ledger().budget().admit(length)?,
     }
     let turn = admission.turn.take();
+    if let Some(turn) = &turn {
+        turn.come().await;
+    }
     let window = admission.window.clone();
     let tickets = Box::pin(async move {
-        if let Some(turn) = &turn {
-            turn.come().await;
-        }
         let mut tickets = Vec::with_capacity(2);
         if let Some(window) = window {
             tickets.push(window.reserve(length.min(window.limit())).await?);

@@ -58,6 +58,9 @@ pub struct Got {
 /// So many bytes may be adopted before the collector is asked to look for dropped ones.
 const COLLECT_EVERY: u64 = 256 << 20;
 
+/// How long a read keeps its connection while others come before it. They may need one.
+const PATIENCE_FOR_TURN: Duration = Duration::from_secs(1);
+
 /// Reads an object, or a part of it.
 ///
 /// # Errors
@@ -222,11 +225,18 @@ async fn reserve(
         gate.ask(Need::Collect(length)).await;
     }
     let turn = admission.turn.take();
+    let mut opened = opened;
+    if let Some(turn) = &turn
+        && tokio::time::timeout(PATIENCE_FOR_TURN, turn.come()).await.is_err()
+    {
+        let come = async {
+            turn.come().await;
+            Ok(())
+        };
+        (opened, ()) = opened.wait(come, meter).await?;
+    }
     let window = admission.window.clone();
     let mut tickets = Box::pin(async move {
-        if let Some(turn) = &turn {
-            turn.come().await;
-        }
         let mut tickets = Vec::with_capacity(3);
         if let Some(window) = window {
             // One that is larger than the window fills it alone.
@@ -250,7 +260,10 @@ pub(crate) async fn patiently<T>(mut tickets: impl Future<Output = T> + Unpin, l
         if let Ok(tickets) = tokio::time::timeout(patience, &mut tickets).await {
             return tickets;
         }
-        if let Some(gate) = Gate::current() {
+        // One look serves all that wait.
+        if ledger().may_look_for_garbage()
+            && let Some(gate) = Gate::current()
+        {
             gate.ask(Need::Collect(length)).await;
         }
         patience = (patience * 2).clamp(Duration::from_millis(20), Duration::from_secs(5));

@@ -28,6 +28,7 @@ mod ranges;
 mod retry;
 mod revocable_body;
 mod sdk_error;
+mod signer;
 mod site;
 mod source;
 mod span;

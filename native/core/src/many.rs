@@ -1,9 +1,13 @@
 //! Reading many objects with one call.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
@@ -28,6 +32,9 @@ pub struct ManyRequest {
 
 /// So many objects are on their way at once, as far as there are connections.
 const AT_ONCE: usize = 64;
+/// One task in so many cores drives them. Small objects are bound by system calls; one core
+/// makes tens of thousands of them a second, and two would wake each other all the time.
+const CORES_A_DRIVER: usize = 4;
 /// So many bytes may be there without anybody having taken them.
 const WINDOW: u64 = 256 << 20;
 const TICK: Duration = Duration::from_millis(100);
@@ -59,6 +66,8 @@ pub async fn many(
         (0..request.sources.len()).map(turn).collect()
     });
     let readers = AT_ONCE.min(request.sources.len());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let drivers = (cores / CORES_A_DRIVER).clamp(1, 4).min(readers);
     let reading = Arc::new(Reading {
         client: client.cloned(),
         sources: request.sources,
@@ -69,8 +78,9 @@ pub async fn many(
         meter: Arc::clone(&meter),
     });
     let mut tasks = JoinSet::new();
-    for _ in 0..readers {
-        spawn(&mut tasks, Arc::clone(&reading).reader());
+    for driver in 0..drivers {
+        let share = readers / drivers + usize::from(driver < readers % drivers);
+        spawn(&mut tasks, Arc::clone(&reading).drive(share));
     }
     let report = || {
         if let Some(progress) = &request.progress {
@@ -99,6 +109,29 @@ pub async fn many(
 }
 
 impl Reading {
+    /// Runs some readers on one task: a thread that has many sockets does without waking
+    /// others, and what came in one go is handed on in one go.
+    async fn drive(self: Arc<Self>, readers: usize) {
+        let readers = (0..readers).map(|_| Arc::clone(&self).reader());
+        let mut readers: FuturesUnordered<_> = readers.collect();
+        poll_fn(|context| {
+            loop {
+                match readers.poll_next_unpin(context) {
+                    Poll::Ready(Some(())) => {}
+                    Poll::Ready(None) => {
+                        self.items.flush();
+                        return Poll::Ready(());
+                    }
+                    Poll::Pending => {
+                        self.items.flush();
+                        return Poll::Pending;
+                    }
+                }
+            }
+        })
+        .await;
+    }
+
     async fn reader(self: Arc<Self>) {
         loop {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
@@ -128,9 +161,9 @@ impl Reading {
             }
             Some(origin) => {
                 let large = source.size().is_some_and(|size| size > SMALL);
-                let beginning = if large { Beginning::Range } else { Beginning::Undivided };
+                let beginning = if large { Beginning::Range } else { Beginning::OneOfMany };
                 let to = Destination::Buffer;
-                Box::pin(read(&origin, &request, to, beginning, admission, &self.meter)).await?
+                read(&origin, &request, to, beginning, admission, &self.meter).await?
             }
         };
         got.buffer.ok_or_else(|| Error::internal("a read without a buffer"))

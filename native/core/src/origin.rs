@@ -13,6 +13,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ChecksumMode;
 use bytes::Bytes;
 use dipper_wire::{Algorithm, ContentRange, Expected, FillError, Head, Slot};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::metrics::{Meter, Transport};
 use crate::plane::{Answer as Reply, Body, BodyError};
@@ -38,6 +39,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) if_match: Option<&'a str>,
     /// Tell the checksum, if there is one for what is asked.
     pub(crate) checksum: bool,
+    /// Tell the properties, too: not only what tells the version.
+    pub(crate) stat: bool,
 }
 
 /// What the head of an answer tells.
@@ -70,7 +73,22 @@ pub(crate) enum Flow {
     /// In its socket.
     Direct(Body),
     /// In pieces, of which one may be used in part.
-    Pieces(ByteStream, Bytes),
+    Pieces(Pieces),
+}
+
+/// A body that comes in pieces from somebody else's client.
+pub(crate) struct Pieces {
+    stream: ByteStream,
+    /// What was not used yet.
+    piece: Bytes,
+    /// The right to a connection, for as long as the body comes.
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Pieces {
+    pub(crate) fn new(stream: ByteStream, permit: Option<OwnedSemaphorePermit>) -> Self {
+        Self { stream, piece: Bytes::new(), _permit: permit }
+    }
 }
 
 /// Why a body did not go on.
@@ -103,7 +121,7 @@ impl Flow {
                     BodyError::Revoked => FlowError::Revoked,
                 })?
             }
-            Self::Pieces(stream, piece) => {
+            Self::Pieces(Pieces { stream, piece, .. }) => {
                 while piece.is_empty() {
                     match next_piece(stream, stall).await? {
                         Some(next) => *piece = next,
@@ -128,7 +146,7 @@ impl Flow {
     pub(crate) async fn ended(&mut self, stall: Duration) -> Result<(), FlowError> {
         match self {
             Self::Direct(body) if body.left() == 0 => Ok(()),
-            Self::Pieces(stream, piece) if piece.is_empty() => {
+            Self::Pieces(Pieces { stream, piece, .. }) if piece.is_empty() => {
                 match next_piece(stream, stall).await? {
                     None => Ok(()),
                     Some(_) => Err(too_much()),
@@ -273,7 +291,7 @@ async fn open_object(
                 .hint("check that endpoint is the address of an S3 server"));
             }
         };
-        let told = told_by(&head);
+        let told = told_by(&head, ask.stat);
         if told.stat.etag.is_none() && told.stat.last_modified.is_none() {
             // S3 may answer 200 and then report a failure.
             let message = body.message(client.stall_timeout()).await;
@@ -365,7 +383,7 @@ async fn head_object(
         let headers = [("x-amz-checksum-mode", "ENABLED")];
         match send(&about, &site, "HEAD", object, &headers, meter).await? {
             Sent::Answer(head, _) => {
-                let told = told_by(&head);
+                let told = told_by(&head, true);
                 if told.stat.etag.is_none() && told.stat.last_modified.is_none() {
                     return Err(about.without_etag("neither ETag nor date"));
                 }
@@ -437,6 +455,7 @@ async fn open_by_sdk(
 ) -> Result<Answer, Error> {
     let connected = client.connected().await?;
     let about = about(client, connected, object);
+    let permit = client.sdk_permit().await;
     meter.request(true);
     meter.took(Transport::Sdk);
     let get = connected
@@ -456,10 +475,27 @@ async fn open_by_sdk(
     };
     // Every S3 server tells at least one of these; a web server that is none often does not.
     if answer.e_tag.is_none() && answer.last_modified.is_none() {
-        return Err(about.without_etag("neither ETag nor date"));
+        let mut message = Vec::new();
+        let mut body = answer.body;
+        while let Ok(Some(piece)) = next_piece(&mut body, client.stall_timeout()).await {
+            message.extend_from_slice(&piece);
+            if message.len() > 64 << 10 {
+                break;
+            }
+        }
+        let (code, text) = message_of(&message);
+        return Err(match code {
+            Some(_) => about.of_answer(Answered {
+                status: 500,
+                code,
+                message: text,
+                ..Answered::default()
+            }),
+            None => about.without_etag("neither ETag nor date"),
+        });
     }
     let told = told_by_sdk(&answer);
-    Ok(Answer { told, body: Flow::Pieces(answer.body, Bytes::new()) })
+    Ok(Answer { told, body: Flow::Pieces(Pieces::new(answer.body, permit)) })
 }
 
 fn told_by_sdk(answer: &GetObjectOutput) -> Told {
@@ -504,7 +540,7 @@ fn expected_of<'a>(value: impl Fn(Algorithm) -> Option<&'a str>) -> Option<Expec
 }
 
 /// What a head of the data plane tells.
-pub(crate) fn told_by(head: &Head) -> Told {
+pub(crate) fn told_by(head: &Head, with_stat: bool) -> Told {
     let text = |name: &str| head.get(name).map(str::to_owned);
     let range = head.get("content-range").and_then(ContentRange::parse);
     let length = head.content_length().ok().flatten();
@@ -513,6 +549,15 @@ pub(crate) fn told_by(head: &Head) -> Told {
         .and_then(|date| httpdate::parse_http_date(date).ok())
         .and_then(|date| date.duration_since(UNIX_EPOCH).ok())
         .and_then(|since| i64::try_from(since.as_millis()).ok());
+    let expected = expected_of(|algorithm| head.get(algorithm.header()));
+    // The checksum beside a part is the part's own, or that of the whole: nobody can tell.
+    let expected = expected.filter(|_| range.is_none());
+    let size = size_of_whole(range, length);
+    if !with_stat {
+        let etag = text("etag");
+        let stat = Stat { size, last_modified, etag, ..Stat::default() };
+        return Told { length, range, stat, expected };
+    }
     let mut metadata = BTreeMap::new();
     for (name, value) in head.iter() {
         if let Some((prefix, name)) = name.split_at_checked(11)
@@ -521,14 +566,12 @@ pub(crate) fn told_by(head: &Head) -> Told {
             metadata.insert(name.to_ascii_lowercase(), value.to_owned());
         }
     }
-    let expected = expected_of(|algorithm| head.get(algorithm.header()));
     Told {
         length,
         range,
-        // The checksum beside a part is the part's own, or that of the whole: nobody can tell.
-        expected: expected.filter(|_| range.is_none()),
+        expected,
         stat: Stat {
-            size: size_of_whole(range, length),
+            size,
             last_modified,
             etag: text("etag"),
             content_type: text("content-type"),

@@ -37,6 +37,8 @@ pub struct RangesRequest {
 pub trait Items: Send + Sync {
     /// The result of a place.
     fn item(&self, index: usize, result: Result<Arc<Buffer>, Error>);
+    /// Nothing more comes at once: what was taken may be handed on.
+    fn flush(&self);
 }
 
 /// A request that is no longer than this may carry several ranges.
@@ -98,6 +100,7 @@ async fn read(
     for (index, _) in request.ranges.iter().enumerate().filter(|(_, (start, end))| start == end) {
         items.item(index, Ok(Draft::zeroed(0, Vec::new())?.finish()));
     }
+    items.flush();
     if let Some(progress) = &request.progress {
         progress.reached(total, total, &meter.read());
     }
@@ -136,6 +139,14 @@ fn past_the_end(shown: &str, start: u64, end: u64, size: u64) -> Error {
         format!("the range from {start} to {end} lies outside {shown}, which has {size} bytes"),
     )
     .hint("stat() tells the size; slice() clamps to it")
+}
+
+/// Ranges without a byte are not asked for, and must lie in the object nevertheless.
+fn check_empty(shown: &str, request: &RangesRequest, size: u64) -> Result<(), Error> {
+    match request.ranges.iter().find(|(start, end)| start == end && *end > size) {
+        Some((start, end)) => Err(past_the_end(shown, *start, *end, size)),
+        None => Ok(()),
+    }
 }
 
 /// Memory for the members of a group, out of what was reserved for all.
@@ -177,7 +188,9 @@ async fn over_network(
     let mut tickets = reserve(Some(origin.client()), total).await?;
     let mut groups = groups.into_iter();
     let Some(first) = groups.next() else {
-        return Ok(origin.head(None, meter).await?.stat);
+        let told = origin.head(None, meter).await?;
+        check_empty(&origin.shown(), request, told.length.unwrap_or(told.stat.size))?;
+        return Ok(told.stat);
     };
     // The first answer tells the version and the size that all others must have.
     let mut reading = Reading {
@@ -188,6 +201,7 @@ async fn over_network(
         items: Arc::clone(items),
     };
     let (flow, stat) = reading.open_first(&first).await?;
+    check_empty(&origin.shown(), request, stat.size)?;
     let reading = Arc::new(reading);
     let at_once = Arc::new(Semaphore::new(GROUPS_AT_ONCE));
     let mut tasks = JoinSet::new();
@@ -247,7 +261,12 @@ impl Reading {
         let client = self.origin.client();
         let mut retries = Retries::new(client.retry_budget(), client.retries());
         let (flow, told, extent) = loop {
-            let ask = Ask { span: asked, if_match: self.if_match.as_deref(), checksum: false };
+            let ask = Ask {
+                span: asked,
+                if_match: self.if_match.as_deref(),
+                checksum: false,
+                stat: true,
+            };
             let failed = match self.origin.open(ask, &self.meter).await {
                 Ok(answer) => match asked.extent(asked, &answer.told) {
                     Ok(extent) => break (answer.body, answer.told, extent),
@@ -296,6 +315,7 @@ impl Reading {
             drop(slot);
             self.items.item(index, landed.finish());
         }
+        self.items.flush();
         Ok(())
     }
 
@@ -356,7 +376,8 @@ impl Reading {
 
     async fn open(&self, start: u64, end: u64) -> Result<Flow, Error> {
         let asked = Span::Range { start, end: Some(end) };
-        let ask = Ask { span: asked, if_match: self.if_match.as_deref(), checksum: false };
+        let ask =
+            Ask { span: asked, if_match: self.if_match.as_deref(), checksum: false, stat: false };
         let answer = self.origin.open(ask, &self.meter).await.map_err(|error| {
             if error.status == Status::PreconditionFailed { changed() } else { error }
         })?;
@@ -440,6 +461,7 @@ async fn from_file(
             meter.part();
             items.item(index, part.landed.finish());
         }
+        items.flush();
         report(request, meter, total);
     }
     Ok(stat)

@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use dipper_wire::Url;
 
 use crate::plane::{Host, Pool, Request};
+use crate::signer::{Signed, Signer};
 use crate::{Error, Status};
 
 /// The place of one bucket.
@@ -24,6 +25,7 @@ pub(crate) struct Site {
     pub(crate) region: String,
     signing_region: String,
     signing_name: String,
+    signer: Signer,
 }
 
 impl std::fmt::Debug for Site {
@@ -83,7 +85,9 @@ impl Site {
         }
         let Some(url) = Url::parse(endpoint.url()) else { return Ok(None) };
         let host = pool.host(&url);
-        Ok(Some(Self { url, host, region: region.to_owned(), signing_region, signing_name }))
+        let region = region.to_owned();
+        let signer = Signer::default();
+        Ok(Some(Self { url, host, region, signing_region, signing_name, signer }))
     }
 
     /// A request for an object, signed if there is an identity.
@@ -112,9 +116,19 @@ impl Site {
             let _ = write!(text, "{name}: {value}\r\n");
         }
         if let Some(identity) = identity {
-            let scheme = if self.url.tls { "https" } else { "http" };
-            let uri = format!("{scheme}://{host}{target}");
-            self.sign(method, &uri, &host, headers, identity, &mut text)?;
+            let about = Signed {
+                method,
+                target: &target,
+                host: &host,
+                headers,
+                region: &self.signing_region,
+                service: &self.signing_name,
+            };
+            if !self.signer.sign(&about, identity, SystemTime::now(), &mut text) {
+                let scheme = if self.url.tls { "https" } else { "http" };
+                let uri = format!("{scheme}://{host}{target}");
+                self.sign(method, &uri, &host, headers, identity, &mut text)?;
+            }
         }
         text.push_str("accept: */*\r\n\r\n");
         Ok(Request { bytes: text.into_bytes(), head_only: method == "HEAD" })

@@ -264,7 +264,7 @@ impl Network {
             self.aside.shutdown().await;
             let version = self.if_match.as_deref();
             self.sum = Arc::into_inner(verification)
-                .and_then(|verification| verification.in_order(version, self.length));
+                .and_then(|verification| verification.in_order(version));
         }
         if self.delivered == self.length {
             if let Some(sum) = self.sum.take() {
@@ -430,7 +430,8 @@ impl Driver {
     async fn open(&self, at: u64, length: u64) -> Result<Flow, Error> {
         let start = self.start + at;
         let asked = Span::Range { start, end: Some(start + length) };
-        let ask = Ask { span: asked, if_match: self.if_match.as_deref(), checksum: false };
+        let ask =
+            Ask { span: asked, if_match: self.if_match.as_deref(), checksum: false, stat: false };
         let answer = self.origin.open(ask, &self.meter).await.map_err(|error| {
             if error.status == Status::PreconditionFailed { changed() } else { error }
         })?;

@@ -3,11 +3,10 @@
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use bytes::Bytes;
 use dipper_wire::Url;
 
 use crate::metrics::{Meter, Transport};
-use crate::origin::{Answer, Ask, Flow, Told, told_by};
+use crate::origin::{Answer, Ask, Flow, Pieces, Told, told_by};
 use crate::plane::{Answer as Reply, ExchangeError, Request};
 use crate::sdk_error::{connector_error, exchange_error};
 use crate::{Client, Error, Status};
@@ -82,7 +81,9 @@ impl Page {
             page.check(head.status)?;
             meter.took(Transport::Direct);
             return match reply {
-                Reply::Sized(body) => Ok(Answer { told: told_by(&head), body: Flow::Direct(body) }),
+                Reply::Sized(body) => {
+                    Ok(Answer { told: told_by(&head, true), body: Flow::Direct(body) })
+                }
                 // Without a length it is read to its end.
                 Reply::Empty | Reply::Chunked | Reply::UntilClose(_) => {
                     page.open_by_hyper(client, &headers, meter).await
@@ -105,7 +106,7 @@ impl Page {
                 continue;
             }
             page.check(head.status)?;
-            return Ok(told_by(&head));
+            return Ok(told_by(&head, true));
         }
         Err(self.too_many_redirects())
     }
@@ -158,7 +159,7 @@ impl Page {
                     meter.took(Transport::Http);
                     return Ok(Answer {
                         told: answer.told,
-                        body: Flow::Pieces(answer.body, Bytes::new()),
+                        body: Flow::Pieces(Pieces::new(answer.body, None)),
                     });
                 }
             }
@@ -202,7 +203,7 @@ impl Page {
         }
         self.check(status)?;
         let body = ByteStream::new(answer.into_body());
-        Ok(Asked { moved: None, told: told_by(&head), body })
+        Ok(Asked { moved: None, told: told_by(&head, true), body })
     }
 
     fn url_text(&self) -> String {
