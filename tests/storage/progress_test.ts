@@ -240,6 +240,20 @@ describe("an abort", () => {
 });
 
 describe("disposing a client", () => {
+  it("while a server is silent ends every call at once", async () => {
+    await using server = await ScriptedServer.start((_, reply) => reply.silence());
+    const options = { endpoint: server.endpoint, credentials: "anonymous" } as const;
+    for (const name of Object.keys(calls(new S3Client(options)))) {
+      const client = new S3Client(options);
+      const ended = calls(client)[name]!({});
+      setTimeout(() => client.dispose(), 30);
+      const error = await within(5000, assertRejects(() => ended, InvalidInputError));
+      assertEquals(error.code, "ClientGone", name);
+    }
+    assertEquals(memory().operations, 0);
+    assertEquals(memory().buffers, 0);
+  });
+
   it("ends its own operations, and no others", async () => {
     const data = pattern(50_000);
     await using server = await ScriptedServer.start(async (asked, reply) => {
