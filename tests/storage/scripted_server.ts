@@ -22,7 +22,10 @@ export interface Asked {
 export interface Reply {
   /** Sends bytes as they are. */
   send(data: string | Uint8Array): Promise<void>;
-  /** Sends a head and a body; `Content-Length` is the body's unless the headers say another. */
+  /**
+   * Sends a head and, except to a HEAD, a body; `Content-Length` is the body's unless the headers
+   * say another.
+   */
   answer(
     status: number,
     headers: Record<string, string>,
@@ -90,13 +93,13 @@ export class ScriptedServer implements AsyncDisposable {
     const requests = readRequests(socket);
     for await (const asked of requests) {
       const index = this.asked.push(asked) - 1;
-      await script(asked, replyOn(socket), index);
+      await script(asked, replyOn(socket, asked.method === "HEAD"), index);
       if (socket.destroyed || socket.writableEnded) return;
     }
   }
 }
 
-function replyOn(socket: Socket): Reply {
+function replyOn(socket: Socket, headOnly: boolean): Reply {
   const send = (data: string | Uint8Array): Promise<void> =>
     new Promise((resolve) => {
       if (socket.destroyed || data.length === 0) resolve();
@@ -107,7 +110,7 @@ function replyOn(socket: Socket): Reply {
     async answer(status, headers, body = "") {
       const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
       await send(headOf(status, { "content-length": String(bytes.length), ...headers }));
-      await send(bytes);
+      if (!headOnly) await send(bytes);
     },
     close: () => void socket.end(),
     reset: () => void socket.resetAndDestroy(),
