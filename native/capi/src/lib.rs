@@ -9,6 +9,7 @@ pub mod abi;
 mod asks;
 pub mod declaration;
 mod export;
+mod first_steps;
 mod handles;
 mod isolate;
 mod messages;

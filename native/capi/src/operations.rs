@@ -19,6 +19,7 @@ use serde::Serialize;
 use crate::asks::Asker;
 use crate::declaration::kind;
 use crate::export::{handle, panicked, stale};
+use crate::first_steps::first_steps;
 use crate::messages::{
     BucketMessage, ClientRequest, ErrorDetails, LocalS3Message, MetricsMessage, PageMessage,
     ReadMessage, Request, StatMessage, Submission,
@@ -124,24 +125,12 @@ pub fn submit(queue: Handle, requests: &[u8], handles: &mut [u8]) -> Result<usiz
         tasks.push(task);
     }
     if count == 1 {
-        tasks.into_iter().for_each(|task| start(runtime, task));
+        tasks.into_iter().for_each(|task| first_steps(runtime, task));
     } else {
         // From one of its own threads the runtime takes tasks without waking anybody.
         runtime.spawn(async move { tasks.into_iter().for_each(|task| drop(tokio::spawn(task))) });
     }
     Ok(count)
-}
-
-/// Takes the first steps of an operation at once, on the caller's thread: by the time a
-/// thread of the runtime has woken up, its request is on the wire. The spawned task is
-/// polled again, so a waker that does nothing is enough here.
-fn start(runtime: &tokio::runtime::Handle, task: impl Future<Output = ()> + Send + 'static) {
-    let _inside = runtime.enter();
-    let mut task = Box::pin(task);
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    if task.as_mut().poll(&mut context).is_pending() {
-        drop(runtime.spawn(task));
-    }
 }
 
 /// Starts one operation that fills memory of the isolate.
@@ -150,7 +139,7 @@ pub fn submit_into(queue: Handle, request: &[u8], target: &mut [u8]) -> Result<H
     let runtime = runtime::handle()?;
     let target = private(target);
     let (handle, task) = prepare(&queue, parsed(request)?, Some(target))?;
-    start(runtime, task);
+    first_steps(runtime, task);
     Ok(handle)
 }
 

@@ -71,6 +71,12 @@ impl CredentialCache {
             return Ok(known);
         }
         match self.provider.provide_credentials().await {
+            Ok(credentials) if !may_be_sent(&credentials) => {
+                Err(CredentialsError::invalid_configuration(
+                    "the access key id or the session token holds a character that no request \
+                     can carry, such as a line break",
+                ))
+            }
             Ok(credentials) => {
                 let identity = Identity::from(credentials.clone());
                 let known = Known { credentials, identity };
@@ -86,6 +92,12 @@ impl CredentialCache {
     pub(crate) fn forget(&self) {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
+}
+
+/// Whether the parts that are sent as they are fit a header. The secret is not sent.
+fn may_be_sent(credentials: &Credentials) -> bool {
+    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+    plain(credentials.access_key_id()) && credentials.session_token().is_none_or(plain)
 }
 
 /// The cache as the SDK wants it.

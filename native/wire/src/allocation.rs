@@ -12,15 +12,23 @@ use std::io;
 
 use memmap2::MmapMut;
 
+use crate::blocks::{Block, blocks};
 use crate::pool::{Slab, zeroed_map};
 
 /// Below this many bytes the heap is cheaper than a map of its own.
 const MAP_FROM: usize = 128 * 1024;
 
+/// Below this many bytes recycling costs more than it saves.
+const RECYCLE_FROM: usize = 1024;
+
 /// A cache line, and the widest alignment that SIMD kernels ask for.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 pub(crate) struct Line([u8; Allocation::ALIGNMENT]);
+
+impl Line {
+    pub(crate) const ZERO: Self = Self([0; Allocation::ALIGNMENT]);
+}
 
 enum Memory {
     Empty,
@@ -28,6 +36,8 @@ enum Memory {
     Map(MmapMut),
     /// May be longer than the allocation.
     Slab(Slab),
+    /// As well.
+    Block(Block),
     Vector(Vec<u8>),
 }
 
@@ -71,7 +81,7 @@ impl Allocation {
             let lines = length.div_ceil(Self::ALIGNMENT);
             let mut heap = Vec::new();
             heap.try_reserve_exact(lines).map_err(|_| refused)?;
-            heap.resize(lines, Line([0; Self::ALIGNMENT]));
+            heap.resize(lines, Line::ZERO);
             Memory::Heap(heap)
         } else {
             Memory::Map(zeroed_map(length).map_err(|_| refused)?)
@@ -80,14 +90,18 @@ impl Allocation {
     }
 
     /// Reserves `length` bytes of UNSPECIFIED CONTENT, maybe of an earlier result: only for
-    /// who overwrites every byte before anybody else sees one. Large ones come from the
-    /// [pool](crate::pool) and go back to it when they are dropped.
+    /// who overwrites every byte before anybody else sees one. All but the smallest come
+    /// from the [pool](crate::pool) and go back to it when they are dropped.
     ///
     /// # Errors
     /// [`OutOfMemory`] when the system refuses.
     pub fn recycled(length: usize) -> Result<Self, OutOfMemory> {
-        if length < MAP_FROM || length > isize::MAX as usize {
+        if length < RECYCLE_FROM || length > isize::MAX as usize {
             return Self::zeroed(length);
+        }
+        if length < MAP_FROM {
+            let block = blocks().take(length).ok_or(OutOfMemory { wanted: length })?;
+            return Ok(Self { memory: Memory::Block(block), length });
         }
         let slab = Slab::take(length).map_err(|_| OutOfMemory { wanted: length })?;
         Ok(Self { memory: Memory::Slab(slab), length })
@@ -147,6 +161,7 @@ impl Allocation {
             Memory::Empty => &[],
             Memory::Heap(lines) => crate::shared::lines_as_bytes(lines, self.length),
             Memory::Map(map) => map,
+            Memory::Block(block) => crate::shared::lines_as_bytes(block.lines(), self.length),
             Memory::Slab(slab) => slab.as_slice().get(..self.length).unwrap_or_default(),
             Memory::Vector(vector) => vector,
         }
@@ -158,6 +173,9 @@ impl Allocation {
             Memory::Empty => &mut [],
             Memory::Heap(lines) => crate::shared::lines_as_bytes_mut(lines, self.length),
             Memory::Map(map) => map,
+            Memory::Block(block) => {
+                crate::shared::lines_as_bytes_mut(block.lines_mut(), self.length)
+            }
             Memory::Slab(slab) => slab.as_mut_slice().get_mut(..self.length).unwrap_or_default(),
             Memory::Vector(vector) => vector,
         }
@@ -234,7 +252,7 @@ mod tests {
     fn recycled_memory_is_exact_and_never_passes_for_zeroed() {
         pool().set_limit(64 << 20);
         assert!(Allocation::recycled(0).unwrap().is_empty());
-        for length in [1, MAP_FROM - 1, MAP_FROM, (1 << 20) + 1, (3 << 20) - 5] {
+        for length in [1, 5000, MAP_FROM - 1, MAP_FROM, (1 << 20) + 1, (3 << 20) - 5] {
             let mut first = Allocation::recycled(length).unwrap();
             assert_eq!((first.len(), first.as_slice().len()), (length, length));
             assert_eq!(first.as_slice().as_ptr() as usize % Allocation::ALIGNMENT, 0);
@@ -242,7 +260,7 @@ mod tests {
             let address = first.as_slice().as_ptr();
             let kept = pool().bytes();
             drop(first);
-            assert_eq!(pool().bytes() > kept, length >= MAP_FROM);
+            assert_eq!(pool().bytes() > kept, length >= RECYCLE_FROM);
             let zeroed = Allocation::zeroed(length).unwrap();
             assert!(zeroed.as_slice().iter().all(|byte| *byte == 0));
             if length >= MAP_FROM {

@@ -4,6 +4,7 @@
 //! dependencies on purpose: sanitizers and fuzzers build it in seconds.
 
 mod allocation;
+mod blocks;
 mod checksum;
 mod content_range;
 mod head;

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use memmap2::MmapMut;
 
+use crate::blocks::{Blocks, blocks};
 use crate::huge_pages::HugePages;
 
 /// Capacities are multiples of this, so that sizes that nearly agree share slabs. What is
@@ -26,7 +27,7 @@ const GRAIN: usize = 64 * 1024;
 /// How much larger than asked a slab may be, at most; small results get at most double.
 const SLACK: usize = 1 << 20;
 
-static POOL: Pool = Pool::new();
+static POOL: Pool = Pool::new(Some(blocks()));
 
 /// The pool of this process.
 #[must_use]
@@ -37,6 +38,8 @@ pub fn pool() -> &'static Pool {
 /// Memory of finished results, kept for reuse. All methods may be called on any thread.
 pub struct Pool {
     shelf: Mutex<Shelf>,
+    /// Those of small results; a test's own pool has none.
+    blocks: Option<&'static Blocks>,
 }
 
 struct Shelf {
@@ -83,8 +86,9 @@ impl Shelf {
 // Throughout: what is removed is dropped after the lock is let go, because unmapping a
 // gigabyte takes a tenth of a second.
 impl Pool {
-    const fn new() -> Self {
+    const fn new(blocks: Option<&'static Blocks>) -> Self {
         Self {
+            blocks,
             shelf: Mutex::new(Shelf {
                 limit: 0,
                 bytes: 0,
@@ -102,6 +106,9 @@ impl Pool {
 
     /// How many bytes it may keep. What is above that goes back to the system at once.
     pub fn set_limit(&self, bytes: usize) {
+        if let Some(blocks) = self.blocks {
+            blocks.set_limit(bytes);
+        }
         let removed = {
             let mut shelf = self.lock();
             shelf.limit = bytes;
@@ -119,7 +126,7 @@ impl Pool {
     /// How many bytes it keeps.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.lock().bytes
+        self.lock().bytes + self.blocks.map_or(0, Blocks::bytes)
     }
 
     /// Gives at least so many bytes back to the system now, or all it has; the oldest
@@ -130,7 +137,8 @@ impl Pool {
             let keep = shelf.bytes.saturating_sub(bytes);
             shelf.remove_beyond(keep)
         };
-        removed.iter().map(|map| map.len()).sum()
+        let removed: usize = removed.iter().map(|map| map.len()).sum();
+        if removed < bytes { removed + self.blocks.map_or(0, Blocks::drain) } else { removed }
     }
 
     /// Gives back what nobody wanted for so long. Answers how many bytes are left, so that
@@ -147,7 +155,13 @@ impl Pool {
         let left = shelf.bytes;
         drop(shelf);
         drop(removed);
-        left
+        // Small ones are too many to keep the time of each: they go when they have been left
+        // alone since the last look.
+        let Some(blocks) = self.blocks else { return left };
+        if blocks.were_idle() {
+            blocks.drain();
+        }
+        left + blocks.bytes()
     }
 
     fn take(&self, length: usize) -> Option<MmapMut> {
@@ -263,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_slab_of_about_the_size_is_used_again() {
-        static POOL: Pool = Pool::new();
+        static POOL: Pool = Pool::new(None);
         let pool = &POOL;
         pool.set_limit(64 * MIB);
         let slab = filled(pool, 10 * MIB, 7);
@@ -280,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_small_result_never_takes_more_than_double() {
-        static POOL: Pool = Pool::new();
+        static POOL: Pool = Pool::new(None);
         let pool = &POOL;
         pool.set_limit(64 * MIB);
         drop(filled(pool, MIB, 7));
@@ -291,7 +305,7 @@ mod tests {
 
     #[test]
     fn the_limit_holds_and_the_oldest_go_first() {
-        static POOL: Pool = Pool::new();
+        static POOL: Pool = Pool::new(None);
         let pool = &POOL;
         pool.set_limit(10 * MIB);
         let slabs: Vec<Slab> = (1..=3).map(|byte| filled(pool, 4 * MIB, byte)).collect();
@@ -313,7 +327,7 @@ mod tests {
 
     #[test]
     fn what_is_idle_goes_back_and_what_is_not_stays() {
-        static POOL: Pool = Pool::new();
+        static POOL: Pool = Pool::new(None);
         let pool = &POOL;
         pool.set_limit(64 * MIB);
         drop(filled(pool, 2 * MIB, 1));
@@ -326,7 +340,7 @@ mod tests {
 
     #[test]
     fn threads_never_hold_the_same_slab() {
-        static POOL: Pool = Pool::new();
+        static POOL: Pool = Pool::new(None);
         let pool = &POOL;
         pool.set_limit(16 * MIB);
         std::thread::scope(|scope| {
