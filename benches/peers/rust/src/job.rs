@@ -16,6 +16,9 @@ pub struct Job {
     pub endpoint: String,
     /// The certificate to trust, a file in PEM.
     pub ca: String,
+    /// Credentials; servers that check none get made-up ones.
+    pub access_key_id: String,
+    pub secret_access_key: String,
     pub bucket: String,
     /// The object's key; for many objects, what their numbers stand behind.
     pub key: String,

@@ -94,7 +94,13 @@ fn connect(job: &Job) -> Result<Client> {
         .behavior_version(BehaviorVersion::latest())
         .http_client(http)
         .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("bench", "bench-secret", None, None, "bench"))
+        .credentials_provider(Credentials::new(
+            &job.access_key_id,
+            &job.secret_access_key,
+            None,
+            None,
+            "bench",
+        ))
         .endpoint_url(&job.endpoint)
         .force_path_style(true)
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
