@@ -88,9 +88,8 @@ async function bench({ cases, rounds, touched }: Choice, signal: AbortSignal): P
   console.log(
     `Medians of ${rounds} alternating rounds${touched ? "" : ", memory untouched"}, on ${where}.`,
   );
-  console.log(
-    `Against ${[await servers.nginxVersion(), ...await programs.versions()].join(", ")}.`,
-  );
+  const versions = [await servers.nginxVersion(), ...await programs.versions()];
+  console.log(`With ${versions.filter((version) => version !== "").join(", ")}.`);
 }
 
 async function main(): Promise<number> {
