@@ -11,7 +11,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 2952047481355072;
+export const ABI_HASH = 3559614082214607;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -300,7 +300,7 @@ gap: number, ifMatch?: string, progress: boolean, } | { "operation": "getMany", 
 /**
  * A buffer; an empty object when unset.
  */
-buffer?: number, contentType?: string, contentEncoding?: string, cacheControl?: string, metadata: { [key in string]: string }, ifMatch?: string, ifNoneMatch?: string, } | { "operation": "delete", object: ObjectMessage, } | { "operation": "list", client: number, bucket: string, prefix: string, delimiter?: string, startAfter?: string, token?: string, pageSize?: number, } | { "operation": "buckets", client: number, } | { "operation": "createBucket", client: number, bucket: string, } | { "operation": "deleteBucket", client: number, bucket: string, } | { "operation": "startLocalS3", directory?: string, port: number, } | { "operation": "stopLocalS3", server: number, };
+buffer?: number, contentType?: string, contentEncoding?: string, cacheControl?: string, metadata: { [key in string]: string }, ifMatch?: string, ifNoneMatch?: string, } | { "operation": "delete", object: ObjectMessage, } | { "operation": "copy", object: ObjectMessage, bucket: string, key: string, } | { "operation": "list", client: number, bucket: string, prefix: string, delimiter?: string, startAfter?: string, token?: string, pageSize?: number, } | { "operation": "buckets", client: number, } | { "operation": "createBucket", client: number, bucket: string, } | { "operation": "deleteBucket", client: number, bucket: string, } | { "operation": "startLocalS3", directory?: string, port: number, } | { "operation": "stopLocalS3", server: number, };
 
 export type Submission = { granted: Array<string>, 
 /**

@@ -195,6 +195,8 @@ pub enum Request {
     },
     /// Deletes an object.
     Delete { object: ObjectMessage },
+    /// Copies an object within the server. The source may be a version.
+    Copy { object: ObjectMessage, bucket: String, key: String },
     /// Lists one page: a `PageMessage`.
     List {
         client: f64,
@@ -397,6 +399,7 @@ impl Request {
             Self::Stat { .. } => "stat",
             Self::Put { .. } => "write",
             Self::Delete { .. } => "delete",
+            Self::Copy { .. } => "copyTo",
             Self::List { .. } => "list",
             Self::Buckets { .. } => "buckets",
             Self::CreateBucket { .. } => "createBucket",
@@ -410,7 +413,9 @@ impl Request {
     #[must_use]
     pub fn client(&self) -> Option<f64> {
         match self {
-            Self::Put { object, .. } | Self::Delete { object } => Some(object.client),
+            Self::Put { object, .. } | Self::Delete { object } | Self::Copy { object, .. } => {
+                Some(object.client)
+            }
             Self::Get { client, .. }
             | Self::Ranges { client, .. }
             | Self::GetMany { client, .. }

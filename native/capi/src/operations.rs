@@ -516,6 +516,11 @@ async fn on_s3(
             dipper_core::delete(client, &object.into()).await?;
             Ok(Outcome::default())
         }
+        Request::Copy { object, bucket, key } => {
+            let to = dipper_core::ObjectRef { bucket, key, version_id: None };
+            dipper_core::copy(client, &object.into(), &to).await?;
+            Ok(Outcome::default())
+        }
         Request::List { client: _, bucket, prefix, delimiter, start_after, token, page_size } => {
             let request = ListRequest { bucket, prefix, delimiter, start_after, token, page_size };
             told(&PageMessage::from(dipper_core::list(client, request).await?))
