@@ -162,7 +162,10 @@ async function soak(client: S3Client): Promise<Outcome | Missing> {
     } else {
       let next = 0;
       await Promise.all(Array.from({ length: job.parallel }, async () => {
-        while (next < uris.length) bytes += (await client.file(uris[next++]!).bytes()).length;
+        while (next < uris.length) {
+          const { length } = await client.file(uris[next++]!).bytes();
+          bytes += length;
+        }
       }));
     }
     if (bytes !== uris.length * job.size) throw new Error(`${bytes} bytes`);
