@@ -44,7 +44,7 @@ function addressOf(memory: ArrayBuffer): bigint {
 scope.onmessage = ({ data }) => {
   if (data.hold !== undefined) {
     holding = data.hold;
-    const words = new Uint32Array(holding);
+    const words = new Uint32Array(holding, 0, Math.floor(holding.byteLength / 4));
     const intact = words.every((word, at) => word === at);
     scope.postMessage({ address: addressOf(holding), size: holding.byteLength, intact });
   } else if (data.giveBack && holding !== undefined) {
