@@ -7,7 +7,7 @@ import { describe, it } from "@std/testing/bdd";
 import type { S3Client } from "dipper";
 import { bucketName, onBothServers } from "../storage/servers.ts";
 import { PINNED } from "./pinned.ts";
-import { COPIES, run, sequenceOf, type Step } from "./steps.ts";
+import { run, sequenceOf, type Step } from "./steps.ts";
 import { shrunk } from "./shrinking.ts";
 
 const STEPS = 300;
@@ -43,7 +43,7 @@ onBothServers("the reference model", (at) => {
       const seeds = given === undefined
         ? Array.from({ length: count }, () => crypto.getRandomValues(new Uint32Array(1))[0]!)
         : [Number(given)];
-      console.log(`seeds ${seeds}, ${STEPS} steps each${COPIES ? "" : ", without copies"}`);
+      console.log(`seeds ${seeds}, ${STEPS} steps each`);
       using client = at().connect({ transport, partSize: 65_536 });
       await Promise.all(seeds.map(async (seed) => {
         const steps = sequenceOf(seed, STEPS);
@@ -66,7 +66,7 @@ describe("the model's own parts", () => {
   it("make the same sequence from the same seed", () => {
     assertEquals(sequenceOf(7, 50), sequenceOf(7, 50));
     const kinds = new Set(sequenceOf(7, 500).map((step) => step.do));
-    assertEquals(kinds.size, COPIES ? 11 : 10);
+    assertEquals(kinds.size, 11);
   });
 
   it("shrink a sequence to the steps that fail", async () => {

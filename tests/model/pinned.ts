@@ -72,6 +72,22 @@ export const PINNED: readonly Pinned[] = [
     ],
   },
   {
+    why: "a copy keeps what it was made of, and nothing is copied from nothing",
+    steps: [
+      { do: "put", key: "a", size: 65_537, seed: 1, tag: "first" },
+      { do: "copy", key: "a", to: "ünï/🚰" },
+      { do: "put", key: "a", size: 5, seed: 2 },
+      { do: "get", key: "ünï/🚰", match: "right" },
+      { do: "stat", key: "ünï/🚰" },
+      { do: "copy", key: "ünï/🚰", to: "z?#%41" },
+      { do: "delete", key: "ünï/🚰" },
+      { do: "range", key: "z?#%41", start: 65_530, end: 65_540 },
+      { do: "copy", key: "ünï/🚰", to: "a" },
+      { do: "get", key: "a" },
+      { do: "list", prefix: "" },
+    ],
+  },
+  {
     why: "groups, limits and starts of listings",
     steps: [
       ...["a", "b/1", "b/2", "b/c/3", "sp ace+", "ünï/🚰", "z?#%41", "z/z"].map((

@@ -10,7 +10,7 @@ import {
   NotFoundError,
   PreconditionFailedError,
   type S3Client,
-  S3File,
+  type S3File,
 } from "dipper";
 import { assertSameBytes, pattern } from "../storage/bytes.ts";
 
@@ -34,14 +34,6 @@ interface Held {
   etag: string | undefined;
   metadata: Record<string, string>;
 }
-
-/** Copies within the server: not everywhere there yet. */
-interface Copying {
-  copyTo(destination: S3File): Promise<{ etag?: string | undefined }>;
-}
-
-/** Whether files can be copied. Without it no sequence has copies. */
-export const COPIES: boolean = "copyTo" in S3File.prototype;
 
 const KEYS = ["a", "b/1", "b/2", "b/c/3", "sp ace+", "ünï/🚰", "z?#%41", "z/z"];
 const PREFIXES = ["", "b/", "z", "b/c/3", "nothing"];
@@ -71,7 +63,7 @@ export function sequenceOf(seed: number, length: number): Step[] {
   return Array.from({ length }, (): Step => {
     const key = one(KEYS);
     const size = sizes.get(key) ?? 10;
-    const kind = roll(COPIES ? 16 : 15);
+    const kind = roll(16);
     switch (kind) {
       case 0:
       case 1:
@@ -179,7 +171,7 @@ async function take(
     case "copy": {
       // S3 refuses to copy an object onto itself with nothing changed.
       if (step.key === step.to) return;
-      const from = at(step.key) as S3File & Copying;
+      const from = at(step.key);
       const held = model.get(step.key);
       if (held === undefined) return await missing(from.copyTo(at(step.to)));
       const { etag } = await from.copyTo(at(step.to));
