@@ -393,6 +393,7 @@ async fn head_object(
         }
     }
     let connected = client.connected().await?;
+    let _permit = client.sdk_permit().await;
     meter.request(true);
     let about = about(client, connected, object);
     let head = connected

@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dipper_wire::{Allocation, Landing, Private};
@@ -71,11 +72,14 @@ struct Network {
     if_match: Option<String>,
     sum: Option<RunningSum>,
     free: Arc<Slabs>,
+    front: Arc<AtomicU64>,
     _account: Account,
 }
 
 /// A part that is on its way.
 struct Incoming {
+    /// Where it starts.
+    at: u64,
     slabs: mpsc::UnboundedReceiver<Result<Slab, Error>>,
     /// Its place in the window, given back when it is read.
     _place: OwnedSemaphorePermit,
@@ -155,6 +159,7 @@ async fn start(
     let account = Account::open(usize::try_from(window).unwrap_or(usize::MAX), tickets);
     let Opened { answer, extent, verification, aside, if_match, .. } = opened;
     let free = Arc::new(Slabs::default());
+    let front = Arc::new(AtomicU64::new(0));
     let (sender, parts) = mpsc::channel(1);
     let version = if_match.clone();
     let driver = Driver {
@@ -166,6 +171,7 @@ async fn start(
         size: extent.size,
         meter: Arc::clone(&meter),
         free: Arc::clone(&free),
+        front: Arc::clone(&front),
     };
     let mut tasks = JoinSet::new();
     spawn(&mut tasks, driver.run(answer.body, sender));
@@ -181,6 +187,7 @@ async fn start(
         if_match: version,
         sum: None,
         free,
+        front,
         _account: account,
     };
     let inner = Mutex::new(Inner::Network(Box::new(network)));
@@ -312,6 +319,7 @@ impl Network {
                             Err(_) => return Ok(None),
                         }
                     };
+                    self.front.store(next.at, Ordering::Relaxed);
                     self.present.insert(next)
                 }
             };
@@ -343,6 +351,8 @@ struct Driver {
     size: Option<u64>,
     meter: Arc<Meter>,
     free: Arc<Slabs>,
+    /// The start of the part that the reader is at.
+    front: Arc<AtomicU64>,
 }
 
 impl Driver {
@@ -365,7 +375,7 @@ impl Driver {
             let rights = usize::try_from(length.min(WINDOW)).unwrap_or(usize::MAX).div_ceil(SLAB);
             let part = Arc::clone(&driver).part(at, length, first.take(), sender, rights);
             spawn(&mut tasks, part);
-            if parts.send(Incoming { slabs, _place: place }).await.is_err() {
+            if parts.send(Incoming { at, slabs, _place: place }).await.is_err() {
                 return;
             }
             at += length;
@@ -407,7 +417,7 @@ impl Driver {
             };
             let before = done;
             let failed = match body {
-                Ok(body) => match self.pour(body, &mut done, length, slabs, rights).await {
+                Ok(body) => match self.pour(body, at, &mut done, length, slabs, rights).await {
                     Ok(()) => return Ok(()),
                     Err(error) => error,
                 },
@@ -450,6 +460,7 @@ impl Driver {
     async fn pour(
         &self,
         mut body: Flow,
+        at: u64,
         done: &mut u64,
         length: u64,
         slabs: &mpsc::UnboundedSender<Result<Slab, Error>>,
@@ -461,13 +472,14 @@ impl Driver {
             let (landing, mut slot) = Landing::new(self.free.take()?);
             let mut ended = None;
             let most = usize::try_from(length - *done).unwrap_or(SLAB).min(SLAB);
-            // Until it is full, or nothing more is there at once.
+            // Until it is full; for the reader who waits, until nothing more is there at once.
+            // A part ahead sends full slabs only. So its rights last to its end, and it never
+            // keeps a connection that the part before it may need.
             while slot.filled() < most && ended.is_none() {
                 let left = most - slot.filled();
                 match body.read(&mut slot, left, stall, &self.meter).await {
                     Ok(0) => ended = Some(FlowError::Broken("it is shorter than announced".into())),
-                    Ok(read) if read < left && slot.filled() >= SLAB / 4 => break,
-                    Ok(read) if read < left && read < 16 << 10 => break,
+                    Ok(read) if read < left && self.front.load(Ordering::Relaxed) == at => break,
                     Ok(_) => {}
                     Err(error) => ended = Some(error),
                 }

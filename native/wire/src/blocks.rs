@@ -53,9 +53,8 @@ fn lock(free: &Mutex<Vec<Vec<Line>>>) -> MutexGuard<'_, Vec<Vec<Line>>> {
 
 impl Blocks {
     const fn new(limit: usize) -> Self {
-        const EMPTY: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
         Self {
-            free: [EMPTY; CLASSES],
+            free: [const { Mutex::new(Vec::new()) }; CLASSES],
             bytes: AtomicUsize::new(0),
             limit: AtomicUsize::new(limit),
             uses: AtomicUsize::new(0),
