@@ -1,3 +1,4 @@
+// (The runner starts versitygw for tests that name DIPPER_TEST_VERSITYGW_, as tests/storage/servers.ts does for these.)
 // Sequences of operations against a Map as the model, on LocalS3 and versitygw, on both transports:
 // first those that are pinned, then random ones. A sequence that fails is shrunk and printed as it is
 // to be pinned. DIPPER_TEST_SEED runs one seed, DIPPER_TEST_SEQUENCES says how many there are.
