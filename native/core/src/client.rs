@@ -120,6 +120,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 const RETRIES: u32 = 3;
 const MOST_RETRIES: u32 = 100;
+/// A bucket may move this often in the life of a client.
+const MOST_MOVES: u32 = 3;
 const CONNECTIONS: usize = 64;
 const FALLBACK_REGION: &str = "us-east-1";
 
@@ -139,8 +141,8 @@ pub struct Client {
     connected: OnceCell<Connected>,
     /// Where buckets are, `None` for those that only the SDK's client reaches.
     sites: Mutex<HashMap<String, Option<Arc<Site>>>>,
-    /// Buckets that turned out to live elsewhere.
-    regions: Mutex<HashMap<String, String>>,
+    /// Buckets that turned out to live elsewhere, and how often that was told.
+    regions: Mutex<HashMap<String, (String, u32)>>,
 }
 
 /// The SDK's client and what was found out while it was made.
@@ -326,7 +328,8 @@ impl Client {
 
     /// The region that a bucket turned out to live in.
     pub(crate) fn region_of(&self, bucket: &str) -> Option<String> {
-        self.regions.lock().unwrap_or_else(PoisonError::into_inner).get(bucket).cloned()
+        let regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        regions.get(bucket).map(|(region, _)| region.clone())
     }
 
     /// A server told where a bucket lives. Whether that is news: then the request is worth
@@ -336,10 +339,16 @@ impl Client {
         if region == asked || region.is_empty() || region.len() > 63 || !region.bytes().all(plain) {
             return false;
         }
-        self.regions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(bucket.to_owned(), region.to_owned());
+        {
+            let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+            let (known, told) = regions.entry(bucket.to_owned()).or_default();
+            // A server that sends the client to and fro is not followed for ever.
+            if *told >= MOST_MOVES {
+                return false;
+            }
+            *told += 1;
+            region.clone_into(known);
+        }
         self.lock_sites().remove(bucket);
         true
     }
@@ -511,6 +520,19 @@ mod tests {
         };
         let client = Client::new(options).unwrap();
         assert!(!format!("{client:?}").contains("canary"));
+    }
+
+    #[test]
+    fn a_bucket_that_moves_all_the_time_is_not_followed() {
+        let client = Client::new(ClientOptions::default()).unwrap();
+        assert!(!client.learn_region("b", "r1", "r1"));
+        assert!(!client.learn_region("b", "no region", "r1"));
+        for number in 0..3 {
+            assert!(client.learn_region("b", &format!("r{}", number + 2), "r1"));
+        }
+        assert_eq!(client.region_of("b").as_deref(), Some("r4"));
+        assert!(!client.learn_region("b", "r9", "r4"));
+        assert!(client.learn_region("other", "r2", "r1"));
     }
 
     #[test]
