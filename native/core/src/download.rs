@@ -13,7 +13,7 @@ use dipper_wire::Slot;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use crate::gate::spawn;
+use crate::gate::{joined, spawn};
 use crate::metrics::Meter;
 use crate::origin::{Answer, Ask, Flow, FlowError, Origin, Pieces};
 use crate::retry::Retries;
@@ -56,7 +56,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long the checksum may come after the bytes.
 const PATIENCE_FOR_CHECKSUM: Duration = Duration::from_secs(5);
 /// A part that got so far before it broke again did not fail in the same way.
-const PROGRESS: usize = 64 << 10;
+pub(crate) const PROGRESS: usize = 64 << 10;
 
 /// What the first answer was about.
 pub(crate) enum First {
@@ -167,7 +167,7 @@ async fn nothing(origin: &Origin, span: Span, meter: &Meter) -> Result<First, Er
 }
 
 /// A server that asks for it, or falters, is asked for less at once.
-async fn slow_down(origin: &Origin, status: Status) {
+pub(crate) async fn slow_down(origin: &Origin, status: Status) {
     if matches!(status, Status::SlowDown | Status::Stalled | Status::Timeout) {
         origin.pace(crate::pace::Pace::slow_down).await;
     }
@@ -205,29 +205,20 @@ impl Opened {
         let waited = wait.await?;
         let client = self.origin.client();
         let mut retries = Retries::new(client.retry_budget(), client.retries());
-        let version = self.if_match.clone();
-        let ask = Ask { span: asked, if_match: version.as_deref(), checksum: false, stat: false };
         self.answer.body = loop {
-            let failed = match self.origin.open(ask, meter).await {
-                Ok(answer) => match self.same(&answer, asked) {
-                    Ok(()) => break answer.body,
+            let version = self.if_match.as_deref();
+            let failed = match self.origin.open_more(asked, version, meter).await {
+                Ok(answer) => match asked.extent(asked, &answer.told) {
+                    Ok(extent) if extent.here == self.extent.here => break answer.body,
+                    Ok(_) => changed(),
                     Err(error) => error,
                 },
-                Err(error) if error.status == Status::PreconditionFailed => return Err(changed()),
                 Err(error) => error,
             };
             retries.after(failed).await?;
             meter.retry();
         };
         Ok((self, waited))
-    }
-
-    fn same(&self, answer: &Answer, asked: Span) -> Result<(), Error> {
-        if answer.told.stat.etag != self.if_match {
-            return Err(changed());
-        }
-        let extent = asked.extent(asked, &answer.told)?;
-        if extent.here == self.extent.here { Ok(()) } else { Err(changed()) }
     }
 
     /// Reads everything into `slot`, which is as long as the object.
@@ -318,15 +309,10 @@ impl Work {
                 biased;
                 ended = readers.join_next() => match ended {
                     None => return Ok(()),
-                    Some(Ok(Ok(()))) => {}
-                    Some(Ok(Err(error))) => {
+                    Some(ended) => if let Err(error) = joined(ended)? {
                         self.at_work.store(false, Ordering::Relaxed);
                         readers.shutdown().await;
                         return Err(error);
-                    }
-                    Some(Err(error)) => match error.try_into_panic() {
-                        Ok(panic) => std::panic::resume_unwind(panic),
-                        Err(_) => return Err(Error::cancelled()),
                     },
                 },
                 _ = ticks.tick() => {
@@ -426,14 +412,8 @@ impl Work {
         let base = self.extent.start + slot.start() as u64;
         let (start, end) = (base + slot.filled() as u64, base + slot.len() as u64);
         let asked = Span::Range { start, end: Some(end) };
-        let ask =
-            Ask { span: asked, if_match: self.if_match.as_deref(), checksum: false, stat: false };
-        let answer = self.origin.open(ask, &self.meter).await.map_err(|error| {
-            if error.status == Status::PreconditionFailed { changed() } else { error }
-        })?;
-        if answer.told.stat.etag != self.if_match {
-            return Err(changed());
-        }
+        let version = self.if_match.as_deref();
+        let answer = self.origin.open_more(asked, version, &self.meter).await?;
         if answer.told.range.is_none() {
             // The server has no ranges. All of it came again: that is as good, if it is one
             // part.

@@ -75,13 +75,7 @@ async fn blocking<T: Send + 'static>(
         drop(token);
         done
     };
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(Error::cancelled()),
-        },
-    }
+    crate::gate::joined(tokio::task::spawn_blocking(work).await)?
 }
 
 /// Asks for a file's properties.

@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::Error;
 use crate::proxy::Proxies;
 use crate::revocable_body::revocable;
 use crate::stall_guard::guarded;
@@ -24,7 +25,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use dipper_wire::Url;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -129,6 +130,17 @@ pub(crate) fn spawn<T: Send + 'static>(
         }
         None => tasks.spawn(part),
     };
+}
+
+/// What a task brought. Its panic goes on here; a task that was aborted was cancelled.
+pub(crate) fn joined<T>(ended: Result<T, JoinError>) -> Result<T, Error> {
+    match ended {
+        Ok(brought) => Ok(brought),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Error::cancelled()),
+        },
+    }
 }
 
 /// A request was not sent because the embedding program does not allow its host.

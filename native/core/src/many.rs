@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::download::Beginning;
-use crate::gate::spawn;
+use crate::gate::{joined, spawn};
 use crate::get::{Admission, Destination, GetRequest, SMALL, read};
 use crate::metrics::Meter;
 use crate::origin::Origin;
@@ -95,11 +95,7 @@ pub async fn many(
             biased;
             ended = tasks.join_next() => match ended {
                 None => break,
-                Some(Ok(())) => {}
-                Some(Err(error)) => match error.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    Err(_) => return Err(Error::cancelled()),
-                },
+                Some(ended) => joined(ended)?,
             },
             _ = ticks.tick() => report(),
         }

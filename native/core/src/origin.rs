@@ -15,6 +15,7 @@ use bytes::Bytes;
 use dipper_wire::{Algorithm, ContentRange, Expected, FillError, Head, Slot};
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::download::changed;
 use crate::metrics::{Meter, Transport};
 use crate::plane::{Answer as Reply, Body, BodyError};
 use crate::sdk_error::{About, Answered, deepest, find, message_of};
@@ -200,6 +201,22 @@ impl Origin {
         match self {
             Self::S3(client, object) => open_object(client, object, ask, meter).await,
             Self::Web(client, page) => page.open(client, ask, meter).await,
+        }
+    }
+
+    /// Asks for more of a version that was read before.
+    pub(crate) async fn open_more(
+        &self,
+        span: Span,
+        version: Option<&str>,
+        meter: &Meter,
+    ) -> Result<Answer, Error> {
+        let ask = Ask { span, if_match: version, checksum: false, stat: false };
+        match self.open(ask, meter).await {
+            Ok(answer) if answer.told.stat.etag.as_deref() == version => Ok(answer),
+            Ok(_) => Err(changed()),
+            Err(error) if error.status == Status::PreconditionFailed => Err(changed()),
+            Err(error) => Err(error),
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::buffer::{Draft, Landed};
 use crate::download::{changed, flow_error};
-use crate::gate::spawn;
+use crate::gate::{joined, spawn};
 use crate::get::patiently;
 use crate::metrics::{Meter, Transport};
 use crate::origin::{Ask, Flow, FlowError, Origin};
@@ -217,7 +217,7 @@ async fn over_network(
         let permit = loop {
             tokio::select! {
                 permit = Arc::clone(&at_once).acquire_owned() => break permit.ok(),
-                Some(ended) = tasks.join_next() => finished(ended)?,
+                Some(ended) = tasks.join_next() => joined(ended)??,
             }
         };
         let parts = parts_of(&group, &mut tickets)?;
@@ -225,7 +225,7 @@ async fn over_network(
         report(request, meter, total);
     }
     while let Some(ended) = tasks.join_next().await {
-        finished(ended)?;
+        joined(ended)??;
         report(request, meter, total);
     }
     Ok(stat)
@@ -234,16 +234,6 @@ async fn over_network(
 fn report(request: &RangesRequest, meter: &Meter, total: u64) {
     if let Some(progress) = &request.progress {
         progress.reached(meter.bytes().min(total), total, &meter.read());
-    }
-}
-
-fn finished(ended: Result<Result<(), Error>, tokio::task::JoinError>) -> Result<(), Error> {
-    match ended {
-        Ok(ended) => ended,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(Error::cancelled()),
-        },
     }
 }
 
@@ -376,14 +366,8 @@ impl Reading {
 
     async fn open(&self, start: u64, end: u64) -> Result<Flow, Error> {
         let asked = Span::Range { start, end: Some(end) };
-        let ask =
-            Ask { span: asked, if_match: self.if_match.as_deref(), checksum: false, stat: false };
-        let answer = self.origin.open(ask, &self.meter).await.map_err(|error| {
-            if error.status == Status::PreconditionFailed { changed() } else { error }
-        })?;
-        if answer.told.stat.etag != self.if_match {
-            return Err(changed());
-        }
+        let version = self.if_match.as_deref();
+        let answer = self.origin.open_more(asked, version, &self.meter).await?;
         let extent = asked.extent(asked, &answer.told)?;
         match (extent.size, self.size) {
             (Some(now), Some(before)) if now != before => return Err(changed()),

@@ -15,15 +15,15 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::buffer::Account;
-use crate::download::{Beginning, First, Opened, changed, flow_error, open};
+use crate::download::{Beginning, First, Opened, PROGRESS, changed, flow_error, open, slow_down};
 use crate::gate::{Gate, spawn};
 use crate::get::{in_private, patiently};
 use crate::metrics::{Meter, Transport};
-use crate::origin::{Ask, Flow, FlowError, Origin};
+use crate::origin::{Flow, FlowError, Origin};
 use crate::retry::Retries;
 use crate::unmeasured::Unmeasured;
 use crate::verify::{RunningSum, Verification};
-use crate::{Client, Error, Metrics, Source, Span, Stat, Status};
+use crate::{Client, Error, Metrics, Source, Span, Stat};
 
 /// What to read.
 pub struct StreamRequest {
@@ -423,13 +423,11 @@ impl Driver {
                 },
                 Err(error) => error,
             };
-            if matches!(failed.status, Status::SlowDown | Status::Stalled | Status::Timeout) {
-                self.origin.pace(crate::pace::Pace::slow_down).await;
-            }
+            slow_down(&self.origin, failed.status).await;
             if self.if_match.is_none() {
                 return Err(failed);
             }
-            if done - before >= 64 << 10 {
+            if done - before >= PROGRESS as u64 {
                 retries.progressed(client.retries());
             }
             retries.after(failed).await?;
@@ -440,14 +438,8 @@ impl Driver {
     async fn open(&self, at: u64, length: u64) -> Result<Flow, Error> {
         let start = self.start + at;
         let asked = Span::Range { start, end: Some(start + length) };
-        let ask =
-            Ask { span: asked, if_match: self.if_match.as_deref(), checksum: false, stat: false };
-        let answer = self.origin.open(ask, &self.meter).await.map_err(|error| {
-            if error.status == Status::PreconditionFailed { changed() } else { error }
-        })?;
-        if answer.told.stat.etag != self.if_match {
-            return Err(changed());
-        }
+        let version = self.if_match.as_deref();
+        let answer = self.origin.open_more(asked, version, &self.meter).await?;
         let extent = asked.extent(asked, &answer.told)?;
         let other_size =
             matches!((extent.size, self.size), (Some(now), Some(before)) if now != before);
