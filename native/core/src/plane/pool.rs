@@ -209,10 +209,13 @@ impl Pool {
             };
             let head = match head {
                 Ok(head) => head,
-                // The server had closed a connection that looked quiet: no answer began.
-                Err(ExchangeError::Broken(_) | ExchangeError::ClosedUnanswered) if !fresh => {
-                    continue;
-                }
+                // The server had closed a connection that looked quiet, or what came first is
+                // the rest of an answer that was longer than announced: no answer began.
+                Err(
+                    ExchangeError::Broken(_)
+                    | ExchangeError::ClosedUnanswered
+                    | ExchangeError::Malformed(_),
+                ) if !fresh => continue,
                 Err(error) => return Err(error),
             };
             host.learn(&head);
