@@ -42,6 +42,8 @@ export interface Job {
   size: number;
   /** How many objects, or how often. */
   count: number;
+  /** The same object again and again: so many reads before the clock starts. */
+  settle: number;
   /** How many requests at once. */
   parallel: number;
 }

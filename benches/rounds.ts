@@ -62,7 +62,7 @@ export async function runRounds(
   return { outcomes, missing };
 }
 
-const DEFAULTS = { count: 1, parallel: 1 };
+const DEFAULTS = { count: 1, parallel: 1, settle: 0 };
 
 async function runOnce(
   program: Program,

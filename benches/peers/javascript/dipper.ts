@@ -107,7 +107,7 @@ async function repeated(client: S3Client): Promise<Outcome> {
     }
     return (await file.bytes()).length;
   };
-  whole(await once());
+  for (let round = 0; round < job.settle; round++) whole(await once());
   return await measure(async () => {
     let bytes = 0;
     for (let round = 0; round < job.count; round++) bytes += whole(await once());

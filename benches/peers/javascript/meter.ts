@@ -75,7 +75,7 @@ export async function run(job: Job, client: Client): Promise<Outcome | Missing> 
     case "object":
       return await measure(async () => ({ bytes: await object(job, client), operations: 1 }));
     case "repeated":
-      await object(job, client);
+      for (let round = 0; round < job.settle; round++) await object(job, client);
       return await measure(async () => {
         let bytes = 0;
         for (let round = 0; round < job.count; round++) bytes += await object(job, client);

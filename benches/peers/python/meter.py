@@ -73,7 +73,8 @@ def run(job, get, object_, small=None, list_=None, put=None):
     if case == "object":
         report(measured(lambda: (whole(job, object_()), 1)))
     elif case == "repeated":
-        object_()
+        for _ in range(job["settle"]):
+            object_()
         report(measured(lambda: (sum(object_() for _ in range(job["count"])), job["count"])))
     elif case == "small" and small:
         keys = numbered(job, job["count"])

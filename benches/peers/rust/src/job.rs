@@ -28,6 +28,9 @@ pub struct Job {
     pub size: usize,
     /// How many objects, or how often.
     pub count: usize,
+    /// For the same object again and again: reads before the clock starts.
+    #[serde(default)]
+    pub settle: usize,
     /// How many requests, connections or ranges at once.
     pub parallel: usize,
     /// For `recv`: `fresh`, `huge` or `warm`.

@@ -34,7 +34,9 @@ async fn measure(job: Arc<Job>) -> Result<Outcome> {
             stop(meter, bytes, 1)
         }
         "repeated" => {
-            object(&client, &job).await?;
+            for _ in 0..job.settle {
+                object(&client, &job).await?;
+            }
             let meter = start()?;
             let mut bytes = 0;
             for _ in 0..job.count {
