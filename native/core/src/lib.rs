@@ -12,6 +12,7 @@ mod copy;
 mod credential_cache;
 mod credentials;
 mod delete;
+mod direct;
 mod download;
 mod error;
 mod file;

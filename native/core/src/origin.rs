@@ -15,11 +15,11 @@ use bytes::Bytes;
 use dipper_wire::{Algorithm, ContentRange, Expected, FillError, Head, Slot};
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::direct::{DETOURS, DirectRequest, Sent};
 use crate::download::changed;
 use crate::metrics::{Meter, Transport};
 use crate::plane::{Answer as Reply, Body, BodyError};
 use crate::sdk_error::{About, Answered, deepest, find, message_of};
-use crate::site::Site;
 use crate::stall_guard::BodyStalled;
 use crate::stat::milliseconds;
 use crate::web::Page;
@@ -271,9 +271,6 @@ impl Origin {
     }
 }
 
-/// A request for an object may go out twice more: to another region, with other credentials.
-const DETOURS: u32 = 3;
-
 async fn open_object(
     client: &Client,
     object: &ObjectRef,
@@ -291,8 +288,8 @@ async fn open_object(
         let connected = client.connected().await?;
         let Some(site) = client.site(&object.bucket).await? else { break };
         let about = about(client, connected, object);
-        let sent = send(&about, &site, "GET", object, &headers, meter).await?;
-        let (head, reply) = match sent {
+        let request = DirectRequest::of(object, "GET", &headers);
+        let (head, reply) = match request.send(&about, &site, meter).await? {
             Sent::Answer(head, reply) => (head, reply),
             Sent::Again => continue,
         };
@@ -325,64 +322,6 @@ async fn open_object(
     open_by_sdk(client, object, ask, range, meter).await
 }
 
-enum Sent {
-    Answer(Box<Head>, Reply),
-    /// Something was learned from the answer: the same request may succeed now.
-    Again,
-}
-
-async fn send(
-    about: &About<'_>,
-    site: &Site,
-    method: &str,
-    object: &ObjectRef,
-    headers: &[(&str, &str)],
-    meter: &Meter,
-) -> Result<Sent, Error> {
-    let client = about.client;
-    let identity = match &about.connected.credentials {
-        None => None,
-        Some(cache) => Some(cache.identity().await.map_err(|error| about.unreachable(&error))?),
-    };
-    let version = object.version_id.as_deref();
-    let request = site.request(method, &object.key, version, headers, identity.as_ref())?;
-    meter.request(true);
-    let stall = client.stall_timeout();
-    let sent = client.pool().exchange(&site.host, &site.url, &request, stall, meter).await;
-    let (head, reply) = sent.map_err(|error| about.of_exchange(error))?;
-    if (200..300).contains(&head.status) {
-        client.retry_budget().succeeded();
-        return Ok(Sent::Answer(Box::new(head), reply));
-    }
-    let message = match reply {
-        Reply::Sized(body) | Reply::UntilClose(body) => body.message(stall).await,
-        Reply::Empty | Reply::Chunked => Vec::new(),
-    };
-    let (code, text) = message_of(&message);
-    let answered = Answered::of(&head, head.status, code.clone(), text);
-    // The session ended early: what the provider gives now may hold.
-    if code.as_deref() == Some("ExpiredToken")
-        && let Some(cache) = &about.connected.credentials
-    {
-        cache.forget();
-        meter.retry();
-        return Ok(Sent::Again);
-    }
-    let moved = matches!(head.status, 301 | 307)
-        || code.as_deref().is_some_and(|code| {
-            matches!(code, "AuthorizationHeaderMalformed" | "PermanentRedirect")
-        })
-        || (head.status == 400 && method == "HEAD");
-    if moved
-        && let Some(region) = &answered.region
-        && client.learn_region(&object.bucket, region, &site.region)
-    {
-        meter.retry();
-        return Ok(Sent::Again);
-    }
-    Err(about.of_answer(answered))
-}
-
 async fn head_object(
     client: &Client,
     object: &ObjectRef,
@@ -398,7 +337,7 @@ async fn head_object(
         let Some(site) = client.site(&object.bucket).await? else { break };
         let about = about(client, connected, object);
         let headers = [("x-amz-checksum-mode", "ENABLED")];
-        match send(&about, &site, "HEAD", object, &headers, meter).await? {
+        match DirectRequest::of(object, "HEAD", &headers).send(&about, &site, meter).await? {
             Sent::Answer(head, _) => {
                 let told = told_by(&head, true);
                 if told.stat.etag.is_none() && told.stat.last_modified.is_none() {

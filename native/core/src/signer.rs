@@ -22,7 +22,7 @@ use dipper_wire::{Algorithm, InOrder};
 /// What is signed.
 pub(crate) struct Signed<'a> {
     pub(crate) method: &'a str,
-    /// The path, percent-encoded, and the query of one name at most.
+    /// The path and the query, percent-encoded; the query in the order of its names.
     pub(crate) target: &'a str,
     pub(crate) host: &'a str,
     /// Names in small letters.
@@ -190,6 +190,11 @@ mod tests {
             for (target, headers) in [
                 ("/bucket/key", &[][..]),
                 ("/b/a%20b/%C3%BC%3F%23?versionId=v%261", &[("range", "bytes=0-8388607")][..]),
+                ("/b/?delimiter=%2F&list-type=2&prefix=a%20b%2F", &[][..]),
+                (
+                    "/b/k?partNumber=17&uploadId=a-b_c.d",
+                    &[("content-length", "5"), ("x-amz-checksum-crc64nvme", "AAAAAAAAAAA=")],
+                ),
                 (
                     "/b//a/../x",
                     &[

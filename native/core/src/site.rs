@@ -90,21 +90,24 @@ impl Site {
         Ok(Some(Self { url, host, region, signing_region, signing_name, signer }))
     }
 
-    /// A request for an object, signed if there is an identity.
+    /// A request about an object, or without a key about the bucket, signed if there is an
+    /// identity. The names of the query and of the headers are plain, the query's sorted.
     pub(crate) fn request(
         &self,
         method: &str,
-        key: &str,
-        version_id: Option<&str>,
+        key: Option<&str>,
+        query: &[(&str, &str)],
         headers: &[(&str, &str)],
         identity: Option<&Identity>,
     ) -> Result<Request, Error> {
         let mut target = self.url.target.trim_end_matches('/').to_owned();
         target.push('/');
-        encode(key, b"/", &mut target);
-        if let Some(version) = version_id {
-            target.push_str("?versionId=");
-            encode(version, b"", &mut target);
+        encode(key.unwrap_or_default(), b"/", &mut target);
+        for (index, (name, value)) in query.iter().enumerate() {
+            target.push(if index == 0 { '?' } else { '&' });
+            target.push_str(name);
+            target.push('=');
+            encode(value, b"", &mut target);
         }
         let host = self.url.host_header();
         let mut text = String::with_capacity(1024);
@@ -131,7 +134,8 @@ impl Site {
             }
         }
         text.push_str("accept: */*\r\n\r\n");
-        Ok(Request { bytes: text.into_bytes(), head_only: method == "HEAD" })
+        let head_only = method == "HEAD";
+        Ok(Request { bytes: text.into_bytes(), head_only, ..Request::default() })
     }
 
     fn sign(
@@ -228,7 +232,13 @@ mod tests {
             .unwrap();
         let identity = Identity::from(Credentials::new("id", "canary-secret", None, None, "t"));
         let request = site
-            .request("GET", "a b/ü?#", Some("v&1"), &[("range", "bytes=0-1")], Some(&identity))
+            .request(
+                "GET",
+                Some("a b/ü?#"),
+                &[("versionId", "v&1")],
+                &[("range", "bytes=0-1")],
+                Some(&identity),
+            )
             .unwrap();
         let text = String::from_utf8(request.bytes).unwrap();
         assert!(
@@ -237,8 +247,8 @@ mod tests {
         assert!(text.contains("range: bytes=0-1\r\n") && text.contains("authorization: AWS4-HMAC"));
         assert!(text.contains("x-amz-content-sha256: UNSIGNED-PAYLOAD\r\n"));
         assert!(!text.contains("canary-secret") && text.ends_with("\r\n\r\n"));
-        let unsigned = site.request("HEAD", "k", None, &[], None).unwrap();
+        let unsigned = site.request("HEAD", Some("k"), &[], &[], None).unwrap();
         assert!(unsigned.head_only && !String::from_utf8(unsigned.bytes).unwrap().contains("AWS4"));
-        assert!(site.request("GET", "k", None, &[("if-match", "a\r\nx: y")], None).is_err());
+        assert!(site.request("GET", Some("k"), &[], &[("if-match", "a\r\nx: y")], None).is_err());
     }
 }

@@ -130,7 +130,8 @@ impl Page {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
         text.push_str("\r\n");
-        let request = Request { bytes: text.into_bytes(), head_only: method == "HEAD" };
+        let request =
+            Request { bytes: text.into_bytes(), head_only: method == "HEAD", ..Request::default() };
         let host = client.pool().host(&self.url);
         meter.request(false);
         client

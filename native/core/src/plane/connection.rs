@@ -4,10 +4,13 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
 use std::task::Poll;
+use std::time::Duration;
 
+use bytes::{Buf, Bytes};
 use dipper_wire::{FillError, Head, Parsed, Slot, parse};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -19,12 +22,30 @@ pub(super) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// A request without a body, ready to be sent.
+/// A request, ready to be sent.
+#[derive(Default)]
 pub(crate) struct Request {
     /// The bytes of its head.
     pub(crate) bytes: Vec<u8>,
+    /// What follows the head; sent from where it lies.
+    pub(crate) body: Bytes,
     /// Whether the answer has a head only.
     pub(crate) head_only: bool,
+    /// Whether a server may have seen it before: it was sent, and no answer came.
+    pub(crate) sent_before: AtomicBool,
+}
+
+/// The head of an answer, and whether the request was sent in full before it came.
+pub(super) struct Answered {
+    pub(super) head: Head,
+    pub(super) complete: bool,
+}
+
+/// What came of an attempt to send some bytes.
+enum Step {
+    Sent(io::Result<usize>),
+    /// The server says something while it takes nothing.
+    Interrupted,
 }
 
 /// An open connection. Dropping it closes it.
@@ -36,6 +57,8 @@ pub(super) struct Connection {
 
 /// How much is looked at first. Most heads are shorter.
 const FIRST_LOOK: usize = 2048;
+/// How long a connection that broke while a body was sent may take to tell why.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 impl Connection {
     pub(super) fn new(stream: Stream) -> Self {
@@ -56,14 +79,80 @@ impl Connection {
             })
     }
 
-    pub(super) async fn send(&mut self, request: &[u8]) -> io::Result<()> {
-        match &mut self.stream {
-            Stream::Plain(socket) => socket.write_all(request).await,
-            Stream::Tls(stream) => {
-                stream.write_all(request).await?;
-                stream.flush().await
+    /// Sends a request and reads the head of its answer. A server may answer before it has
+    /// taken the whole body, and may then take no more of it.
+    pub(super) async fn exchange(
+        &mut self,
+        request: &Request,
+        stall: Duration,
+    ) -> Result<Answered, ExchangeError> {
+        let complete = match self.send(request, stall).await {
+            Ok(complete) => complete,
+            // Who closes on a request often says why.
+            Err(ExchangeError::Broken(error)) if !request.body.is_empty() => {
+                return match tokio::time::timeout(LAST_WORDS, self.head()).await {
+                    Ok(Ok(head)) => Ok(Answered { head, complete: false }),
+                    _ => Err(ExchangeError::Broken(error)),
+                };
+            }
+            Err(error) => return Err(error),
+        };
+        match tokio::time::timeout(stall, self.head()).await {
+            Ok(head) => Ok(Answered { head: head?, complete }),
+            Err(_) => Err(ExchangeError::Stalled(stall)),
+        }
+    }
+
+    /// Whether all of it was sent, and not cut short by an early answer.
+    async fn send(&mut self, request: &Request, stall: Duration) -> Result<bool, ExchangeError> {
+        let mut rest = Buf::chain(request.bytes.as_slice(), request.body.clone());
+        while rest.has_remaining() {
+            match tokio::time::timeout(stall, self.send_some(&mut rest)).await {
+                Err(_) => return Err(ExchangeError::Stalled(stall)),
+                Ok(Step::Sent(Ok(0))) => {
+                    return Err(ExchangeError::Broken(io::ErrorKind::WriteZero.into()));
+                }
+                Ok(Step::Sent(Ok(_))) => {}
+                Ok(Step::Sent(Err(error))) => return Err(ExchangeError::Broken(error)),
+                Ok(Step::Interrupted) => return Ok(false),
             }
         }
+        if let Stream::Tls(stream) = &mut self.stream {
+            stream.flush().await.map_err(ExchangeError::Broken)?;
+        }
+        Ok(true)
+    }
+
+    async fn send_some(&mut self, rest: &mut impl Buf) -> Step {
+        let stream = &mut self.stream;
+        poll_fn(|context| {
+            let mut pieces = [io::IoSlice::new(&[]); 2];
+            let count = rest.chunks_vectored(&mut pieces);
+            let pieces = pieces.get(..count).unwrap_or_default();
+            let sent = match stream {
+                Stream::Plain(socket) => {
+                    match Pin::new(&mut *socket).poll_write_vectored(context, pieces) {
+                        Poll::Pending => {
+                            let mut byte = [0];
+                            let mut look = ReadBuf::new(&mut byte);
+                            return socket.poll_peek(context, &mut look).map(|_| Step::Interrupted);
+                        }
+                        Poll::Ready(sent) => sent,
+                    }
+                }
+                Stream::Tls(stream) => {
+                    match Pin::new(stream.as_mut()).poll_write_vectored(context, pieces) {
+                        Poll::Pending => return Poll::Pending,
+                        Poll::Ready(sent) => sent,
+                    }
+                }
+            };
+            if let Ok(sent) = sent {
+                rest.advance(sent);
+            }
+            Poll::Ready(Step::Sent(sent))
+        })
+        .await
     }
 
     /// Reads the head of the answer and not a byte more from a plain socket. Interim

@@ -11,7 +11,7 @@ use rustls::ClientConfig;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::body::Body;
-use super::connection::{Connection, Request};
+use super::connection::{Answered, Connection, Request};
 use super::dial::dial;
 use super::tls::client_config;
 use crate::Error;
@@ -199,27 +199,22 @@ impl Pool {
                     (Connection::new(dial(url, tls, self.connect_timeout).await?), true)
                 }
             };
-            let head = async {
-                connection.send(&request.bytes).await.map_err(ExchangeError::Broken)?;
-                connection.head().await
-            };
-            let head = match tokio::time::timeout(stall, head).await {
-                Ok(head) => head,
-                Err(_) => return Err(ExchangeError::Stalled(stall)),
-            };
-            let head = match head {
-                Ok(head) => head,
+            let Answered { head, complete } = match connection.exchange(request, stall).await {
+                Ok(answered) => answered,
                 // The server had closed a connection that looked quiet, or what came first is
                 // the rest of an answer that was longer than announced: no answer began.
                 Err(
                     ExchangeError::Broken(_)
                     | ExchangeError::ClosedUnanswered
                     | ExchangeError::Malformed(_),
-                ) if !fresh => continue,
+                ) if !fresh => {
+                    request.sent_before.store(true, Ordering::Relaxed);
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
             host.learn(&head);
-            let keep = head.keeps_alive();
+            let keep = complete && head.keeps_alive();
             if request.head_only {
                 lease.end(keep.then_some(connection));
                 return Ok((head, Answer::Empty));

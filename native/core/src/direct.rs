@@ -1,0 +1,106 @@
+//! One request to S3 over the data plane: signed, sent, and its failure understood.
+
+use bytes::Bytes;
+use dipper_wire::Head;
+
+use crate::metrics::Meter;
+use crate::plane::Answer as Reply;
+use crate::sdk_error::{About, Answered, message_of};
+use crate::site::Site;
+use crate::{Error, ObjectRef};
+
+/// A request may go out twice more: to another region, with other credentials.
+pub(crate) const DETOURS: u32 = 3;
+
+/// A request about an object, or about its bucket.
+pub(crate) struct DirectRequest<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) bucket: &'a str,
+    /// `None` for what concerns the bucket.
+    pub(crate) key: Option<&'a str>,
+    /// In the order of the names, which are plain.
+    pub(crate) query: Vec<(&'a str, &'a str)>,
+    /// Names in small letters.
+    pub(crate) headers: &'a [(&'a str, &'a str)],
+    /// Sent from where it lies.
+    pub(crate) body: Bytes,
+}
+
+/// What came of a request.
+pub(crate) enum Sent {
+    /// An answer of success.
+    Answer(Box<Head>, Reply),
+    /// Something was learned from the answer: the same request may succeed now.
+    Again,
+}
+
+impl<'a> DirectRequest<'a> {
+    /// A request without a body about an object, or the version that is named.
+    pub(crate) fn of(
+        object: &'a ObjectRef,
+        method: &'a str,
+        headers: &'a [(&'a str, &'a str)],
+    ) -> Self {
+        let version = object.version_id.as_deref();
+        Self {
+            method,
+            bucket: &object.bucket,
+            key: Some(&object.key),
+            query: version.map(|version| ("versionId", version)).into_iter().collect(),
+            headers,
+            body: Bytes::new(),
+        }
+    }
+
+    /// Sends it. A failure is told; what a new region or new credentials can mend is learned.
+    pub(crate) async fn send(
+        &self,
+        about: &About<'_>,
+        site: &Site,
+        meter: &Meter,
+    ) -> Result<Sent, Error> {
+        let client = about.client;
+        let identity = match &about.connected.credentials {
+            None => None,
+            Some(cache) => Some(cache.identity().await.map_err(|error| about.unreachable(&error))?),
+        };
+        let mut request =
+            site.request(self.method, self.key, &self.query, self.headers, identity.as_ref())?;
+        request.body = self.body.clone();
+        meter.request(true);
+        let stall = client.stall_timeout();
+        let sent = client.pool().exchange(&site.host, &site.url, &request, stall, meter).await;
+        let (head, reply) = sent.map_err(|error| about.of_exchange(error))?;
+        if (200..300).contains(&head.status) {
+            client.retry_budget().succeeded();
+            return Ok(Sent::Answer(Box::new(head), reply));
+        }
+        let message = match reply {
+            Reply::Sized(body) | Reply::UntilClose(body) => body.message(stall).await,
+            Reply::Empty | Reply::Chunked => Vec::new(),
+        };
+        let (code, text) = message_of(&message);
+        let answered = Answered::of(&head, head.status, code.clone(), text);
+        // The session ended early: what the provider gives now may hold.
+        if code.as_deref() == Some("ExpiredToken")
+            && let Some(cache) = &about.connected.credentials
+        {
+            cache.forget();
+            meter.retry();
+            return Ok(Sent::Again);
+        }
+        let moved = matches!(head.status, 301 | 307)
+            || code.as_deref().is_some_and(|code| {
+                matches!(code, "AuthorizationHeaderMalformed" | "PermanentRedirect")
+            })
+            || (head.status == 400 && self.method == "HEAD");
+        if moved
+            && let Some(region) = &answered.region
+            && client.learn_region(self.bucket, region, &site.region)
+        {
+            meter.retry();
+            return Ok(Sent::Again);
+        }
+        Err(about.of_answer(answered))
+    }
+}
