@@ -38,6 +38,7 @@ export {
 export { memory, type MemoryReport } from "./ffi/memory.ts";
 export { type Metrics, metricsOf } from "./ffi/metrics.ts";
 export type { Progress } from "./ffi/queue.ts";
+export type { TransferFailure, TransferReport } from "./ffi/transfer_report.ts";
 export { RustBuffer } from "./ffi/rust_buffer.ts";
 export type { MediaBundle } from "./jupyter/media_bundle.ts";
 export type { Writable } from "./storage/body.ts";
@@ -55,3 +56,4 @@ export { S3Client } from "./storage/s3_client.ts";
 export { S3File, type WriteOptions } from "./storage/s3_file.ts";
 export type { ObjectLocation } from "./storage/source.ts";
 export type { Stat } from "./storage/stat.ts";
+export type { TransferOptions } from "./storage/transfer_tally.ts";

@@ -3,6 +3,7 @@
 import { type ErrorCode, type ErrorDetails, STATUS } from "./symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { showError } from "../jupyter/show_error.ts";
+import type { TransferReport } from "./transfer_report.ts";
 
 export type { ErrorCode };
 
@@ -20,6 +21,8 @@ export interface ErrorFacts {
   requestId?: string | undefined;
   /** What to do about it. */
   hint?: string | undefined;
+  /** Whether the same call may succeed later. Default: what the code says. */
+  retryable?: boolean | undefined;
 }
 
 /**
@@ -60,7 +63,7 @@ export class DipperError extends Error {
     this.name = new.target.name;
     this.code = facts.code;
     this.operation = facts.operation;
-    this.retryable = statusOf(facts.code).retryable;
+    this.retryable = facts.retryable ?? statusOf(facts.code).retryable;
     if (facts.uri !== undefined) this.uri = facts.uri;
     if (facts.status !== undefined) this.status = facts.status;
     if (facts.requestId !== undefined) this.requestId = facts.requestId;
@@ -93,8 +96,17 @@ export class BudgetExceededError extends DipperError {}
 export class PermissionError extends DipperError {}
 /** No credentials were found, or their provider failed. */
 export class CredentialsError extends DipperError {}
-/** Some of many transfers failed. */
-export class TransferError extends DipperError {}
+/** Some of many transfers failed; the others were done. */
+export class TransferError extends DipperError {
+  /** What was done, and each failure with its reason. */
+  readonly report: TransferReport;
+
+  /** Makes an error from a sentence, what else is known, and the account of the transfer. */
+  constructor(message: string, facts: ErrorFacts & { report: TransferReport }) {
+    super(message, facts);
+    this.report = facts.report;
+  }
+}
 /** dipper, the server or this program cannot do that. */
 export class UnsupportedError extends DipperError {}
 /** A defect of dipper. */
@@ -114,7 +126,7 @@ const CLASSES = {
   UnsupportedError,
   InternalError,
 } as const satisfies Record<
-  (typeof STATUS)[keyof typeof STATUS]["className"],
+  Exclude<Status["className"], "TransferError">,
   typeof DipperError
 >;
 
@@ -131,7 +143,9 @@ function statusOf(code: ErrorCode): Status {
 /** The error for what the native side reports. */
 export function errorOf(details: ErrorDetails, operation?: string): DipperError {
   const known: Record<number, Status | undefined> = STATUS;
-  const status = known[details.status] ?? STATUS[110];
+  const told = known[details.status];
+  // A transfer of many is put together here: the native side never reports its failure.
+  const status = told === undefined || told.className === "TransferError" ? STATUS[110] : told;
   return new CLASSES[status.className](details.message, {
     code: status.code,
     operation: operation ?? details.operation,

@@ -11,7 +11,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 3559614082214607;
+export const ABI_HASH = 1385725398699937;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -188,6 +188,8 @@ export const STATUS = {
   111: { code: "StaleHandle", className: "InternalError", retryable: false },
   /** The operation was cancelled. */
   120: { code: "Cancelled", className: "InternalError", retryable: false },
+  /** Some of many transfers failed; the report tells which and why. */
+  130: { code: "TransferFailed", className: "TransferError", retryable: false },
 } as const;
 
 /** Why an operation failed: one of a fixed set of codes. */
@@ -230,7 +232,8 @@ export type ErrorCode =
   | "FeatureDisabled"
   | "Internal"
   | "StaleHandle"
-  | "Cancelled";
+  | "Cancelled"
+  | "TransferFailed";
 
 export type CredentialsMessage = { "kind": "chain" } | { "kind": "anonymous" } | { "kind": "explicit", accessKeyId: string, secretAccessKey: string, sessionToken?: string, };
 

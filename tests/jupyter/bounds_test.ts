@@ -6,6 +6,7 @@ import { describe, it } from "@std/testing/bdd";
 import { markup } from "../../jupyter/html.ts";
 import { MAX_BUNDLE_BYTES, type MediaBundle, mediaBundle } from "../../jupyter/media_bundle.ts";
 import { showBuckets } from "../../jupyter/show_buckets.ts";
+import { showTransfer } from "../../jupyter/show_transfer.ts";
 import { describeBytes, showBytes } from "../../jupyter/show_bytes.ts";
 import { showError } from "../../jupyter/show_error.ts";
 import { showFile, showStat } from "../../jupyter/show_file.ts";
@@ -78,6 +79,17 @@ describe("a display", () => {
       const entry = { uri: megabyte, key: megabyte, size: 1, lastModified: new Date(0) };
       return showListing({ uri: megabyte, entries: Array(100).fill(entry), complete: false });
     }],
+    ["failures of 1 MB", () =>
+      showTransfer({
+        operation: megabyte,
+        transferred: 1,
+        bytes: 1,
+        skipped: 0,
+        deleted: 0,
+        failures: Array(1000).fill({ uri: megabyte, error: { code: megabyte, message: megabyte } }),
+        milliseconds: 1,
+        dryRun: false,
+      })],
     ["buckets of 1 MB", () => showBuckets(Array(1000).fill({ name: megabyte, region: megabyte }))],
     ["an error of 1 MB", () => showError({ name: megabyte, code: megabyte, message: megabyte })],
   ];

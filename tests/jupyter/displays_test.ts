@@ -5,6 +5,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../../jupyter/media_bundle.ts";
 import { describeBuckets, showBuckets } from "../../jupyter/show_buckets.ts";
+import { describeTransfer, showTransfer } from "../../jupyter/show_transfer.ts";
 import { describeBytes, showBytes } from "../../jupyter/show_bytes.ts";
 import { describeError, showError } from "../../jupyter/show_error.ts";
 import { describeFile, describeStat, showFile, showStat } from "../../jupyter/show_file.ts";
@@ -77,6 +78,29 @@ const SHOWN: Record<string, { bundle: MediaBundle; twin: string }> = {
     { name: "archive" },
   ]),
   "no buckets": shown(showBuckets, describeBuckets, []),
+  "transfer": shown(showTransfer, describeTransfer, {
+    operation: "download",
+    transferred: 3,
+    bytes: 1_234_567,
+    skipped: 1,
+    deleted: 2,
+    failures: [{
+      uri: "s3://taxi/a//b",
+      error: { code: "AccessDenied", message: "http://127.0.0.1:9000 refuses s3://taxi/a//b" },
+    }],
+    milliseconds: 1500,
+    dryRun: false,
+  }),
+  "transfer that changes nothing": shown(showTransfer, describeTransfer, {
+    operation: "sync",
+    transferred: 0,
+    bytes: 0,
+    skipped: 4,
+    deleted: 0,
+    failures: [],
+    milliseconds: 12,
+    dryRun: true,
+  }),
   "four bytes": shown(showBytes, describeBytes, bytesOf(new Uint8Array([1, 2, 3, 4]))),
   "three hundred bytes": shown(
     showBytes,

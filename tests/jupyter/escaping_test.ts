@@ -7,6 +7,7 @@ import { parseHTML } from "linkedom";
 import { escapeHtml, type Html, markedText, markup, preformatted } from "../../jupyter/html.ts";
 import type { MediaBundle } from "../../jupyter/media_bundle.ts";
 import { showBuckets } from "../../jupyter/show_buckets.ts";
+import { showTransfer } from "../../jupyter/show_transfer.ts";
 import { showBytes } from "../../jupyter/show_bytes.ts";
 import { showError } from "../../jupyter/show_error.ts";
 import { showFile, showStat } from "../../jupyter/show_file.ts";
@@ -67,6 +68,19 @@ function displaysOf(text: string): [string, MediaBundle][] {
       }),
     ],
     ["buckets", showBuckets([{ name: text, region: text }])],
+    [
+      "transfer",
+      showTransfer({
+        operation: text,
+        transferred: 1,
+        bytes: 1,
+        skipped: 0,
+        deleted: 0,
+        failures: Array(1).fill({ uri: text, error: { code: text, message: text } }),
+        milliseconds: 1,
+        dryRun: false,
+      }),
+    ],
     [
       "error",
       showError({
