@@ -30,7 +30,7 @@ fn failed(error: &io::Error, path: &Path) -> Error {
 }
 
 /// What the system tells about a file.
-fn stat_of(metadata: &Metadata) -> Stat {
+pub(crate) fn stat_of(metadata: &Metadata) -> Stat {
     let last_modified = metadata
         .modified()
         .ok()
