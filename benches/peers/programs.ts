@@ -44,6 +44,7 @@ const NO_JOB: Job = {
   key: "",
   size: 0,
   count: 1,
+  settle: 0,
   parallel: 1,
 };
 

@@ -13,7 +13,7 @@ export const endpoint6: string | undefined = Deno.env.get("DIPPER_TEST_FAULTS_EN
 
 /** A checksum that is told of an object. */
 export interface ChecksumSpec {
-  algorithm: "crc64nvme" | "crc32" | "crc32c" | "sha256";
+  algorithm: "crc64nvme" | "crc32" | "crc32c" | "sha1" | "sha256";
   /** A checksum of the checksums of parts of so many bytes. */
   composite?: number;
   /** Tell this, whatever the bytes are. */
@@ -47,6 +47,8 @@ export type What =
   }
   /** The object changes before the answer. */
   | { kind: "change"; honour?: boolean }
+  /** Keys of a DELETE of many that have this in them are refused. */
+  | { kind: "refuse"; text: string; code?: string }
   | { kind: "contentRange"; value?: string }
   | { kind: "noLength"; chunked?: boolean }
   | {
@@ -62,15 +64,42 @@ export type What =
     dribble?: number;
   };
 
+/** What a request is. */
+export type Kind =
+  | "get"
+  | "head"
+  | "list"
+  | "put"
+  | "create"
+  | "part"
+  | "complete"
+  | "abort"
+  | "copy"
+  | "copyPart"
+  | "delete"
+  | "deleteMany"
+  | "versions"
+  | "uploads"
+  | "parts";
+
 /** When it goes wrong. */
 export interface Fault {
   /** Only with this key. */
   key?: string;
-  on?: "get" | "head" | "list" | "any";
+  /** Only such requests. `any` stands for `get`, `head` and `list`, `write` for all that write. */
+  on?: Kind | "any" | "write";
   /** Only requests for this byte of the object; a fault of the body happens there. */
   at?: number;
   /** Only requests for such a part of the object, or for such a page. */
   part?: "first" | "middle" | "last";
+  /** Only requests that write the part of this number. */
+  number?: number;
+  /**
+   * For requests that write: before their body is read, within it (after `after` bytes, or half of
+   * it), when it was read but nothing done, when all was done (the answer is lost), or within the
+   * answer. Default: `within` for what breaks or stalls a body, `read` for another status.
+   */
+  when?: "before" | "within" | "read" | "done" | "answer";
   /** So many such requests pass before. */
   skip?: number;
   /** How many fail. Default: one; `null`: all. */
@@ -82,12 +111,26 @@ export interface Fault {
   what: What;
 }
 
+/** Keys: these, or `count` that start with `name`. */
+export interface ListingSpec {
+  keys?: string[];
+  count?: number;
+  name?: string;
+  pageSize?: number;
+}
+
 /** A bucket. */
 export interface BucketSpec {
   objects?: Record<string, ObjectSpec>;
   /** What every other key holds. */
   any?: ObjectSpec;
-  listing?: { keys?: string[]; count?: number; name?: string; pageSize?: number };
+  listing?: ListingSpec;
+  /** What a listing of versions tells: one for each key. */
+  versions?: ListingSpec;
+  /** What is to be written. The report tells whether it was. */
+  expected?: Record<string, ObjectSpec>;
+  /** What is written is counted and forgotten. */
+  discard?: boolean;
   faults?: Fault[];
   /** How many requests of each key are kept; all are counted. */
   log?: number;
@@ -115,6 +158,31 @@ export interface Report {
   /** How often each fault happened. */
   fired: number[];
   keys: Record<string, Counts>;
+  /** How many requests of each kind came. */
+  kinds: { [kind in Kind]?: number };
+  /** The objects that were written. */
+  written: Record<string, Written>;
+  /** The uploads that are under way. */
+  uploads: { key: string; id: string; parts: number[] }[];
+  /** The keys of the uploads that were aborted. */
+  aborted: string[];
+  /** The keys that were deleted. */
+  deleted: string[];
+  /** How many bodies were refused because their checksum was another. */
+  refused: number;
+}
+
+/** An object that was written. */
+export interface Written {
+  size: number;
+  etag: string;
+  /** How many parts it came in; 0 for one request. */
+  parts: number;
+  /** Whether its bytes are the expected ones; `null` where nothing is expected. */
+  asExpected: boolean | null;
+  /** The checksums that it came with, by header. */
+  checksums: Record<string, string>;
+  headers: Record<string, string>;
 }
 
 /** A bucket of the fault server. */

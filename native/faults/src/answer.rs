@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::bucket::Object;
 use crate::date;
-use crate::script::{Fault, HeadFault, What};
+use crate::script::{End, Fault, HeadFault, What};
 
 /// The body of an answer.
 #[derive(Clone)]
@@ -146,7 +146,7 @@ impl Answer {
                     self.headers.push((name.clone(), value.clone()));
                 }
             }
-            What::Change { .. } => {}
+            What::Change { .. } | What::Refuse { .. } => {}
             What::ContentRange { value } => {
                 self.headers.retain(|(name, _)| name != "Content-Range");
                 let shifted = asked.map_or_else(
@@ -159,6 +159,18 @@ impl Answer {
                 self.length = if *chunked { Length::Chunked } else { Length::Closed };
             }
             What::Head(head) => self.head = Some(head.clone()),
+        }
+        self
+    }
+
+    /// Lost, or another in its place.
+    pub fn lost(mut self, fault: &Fault) -> Self {
+        let ends = |then| Some(HeadFault { cut: Some(0), then, ..HeadFault::default() });
+        match &fault.what {
+            What::Reset => self.head = ends(End::Reset),
+            What::Close => self.head = ends(End::Close),
+            What::Stall { ms } | What::Silent { ms } => self.silence = Some(*ms),
+            _ => return self.spoiled(fault, None),
         }
         self
     }

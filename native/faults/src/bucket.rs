@@ -11,6 +11,8 @@ use crate::content::Content;
 use crate::listing::Listing;
 use crate::request::Request;
 use crate::script::{BucketSpec, Fault, ObjectSpec, On, What};
+use crate::store::{Source, Store, StoreReport, xml};
+use crate::writing::Received;
 
 /// How many requests of a key are kept, unless the test says otherwise.
 const KEPT_REQUESTS: usize = 1000;
@@ -28,11 +30,14 @@ pub struct Bucket {
 
 struct State {
     listing: Option<Listing>,
+    versions_listed: Option<Listing>,
+    store: Store,
     faults: Vec<Active>,
     versions: HashMap<String, Version>,
     /// The named objects' newest versions. What `any` stands for is made for each request.
     made: HashMap<String, Arc<Object>>,
     counts: BTreeMap<String, Counts>,
+    kinds: BTreeMap<On, u64>,
     connections: u64,
 }
 
@@ -91,6 +96,10 @@ pub struct Report {
     /// How often each fault happened, in the order of the script.
     fired: Vec<u64>,
     keys: BTreeMap<String, Counts>,
+    /// How many requests of each kind came.
+    kinds: BTreeMap<On, u64>,
+    #[serde(flatten)]
+    store: StoreReport,
 }
 
 impl Bucket {
@@ -98,10 +107,13 @@ impl Bucket {
     pub fn new(name: String, spec: BucketSpec) -> Self {
         let state = State {
             listing: spec.listing.map(Listing::new),
+            versions_listed: spec.versions.map(Listing::new),
+            store: Store::new(spec.discard, spec.expected),
             faults: Vec::new(),
             versions: HashMap::new(),
             made: HashMap::new(),
             counts: BTreeMap::new(),
+            kinds: BTreeMap::new(),
             connections: 0,
         };
         let kept = spec.log.unwrap_or(KEPT_REQUESTS);
@@ -127,6 +139,8 @@ impl Bucket {
             requests: state.counts.values().map(|counts| counts.requests).sum(),
             fired: state.faults.iter().map(|active| active.fired).collect(),
             keys: state.counts.clone(),
+            kinds: state.kinds.clone(),
+            store: state.store.report(),
         }
     }
 
@@ -149,17 +163,83 @@ impl Bucket {
         let mut state = self.state();
         self.count(&mut state, request);
         let answer = match &*request.method {
+            "GET" if !request.key.is_empty() && request.has_query("uploadId") => {
+                let fault = state.fires(&Aim::of(On::Parts, request));
+                let answer = state.store.parts(request);
+                match fault {
+                    None => answer,
+                    Some(fault) => answer.spoiled(&fault, None),
+                }
+            }
             "GET" | "HEAD" if !request.key.is_empty() => self.of_object(state, request),
             "GET" if request.query("list-type").as_deref() == Some("2") => {
                 self.of_listing(&mut state, request)
             }
+            "GET" if request.has_query("versions") => self.of_versions(&mut state, request),
+            "GET" if request.has_query("uploads") => of_uploads(&mut state, request),
             "HEAD" => Answer::new(200).header("x-amz-bucket-region", "us-east-1"),
             _ => Answer::error(501, "NotImplemented"),
         };
         if request.method == "HEAD" { answer.without_body() } else { answer }
     }
 
+    /// Counts a request that writes, and tells what goes wrong with it.
+    pub fn struck(&self, request: &Request, on: On) -> Option<Arc<Fault>> {
+        let mut state = self.state();
+        self.count(&mut state, request);
+        state.fires(&Aim::of(on, request))
+    }
+
+    /// Does what a request asks for.
+    pub fn write(
+        &self,
+        request: &Request,
+        on: On,
+        body: Received,
+        source: Option<Source>,
+        fault: Option<&What>,
+    ) -> Answer {
+        let known = self.object(&request.key);
+        let etag = known.as_ref().map(|object| object.etag());
+        let mut state = self.state();
+        let store = &mut state.store;
+        match on {
+            On::Put => store.put(request, body, etag),
+            On::Copy => store.copy(request, source),
+            On::Create => store.create(request, &self.name),
+            On::Part => store.part(request, body),
+            On::CopyPart => store.copy_part(request, source),
+            On::Complete => store.complete(request, &body.bytes, etag),
+            On::Abort => store.abort(request),
+            On::Delete => store.delete(request),
+            On::DeleteMany => store.delete_many(&body.bytes, fault),
+            _ => Answer::error(501, "NotImplemented"),
+        }
+    }
+
+    /// Whether what is written is forgotten.
+    pub fn discards(&self) -> bool {
+        self.state().store.discards()
+    }
+
+    /// The newest version of an object, if there is one.
+    pub fn object(&self, key: &str) -> Option<Arc<Object>> {
+        let state = self.state();
+        match state.store.find(key) {
+            Ok(Some(object)) => return Some(object),
+            Ok(None) => {}
+            Err(()) => return None,
+        }
+        let spec = self.objects.get(key).map(|spec| (spec, ""));
+        let (spec, own) = spec.or(self.any.as_ref().map(|spec| (spec, key)))?;
+        let version = state.versions.get(key).copied().unwrap_or_default();
+        Some(Arc::new(Object::new(spec, own, version.number)))
+    }
+
     fn count(&self, state: &mut State, request: &Request) {
+        if let Some(on) = request.on() {
+            *state.kinds.entry(on).or_default() += 1;
+        }
         let counts = state.counts.entry(request.key.clone()).or_default();
         counts.requests += 1;
         match &*request.method {
@@ -187,7 +267,8 @@ impl Bucket {
         let encoded = request.query("encoding-type").as_deref() == Some("url");
         let page = listing.page(&self.name, place, encoded);
         let (start, end, whole) = (place.start as u64, place.end as u64, place.whole as u64);
-        let fault = state.fires(On::List, "", (start, end), whole);
+        let fault =
+            state.fires(&Aim { on: On::List, key: "", asked: (start, end), whole, number: None });
         let answer =
             Answer::new(200).header("Content-Type", "application/xml").with(Body::Bytes(page));
         match fault {
@@ -196,11 +277,30 @@ impl Bucket {
         }
     }
 
+    fn of_versions(&self, state: &mut State, request: &Request) -> Answer {
+        let Some(listing) = &mut state.versions_listed else {
+            return Answer::error(404, "NoSuchBucket");
+        };
+        let place = listing.place_of_versions(request);
+        let page = listing.page_of_versions(&self.name, place);
+        let (asked, whole) = ((place.start as u64, place.end as u64), place.whole as u64);
+        let fault = state.fires(&Aim { on: On::Versions, key: "", asked, whole, number: None });
+        match fault {
+            None => xml(&page),
+            Some(fault) => xml(&page).spoiled(&fault, None),
+        }
+    }
+
     fn of_object(&self, mut state: MutexGuard<'_, State>, request: &Request) -> Answer {
         let key = &request.key;
-        let (spec, named) = match self.objects.get(key) {
-            Some(spec) => (spec, true),
-            None => match &self.any {
+        let written = match state.store.find(key) {
+            Ok(written) => written,
+            Err(()) => return Answer::error(404, "NoSuchKey"),
+        };
+        let (spec, named) = match (&written, self.objects.get(key)) {
+            (Some(written), _) => (&written.spec, true),
+            (None, Some(spec)) => (spec, true),
+            (None, None) => match &self.any {
                 Some(spec) => (spec, false),
                 None => return Answer::error(404, "NoSuchKey"),
             },
@@ -213,7 +313,7 @@ impl Bucket {
         };
         let on = if request.method == "HEAD" { On::Head } else { On::Get };
         let asked = range.unwrap_or_default().unwrap_or((0, size));
-        let fault = state.fires(on, key, asked, size);
+        let fault = state.fires(&Aim { on, key, asked, whole: size, number: None });
         if let Some(What::Change { honour }) = fault.as_ref().map(|fault| &fault.what) {
             let version = state.versions.entry(key.clone()).or_default();
             version.number += 1;
@@ -221,11 +321,13 @@ impl Bucket {
             state.made.remove(key);
         }
         let version = state.versions.get(key).copied().unwrap_or_default();
-        let object = match state.made.get(key) {
-            Some(object) => Arc::clone(object),
-            None => Arc::new(Object::new(spec, if named { "" } else { key }, version.number)),
+        let object = match (&written, state.made.get(key)) {
+            (Some(object), _) | (None, Some(object)) => Arc::clone(object),
+            (None, None) => {
+                Arc::new(Object::new(spec, if named { "" } else { key }, version.number))
+            }
         };
-        if named {
+        if named && written.is_none() {
             state.made.insert(key.clone(), Arc::clone(&object));
         }
         drop(state);
@@ -266,13 +368,15 @@ fn part_range(spec: &ObjectSpec, number: u64) -> Result<(u64, u64), ()> {
 
 impl State {
     /// The first fault that is for this request, and now.
-    fn fires(&mut self, on: On, key: &str, asked: (u64, u64), whole: u64) -> Option<Arc<Fault>> {
+    fn fires(&mut self, aim: &Aim<'_>) -> Option<Arc<Fault>> {
+        let &Aim { on, key, asked, whole, number } = aim;
         for active in &mut self.faults {
             let fault = &active.fault;
-            let meant = (fault.on == on || fault.on == On::Any)
+            let meant = fault.on.means(on)
                 && fault.key.as_ref().is_none_or(|known| known == key)
                 && fault.at.is_none_or(|at| (asked.0..asked.1).contains(&at))
-                && fault.part.is_none_or(|part| part.fits(asked.0, asked.1, whole));
+                && fault.part.is_none_or(|part| part.fits(asked.0, asked.1, whole))
+                && fault.number.is_none_or(|wanted| number == Some(wanted));
             if !meant {
                 continue;
             }
@@ -287,23 +391,70 @@ impl State {
     }
 }
 
+/// What a fault may be for.
+struct Aim<'a> {
+    on: On,
+    key: &'a str,
+    asked: (u64, u64),
+    whole: u64,
+    number: Option<u64>,
+}
+
+impl<'a> Aim<'a> {
+    /// A request that has neither a range nor a page.
+    fn of(on: On, request: &'a Request) -> Self {
+        Self { on, key: &request.key, asked: (0, 0), whole: 0, number: request.number() }
+    }
+}
+
+fn of_uploads(state: &mut State, request: &Request) -> Answer {
+    let (page, start, end, whole) = state.store.uploads(request);
+    let asked = (start as u64, end as u64);
+    let aim = Aim { on: On::Uploads, key: "", asked, whole: whole as u64, number: None };
+    match state.fires(&aim) {
+        None => xml(&page),
+        Some(fault) => xml(&page).spoiled(&fault, None),
+    }
+}
+
 impl Object {
     fn new(spec: &ObjectSpec, key: &str, version: u32) -> Self {
         let seed = spec.seed.map(|seed| seed ^ hashed(key) ^ version.wrapping_mul(0x9e37_79b9));
-        let content = match seed {
-            Some(seed) => Content::seeded(seed, spec.size),
-            None => Content::zeros(spec.size),
-        };
+        let content = ObjectSpec { seed, ..spec.clone() }.content();
         let etag = format!("\"{:08x}{:016x}{version:08x}\"", seed.unwrap_or(0), spec.size);
         Self { content, etag, spec: spec.clone(), checksums: OnceLock::new() }
+    }
+
+    /// What a client wrote.
+    pub fn written(
+        content: Content,
+        etag: String,
+        headers: BTreeMap<String, String>,
+        checksums: Vec<(String, String)>,
+    ) -> Self {
+        let spec = ObjectSpec {
+            size: content.size,
+            seed: None,
+            checksums: Vec::new(),
+            headers: headers.into_iter().collect(),
+            part_size: None,
+        };
+        Self { content, etag, spec, checksums: OnceLock::from(checksums) }
+    }
+
+    /// Its ETag, in quotes.
+    pub fn etag(&self) -> &str {
+        &self.etag
     }
 
     fn answer(&self, request: &Request, range: Option<(u64, u64)>) -> Answer {
         let mut answer = Answer::new(if range.is_some() { 206 } else { 200 })
             .header("Accept-Ranges", "bytes")
-            .header("Content-Type", "application/octet-stream")
             .header("ETag", self.etag.as_str())
             .header("Last-Modified", "Fri, 02 Jan 2026 03:04:05 GMT");
+        if !self.spec.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+            answer = answer.header("Content-Type", "application/octet-stream");
+        }
         for (name, value) in &self.spec.headers {
             answer = answer.header(name, value.as_str());
         }

@@ -2,6 +2,7 @@
 
 use crc_fast::CrcAlgorithm;
 use serde::Deserialize;
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use crate::content::Content;
@@ -13,8 +14,13 @@ pub enum Algorithm {
     Crc64nvme,
     Crc32,
     Crc32c,
+    Sha1,
     Sha256,
 }
+
+/// All of them.
+pub const ALGORITHMS: [Algorithm; 5] =
+    [Algorithm::Crc64nvme, Algorithm::Crc32, Algorithm::Crc32c, Algorithm::Sha1, Algorithm::Sha256];
 
 /// A checksum that an object has.
 #[derive(Clone, Debug, Deserialize)]
@@ -38,8 +44,36 @@ impl Algorithm {
             Self::Crc64nvme => "x-amz-checksum-crc64nvme",
             Self::Crc32 => "x-amz-checksum-crc32",
             Self::Crc32c => "x-amz-checksum-crc32c",
+            Self::Sha1 => "x-amz-checksum-sha1",
             Self::Sha256 => "x-amz-checksum-sha256",
         }
+    }
+
+    /// The name of the element that tells it.
+    pub fn element(self) -> &'static str {
+        match self {
+            Self::Crc64nvme => "ChecksumCRC64NVME",
+            Self::Crc32 => "ChecksumCRC32",
+            Self::Crc32c => "ChecksumCRC32C",
+            Self::Sha1 => "ChecksumSHA1",
+            Self::Sha256 => "ChecksumSHA256",
+        }
+    }
+
+    /// The one of this name, as `x-amz-checksum-algorithm` has it.
+    pub fn named(name: &str) -> Option<Self> {
+        let header = format!("x-amz-checksum-{}", name.to_ascii_lowercase());
+        ALGORITHMS.into_iter().find(|algorithm| algorithm.header() == header)
+    }
+
+    /// The checksum's text of these bytes.
+    pub fn text_of(self, content: &Content) -> String {
+        text(&self.of(content, 0, content.size))
+    }
+
+    /// The checksum's text of these checksums of so many parts.
+    pub fn composite(self, sums: &[Vec<u8>]) -> String {
+        format!("{}-{}", text(&self.of_bytes(&sums.concat())), sums.len())
     }
 
     fn crc(self) -> Option<(CrcAlgorithm, usize)> {
@@ -47,15 +81,21 @@ impl Algorithm {
             Self::Crc64nvme => Some((CrcAlgorithm::Crc64Nvme, 8)),
             Self::Crc32 => Some((CrcAlgorithm::Crc32IsoHdlc, 4)),
             Self::Crc32c => Some((CrcAlgorithm::Crc32Iscsi, 4)),
-            Self::Sha256 => None,
+            Self::Sha1 | Self::Sha256 => None,
         }
     }
 
-    fn of(self, content: &Content, start: u64, end: u64) -> Vec<u8> {
+    fn of_bytes(self, bytes: &[u8]) -> Vec<u8> {
+        self.of(&Content::written(bytes.into()), 0, bytes.len() as u64)
+    }
+
+    /// The checksum of some of these bytes.
+    pub fn of(self, content: &Content, start: u64, end: u64) -> Vec<u8> {
         let Some((crc, width)) = self.crc() else {
-            let mut hash = Sha256::new();
-            pieces(content, start, end, |piece| hash.update(piece));
-            return hash.finalize().to_vec();
+            return match self {
+                Self::Sha1 => hashed::<Sha1>(content, start, end),
+                _ => hashed::<Sha256>(content, start, end),
+            };
         };
         let sum = if content.is_zero() {
             zeros(crc, end - start)
@@ -78,20 +118,21 @@ impl ChecksumSpec {
         let Some(part) = self.composite.filter(|part| *part > 0) else {
             return (text(&self.algorithm.of(content, 0, content.size)), kind);
         };
-        let mut sums = Vec::new();
         let count = content.size.div_ceil(part).max(1);
-        for index in 0..count {
-            let end = ((index + 1) * part).min(content.size);
-            sums.extend(self.algorithm.of(content, index * part, end));
-        }
-        let whole = match self.algorithm.crc() {
-            None => Sha256::digest(&sums).to_vec(),
-            Some((crc, width)) => {
-                crc_fast::checksum(crc, &sums).to_be_bytes()[8 - width..].to_vec()
-            }
-        };
-        (format!("{}-{count}", text(&whole)), kind)
+        let sums: Vec<_> = (0..count)
+            .map(|index| {
+                let end = ((index + 1) * part).min(content.size);
+                self.algorithm.of(content, index * part, end)
+            })
+            .collect();
+        (self.algorithm.composite(&sums), kind)
     }
+}
+
+fn hashed<D: Digest>(content: &Content, start: u64, end: u64) -> Vec<u8> {
+    let mut hash = D::new();
+    pieces(content, start, end, |piece| hash.update(piece));
+    hash.finalize().to_vec()
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
@@ -14,6 +14,7 @@ use crate::bucket::Bucket;
 use crate::buckets::Buckets;
 use crate::request::Request;
 use crate::script::End;
+use crate::writing;
 
 const PIECE: u64 = 256 << 10;
 static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
@@ -22,31 +23,58 @@ static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
 const BEFORE_RESET: Duration = Duration::from_millis(10);
 
 /// Whether the connection goes on.
-type Goes = io::Result<bool>;
+pub type Goes = io::Result<bool>;
 
 /// Serves a connection to its end.
 pub async fn serve(mut stream: TcpStream, buckets: Arc<Buckets>) {
     let _ = stream.set_nodelay(true);
     let mut held = Vec::new();
     let mut at = Attribution::default();
-    while let Ok(Some(request)) = Request::read(&mut stream, &mut held).await {
+    while let Ok(Some(request)) = Request::read_head(&mut stream, &mut held).await {
         let bucket = buckets.find(&request.bucket);
-        let answer = match &bucket {
-            Some(bucket) => {
-                at.moves(bucket, &request.key);
-                bucket.answer(&request)
+        if let Some(bucket) = &bucket {
+            at.moves(bucket, &request.key);
+        }
+        let last = request.header("connection").is_some_and(|text| text == "close");
+        let busy = bucket.clone().map(Busy::new);
+        let goes = match (&bucket, request.on().filter(|on| on.writes())) {
+            (Some(bucket), Some(on)) => {
+                writing::serve(&mut stream, &mut held, bucket, &buckets, request, on).await
             }
-            None => {
-                let answer = Answer::error(404, "NoSuchBucket");
-                if request.method == "HEAD" { answer.without_body() } else { answer }
+            _ => {
+                let Ok(true) = skipped(&mut stream, &mut held, request.promised()).await else {
+                    return;
+                };
+                send(&mut stream, &answered(bucket.as_deref(), &request)).await
             }
         };
-        let last = request.header("connection").is_some_and(|text| text == "close");
-        let busy = bucket.map(Busy::new);
-        let goes = send(&mut stream, &answer).await;
         drop(busy);
         if !matches!(goes, Ok(true)) || last {
             return;
+        }
+    }
+}
+
+fn answered(bucket: Option<&Bucket>, request: &Request) -> Answer {
+    let Some(bucket) = bucket else {
+        let answer = Answer::error(404, "NoSuchBucket");
+        return if request.method == "HEAD" { answer.without_body() } else { answer };
+    };
+    bucket.answer(request)
+}
+
+/// Reads a body that nobody needs. False when the connection ended within it.
+async fn skipped(stream: &mut TcpStream, held: &mut Vec<u8>, promised: u64) -> io::Result<bool> {
+    let mut left = promised;
+    loop {
+        let here = held.len().min(left as usize);
+        held.drain(..here);
+        left -= here as u64;
+        if left == 0 {
+            return Ok(true);
+        }
+        if stream.read_buf(held).await? == 0 {
+            return Ok(false);
         }
     }
 }
@@ -89,7 +117,8 @@ impl Drop for Busy {
     }
 }
 
-async fn send(stream: &mut TcpStream, answer: &Answer) -> Goes {
+/// Sends an answer down to where it breaks.
+pub async fn send(stream: &mut TcpStream, answer: &Answer) -> Goes {
     if let Some(silence) = answer.silence
         && !quiet(stream, silence).await
     {
@@ -220,7 +249,8 @@ impl Out<'_> {
     }
 }
 
-async fn ends(stream: &mut TcpStream, end: End) -> Goes {
+/// Ends a connection.
+pub async fn ends(stream: &mut TcpStream, end: End) -> Goes {
     match end {
         End::Close => stream.shutdown().await?,
         End::Reset => {

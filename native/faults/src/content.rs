@@ -1,9 +1,11 @@
 //! The bytes of an object, made from a seed: whoever knows the seed knows every byte, and no object
-//! is stored, however large.
+//! is stored, however large. Only what clients wrote is.
 //!
 //! The bytes are 32-bit words, the low byte first. The words of a first block of 64 KiB are mixed
 //! from the seed and their place; every block is that one, each word XORed with one more word that
 //! is mixed from the block's place. Making them costs about what copying them costs.
+
+use std::sync::Arc;
 
 /// Bytes after which the words repeat, but for the block's own word.
 const BLOCK: usize = 64 << 10;
@@ -14,8 +16,18 @@ const WORDS: usize = BLOCK / 4;
 pub struct Content {
     /// How many bytes there are.
     pub size: u64,
-    /// The words of a block, and what the blocks' own words are mixed from. Without it all are zero.
-    words: Option<(u32, Box<[u32]>)>,
+    kind: Kind,
+}
+
+/// What the bytes are.
+#[derive(Clone, Debug)]
+enum Kind {
+    /// All are zero.
+    Zeros,
+    /// The words of a block, and what the blocks' own words are mixed from.
+    Words(u32, Arc<[u32]>),
+    /// They were written.
+    Bytes(Arc<[u8]>),
 }
 
 impl Content {
@@ -24,24 +36,32 @@ impl Content {
         // A small object needs only the words that it has.
         let count = WORDS.min(size.div_ceil(4) as usize) as u32;
         let words = (0..count).map(|place| mixed(seed, place)).collect();
-        Self { size, words: Some((seed ^ 0x5bd1_e995, words)) }
+        Self { size, kind: Kind::Words(seed ^ 0x5bd1_e995, words) }
     }
 
     /// Zeros: as many as there may be.
     pub fn zeros(size: u64) -> Self {
-        Self { size, words: None }
+        Self { size, kind: Kind::Zeros }
+    }
+
+    /// Bytes that were written.
+    pub fn written(bytes: Arc<[u8]>) -> Self {
+        Self { size: bytes.len() as u64, kind: Kind::Bytes(bytes) }
     }
 
     /// Whether they are all zero.
     pub fn is_zero(&self) -> bool {
-        self.words.is_none()
+        matches!(self.kind, Kind::Zeros)
     }
 
     /// Writes the bytes from `offset` on behind what `room` holds. They lie within the object.
     pub fn append(&self, offset: u64, length: usize, room: &mut Vec<u8>) {
-        let Some((seed, words)) = &self.words else {
-            room.resize(room.len() + length, 0);
-            return;
+        let (seed, words) = match &self.kind {
+            Kind::Words(seed, words) => (seed, words),
+            Kind::Zeros => return room.resize(room.len() + length, 0),
+            Kind::Bytes(bytes) => {
+                return room.extend(&bytes[offset as usize..offset as usize + length]);
+            }
         };
         room.reserve(length);
         let mut at = offset;
@@ -110,6 +130,12 @@ mod tests {
     fn the_bytes_stay_what_they_are() {
         // tests/faults/fault_server_test.ts makes the same bytes and compares them.
         assert_eq!(bytes(&Content::seeded(1, 100), 0, 8), [60, 206, 178, 239, 188, 37, 174, 142]);
+    }
+
+    #[test]
+    fn what_was_written_is_given_back() {
+        let content = Content::written(Arc::from([1, 2, 3, 4, 5]));
+        assert_eq!((content.size, bytes(&content, 1, 3)), (5, vec![2, 3, 4]));
     }
 
     #[test]

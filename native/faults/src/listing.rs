@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::request::{Request, query_encoded};
 use crate::script::ListingSpec;
+use crate::xml::escaped;
 
 const LARGEST_PAGE: usize = 1000;
 const WRITTEN: &str = "2026-01-02T03:04:05.000Z";
@@ -42,7 +43,7 @@ impl Listing {
         }
         let prefix = request.query("prefix").unwrap_or_default();
         let first = self.keys.partition_point(|key| **key < *prefix);
-        let below = self.keys[first..].iter().take_while(|key| key.starts_with(&*prefix)).count();
+        let below = self.keys[first..].partition_point(|key| key.starts_with(&*prefix));
         let whole = first + below;
         let token = request.query("continuation-token");
         let start = match (token, request.query("start-after")) {
@@ -67,6 +68,40 @@ impl Listing {
         let page: Arc<[u8]> = self.made(bucket, place, encoded).into();
         self.pages.insert(name, Arc::clone(&page));
         page
+    }
+
+    /// Which entries a request for versions asks for.
+    pub fn place_of_versions(&self, request: &Request) -> Place {
+        let prefix = request.query("prefix").unwrap_or_default();
+        let first = self.keys.partition_point(|key| **key < *prefix);
+        let whole = first + self.keys[first..].partition_point(|key| key.starts_with(&*prefix));
+        let marker = request.query("key-marker").filter(|marker| !marker.is_empty());
+        let start = marker
+            .map_or(first, |marker| self.keys.partition_point(|key| **key <= *marker).max(first));
+        let most = request.query("max-keys").and_then(|text| text.parse().ok());
+        let count = most.unwrap_or(LARGEST_PAGE).min(self.page_size);
+        Place { start: start.min(whole), end: (start + count).min(whole), whole }
+    }
+
+    /// A page of versions: each key has one.
+    pub fn page_of_versions(&self, bucket: &str, place: Place) -> String {
+        let more = place.end < place.whole;
+        let mut xml = format!("<ListVersionsResult><Name>{bucket}</Name><Prefix></Prefix>");
+        let _ = write!(xml, "<MaxKeys>1000</MaxKeys><IsTruncated>{more}</IsTruncated>");
+        if more {
+            let key = escaped(&self.keys[place.end - 1]);
+            let _ = write!(xml, "<NextKeyMarker>{key}</NextKeyMarker>");
+            let _ = write!(xml, "<NextVersionIdMarker>v{}</NextVersionIdMarker>", place.end - 1);
+        }
+        for index in place.start..place.end {
+            let key = escaped(&self.keys[index]);
+            let _ = write!(
+                xml,
+                "<Version><Key>{key}</Key><VersionId>v{index}</VersionId><IsLatest>true</IsLatest>                 <LastModified>{WRITTEN}</LastModified><ETag>&quot;{index:032x}&quot;</ETag>                 <Size>{index}</Size><StorageClass>STANDARD</StorageClass></Version>"
+            );
+        }
+        xml.push_str("</ListVersionsResult>");
+        xml
     }
 
     fn made(&self, bucket: &str, place: Place, encoded: bool) -> Vec<u8> {
@@ -98,10 +133,6 @@ impl Listing {
         xml.push_str("</ListBucketResult>");
         xml.into_bytes()
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! An S3 server that fails as a test tells it: which request, at which byte, and how. It serves
-//! objects that follow from a seed, so that no test has to store what it expects.
+//! objects that follow from a seed, so that no test has to store what it expects. It keeps what it is
+//! sent, and compares it with what a test expects to be written.
 //!
 //! It writes one line of JSON when it is ready: where S3 is (`endpoint`, and `endpoint6` where the
 //! machine has IPv6) and where tests talk to it (`control`, see `control.rs`). It ends when its
@@ -11,6 +12,7 @@ mod answer;
 mod bucket;
 mod buckets;
 mod checksum;
+mod chunked;
 mod connection;
 mod content;
 mod control;
@@ -18,6 +20,9 @@ mod date;
 mod listing;
 mod request;
 mod script;
+mod store;
+mod writing;
+mod xml;
 
 use std::io::Read as _;
 use std::sync::Arc;

@@ -7,6 +7,8 @@ use std::io;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
+use crate::script::On;
+
 const LARGEST_HEAD: usize = 64 << 10;
 const LARGEST_BODY: u64 = 64 << 20;
 
@@ -58,21 +60,8 @@ impl Request {
 
     /// Reads the next request of a connection; `None` when the other side ended it.
     pub async fn read(stream: &mut TcpStream, held: &mut Vec<u8>) -> io::Result<Option<Self>> {
-        let (mut request, length) = loop {
-            if !held.is_empty() {
-                match Self::parse(held) {
-                    Ok(Some(request)) => break request,
-                    Ok(None) if held.len() < LARGEST_HEAD => {}
-                    _ => return Err(io::ErrorKind::InvalidData.into()),
-                }
-            }
-            if stream.read_buf(held).await? == 0 {
-                return Ok(None);
-            }
-        };
-        held.drain(..length);
-        let promised = request.header("content-length").and_then(|text| text.parse::<u64>().ok());
-        let promised = promised.unwrap_or(0);
+        let Some(mut request) = Self::read_head(stream, held).await? else { return Ok(None) };
+        let promised = request.promised();
         if promised > LARGEST_BODY {
             return Err(io::ErrorKind::InvalidData.into());
         }
@@ -85,6 +74,31 @@ impl Request {
         Ok(Some(request))
     }
 
+    /// Reads the next head of a connection; `None` when the other side ended it. `held` is left with
+    /// what was read of the body.
+    pub async fn read_head(stream: &mut TcpStream, held: &mut Vec<u8>) -> io::Result<Option<Self>> {
+        let (request, length) = loop {
+            if !held.is_empty() {
+                match Self::parse(held) {
+                    Ok(Some(request)) => break request,
+                    Ok(None) if held.len() < LARGEST_HEAD => {}
+                    _ => return Err(io::ErrorKind::InvalidData.into()),
+                }
+            }
+            if stream.read_buf(held).await? == 0 {
+                return Ok(None);
+            }
+        };
+        held.drain(..length);
+        Ok(Some(request))
+    }
+
+    /// How many bytes of a body come behind the head.
+    pub fn promised(&self) -> u64 {
+        let told = self.header("content-length").and_then(|text| text.parse().ok());
+        told.unwrap_or(0)
+    }
+
     /// The value of a header, by its lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -94,6 +108,40 @@ impl Request {
     pub fn query(&self, name: &str) -> Option<Cow<'_, str>> {
         let mut found = self.queries.iter().filter(|(known, _)| known == name);
         found.next().map(|(_, value)| Cow::Borrowed(value.as_str()))
+    }
+
+    /// Whether a query parameter is there, with or without a value.
+    pub fn has_query(&self, name: &str) -> bool {
+        self.queries.iter().any(|(known, _)| known == name)
+    }
+
+    /// The number of the part that is written.
+    pub fn number(&self) -> Option<u64> {
+        self.query("partNumber").and_then(|text| text.parse().ok())
+    }
+
+    /// What the request is.
+    pub fn on(&self) -> Option<On> {
+        let copies = self.header("x-amz-copy-source").is_some();
+        let upload = self.has_query("uploadId");
+        Some(match (&*self.method, self.key.is_empty()) {
+            ("GET", false) if upload => On::Parts,
+            ("GET", false) => On::Get,
+            ("HEAD", false) => On::Head,
+            ("GET", true) if self.has_query("versions") => On::Versions,
+            ("GET", true) if self.has_query("uploads") => On::Uploads,
+            ("GET", true) => On::List,
+            ("PUT", false) if upload && copies => On::CopyPart,
+            ("PUT", false) if upload => On::Part,
+            ("PUT", false) if copies => On::Copy,
+            ("PUT", false) if !self.has_query("tagging") && !self.has_query("acl") => On::Put,
+            ("POST", false) if upload => On::Complete,
+            ("POST", false) if self.has_query("uploads") => On::Create,
+            ("POST", true) if self.has_query("delete") => On::DeleteMany,
+            ("DELETE", false) if upload => On::Abort,
+            ("DELETE", false) => On::Delete,
+            _ => return None,
+        })
     }
 
     /// The bytes asked for, as far as the object has them. `Err` when it has none of them.
@@ -113,7 +161,7 @@ impl Request {
 }
 
 /// Undoes percent signs. A plus stays: neither paths nor S3's queries use it for a space.
-fn decoded(text: &str) -> String {
+pub fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {

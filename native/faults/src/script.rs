@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::checksum::ChecksumSpec;
+use crate::content::Content;
 
 /// A bucket.
 #[derive(Debug, Default, Deserialize)]
@@ -17,6 +18,12 @@ pub struct BucketSpec {
     pub any: Option<ObjectSpec>,
     /// What a listing tells.
     pub listing: Option<ListingSpec>,
+    /// What a listing of versions tells.
+    pub versions: Option<ListingSpec>,
+    /// What is to be written, by key: the report tells whether it was.
+    pub expected: BTreeMap<String, ObjectSpec>,
+    /// What is written is counted and forgotten, so that it may be of any size.
+    pub discard: bool,
     /// What goes wrong.
     pub faults: Vec<Fault>,
     /// How many requests of each key are kept; all are counted.
@@ -41,6 +48,16 @@ pub struct ObjectSpec {
     /// It was uploaded in parts of this many bytes.
     #[serde(default)]
     pub part_size: Option<u64>,
+}
+
+impl ObjectSpec {
+    /// Its bytes.
+    pub fn content(&self) -> Content {
+        match self.seed {
+            Some(seed) => Content::seeded(seed, self.size),
+            None => Content::zeros(self.size),
+        }
+    }
 }
 
 /// A listing: of these names, or of `count` names that start with `name`.
@@ -70,6 +87,12 @@ pub struct Fault {
     /// Only those that ask for such a part of the object, or for such a page.
     #[serde(default)]
     pub part: Option<Part>,
+    /// Only those that write the part of this number.
+    #[serde(default)]
+    pub number: Option<u64>,
+    /// For requests that write: when it happens. Without it, it follows from what happens.
+    #[serde(default)]
+    pub when: Option<When>,
     /// So many such requests pass before the first that fails.
     #[serde(default)]
     pub skip: u64,
@@ -93,7 +116,7 @@ fn once() -> Option<u64> {
 }
 
 /// Which requests a fault is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum On {
     /// GET of an object.
@@ -103,8 +126,75 @@ pub enum On {
     Head,
     /// A listing.
     List,
-    /// All of them.
+    /// All of the above.
     Any,
+    /// PUT of an object in one request.
+    Put,
+    /// The start of an upload in parts.
+    Create,
+    /// A part of an upload.
+    Part,
+    /// The end of an upload, which makes the object.
+    Complete,
+    /// The end of an upload that makes nothing.
+    Abort,
+    /// A copy in one request.
+    Copy,
+    /// A part of an upload that is copied.
+    CopyPart,
+    /// DELETE of an object.
+    Delete,
+    /// DELETE of many.
+    DeleteMany,
+    /// A listing of versions.
+    Versions,
+    /// A listing of uploads that are under way.
+    Uploads,
+    /// A listing of the parts of an upload.
+    Parts,
+    /// All that write.
+    Write,
+}
+
+impl On {
+    /// Whether it changes what the server holds.
+    pub fn writes(self) -> bool {
+        !matches!(
+            self,
+            Self::Get
+                | Self::Head
+                | Self::List
+                | Self::Any
+                | Self::Versions
+                | Self::Uploads
+                | Self::Parts
+        )
+    }
+
+    /// Whether a fault for these is for such a request.
+    pub fn means(self, of: Self) -> bool {
+        match self {
+            Self::Any => matches!(of, Self::Get | Self::Head | Self::List),
+            Self::Write => of.writes(),
+            one => one == of,
+        }
+    }
+}
+
+/// When something goes wrong with a request that writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum When {
+    /// Before the body is read.
+    Before,
+    /// When `after` bytes of the body were read; without `after`: half of it.
+    Within,
+    /// When the body was read; nothing is done.
+    Read,
+    /// When it was done: its answer is lost.
+    Done,
+    /// In the answer, as for requests that read.
+    Answer,
 }
 
 /// A part of an object by the range that is asked for, or a page of a listing.
@@ -171,6 +261,25 @@ pub enum What {
     },
     /// The head is not what it should be.
     Head(HeadFault),
+    /// Some keys of a DELETE of many are refused: those that have this in them.
+    Refuse {
+        text: String,
+        #[serde(default)]
+        code: Option<String>,
+    },
+}
+
+impl Fault {
+    /// When it happens to a request that writes.
+    pub fn when(&self) -> When {
+        self.when.unwrap_or(match self.what {
+            What::Reset | What::Close | What::Stall { .. } | What::Flip | What::Dribble { .. } => {
+                When::Within
+            }
+            What::Silent { .. } | What::Status { .. } => When::Read,
+            _ => When::Answer,
+        })
+    }
 }
 
 fn yes() -> bool {
