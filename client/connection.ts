@@ -106,6 +106,24 @@ export class Connection {
   }
 
   /**
+   * Runs an operation that reaches no host by itself. Where credentials have to be fetched, the
+   * native side asks for the host that gives them.
+   *
+   * @throws {PermissionError} Naming every missing flag.
+   * @throws {InvalidInputError} When the client was disposed.
+   */
+  async runHere(
+    subject: Subject,
+    request: (client: ClientHandle) => Request,
+    options: SubmitOptions = {},
+  ): Promise<Completed> {
+    options.signal?.throwIfAborted();
+    ensure(subject.operation, libraryNeeds(), subject.uri);
+    const client = this.#client(subject);
+    return await submit({ granted: [], request: request(client) }, this.#with(subject, options));
+  }
+
+  /**
    * Reads from an object of any scheme.
    *
    * @throws {PermissionError} Naming every missing flag.

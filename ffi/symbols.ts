@@ -11,7 +11,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 1385725398699937;
+export const ABI_HASH = 176070093060938;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -287,6 +287,14 @@ export type SpanMessage = { "kind": "whole" } | { "kind": "range", start: number
 
 export type LimitMessage = { bytes: number, hint: string, };
 
+export type PresignMethodMessage = "GET" | "HEAD" | "PUT" | "DELETE";
+
+export type ResponseHeadersMessage = { contentType?: string, contentDisposition?: string, contentEncoding?: string, contentLanguage?: string, cacheControl?: string, 
+/**
+ * Milliseconds since 1970.
+ */
+expires?: number, };
+
 export type Request = { "operation": "nothing" } | { "operation": "panic" } | { "operation": "get", client?: number, source: SourceMessage, span: SpanMessage, ifMatch?: string, limit?: LimitMessage, 
 /**
  * Maps a file instead of reading it.
@@ -303,7 +311,11 @@ gap: number, ifMatch?: string, progress: boolean, } | { "operation": "getMany", 
 /**
  * A buffer; an empty object when unset.
  */
-buffer?: number, contentType?: string, contentEncoding?: string, cacheControl?: string, metadata: { [key in string]: string }, ifMatch?: string, ifNoneMatch?: string, } | { "operation": "delete", object: ObjectMessage, } | { "operation": "copy", object: ObjectMessage, bucket: string, key: string, } | { "operation": "list", client: number, bucket: string, prefix: string, delimiter?: string, startAfter?: string, token?: string, pageSize?: number, } | { "operation": "buckets", client: number, } | { "operation": "createBucket", client: number, bucket: string, } | { "operation": "deleteBucket", client: number, bucket: string, } | { "operation": "startLocalS3", directory?: string, port: number, } | { "operation": "stopLocalS3", server: number, };
+buffer?: number, contentType?: string, contentEncoding?: string, cacheControl?: string, metadata: { [key in string]: string }, ifMatch?: string, ifNoneMatch?: string, } | { "operation": "delete", object: ObjectMessage, } | { "operation": "copy", object: ObjectMessage, bucket: string, key: string, } | { "operation": "presign", object: ObjectMessage, method: PresignMethodMessage, 
+/**
+ * Seconds.
+ */
+expiresIn?: number, contentType?: string, contentLength?: number, response: ResponseHeadersMessage, } | { "operation": "list", client: number, bucket: string, prefix: string, delimiter?: string, startAfter?: string, token?: string, pageSize?: number, } | { "operation": "buckets", client: number, } | { "operation": "createBucket", client: number, bucket: string, } | { "operation": "deleteBucket", client: number, bucket: string, } | { "operation": "startLocalS3", directory?: string, port: number, } | { "operation": "stopLocalS3", server: number, };
 
 export type Submission = { granted: Array<string>, 
 /**

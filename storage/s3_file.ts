@@ -10,6 +10,7 @@ import { bodyOf, type Writable } from "./body.ts";
 import { checkedCall } from "./call_options.ts";
 import type { Slice } from "./byte_range.ts";
 import { type ObjectAt, objectAt, ObjectFile, slicedFurther, slicesOf } from "./object_file.ts";
+import { type PresignOptions, presignRequest } from "./presign.ts";
 import type { CallOptions } from "./read_options.ts";
 import { type Stat, statOf } from "./stat.ts";
 
@@ -171,6 +172,44 @@ export class S3File extends ObjectFile {
     this.#requireWhole("delete");
     options = checkedCall(options, "delete", this.uri);
     await this.#run("delete", options, (object) => ({ operation: "delete", object }));
+  }
+
+  /**
+   * Makes a URL with which anybody may do one thing to the object for a while, without credentials.
+   * Nothing is sent, unless the credentials have to be fetched first; that the object exists is not
+   * checked. The URL is a credential: whoever has it can use it until it ends.
+   *
+   * A URL made with temporary credentials ends with them. An `expiresIn` beyond that is refused.
+   *
+   * @returns The URL.
+   * @throws {InvalidInputError} For options that cannot be meant, a time that S3 or the credentials
+   * do not allow, an anonymous client, and a slice.
+   * @throws {UnsupportedError} For a key that no URL can name: one with `.` or `..` in its path.
+   * @throws {CredentialsError} When there are no credentials.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example");
+   * const f = client.file("s3://example/hello.txt");
+   * const put = await f.presign({ method: "PUT", contentType: "text/plain" });
+   * await fetch(put, { method: "PUT", headers: { "content-type": "text/plain" }, body: "hello" });
+   * const get = await f.presign({ expiresIn: 60 });
+   * console.log(await (await fetch(get)).text()); // hello
+   * ```
+   */
+  async presign(options: PresignOptions = {}): Promise<string> {
+    this.#requireWhole("presign");
+    const request = presignRequest(options, this.versionId, this.uri);
+    const { bucket, key } = this.#location;
+    const { payload } = await this.#connection.runHere(
+      { operation: "presign", uri: this.uri, bucket },
+      (client) => request({ client, bucket, key }),
+      defined({ signal: options.signal ?? undefined }),
+    );
+    return payload as string;
   }
 
   #requireWhole(operation: string): void {

@@ -63,6 +63,14 @@ describe("the flags of a script", () => {
     });
   });
 
+  it("to presign is --allow-ffi=<library> alone", async () => {
+    const told = await runOne(
+      `await tell(async () => new URL(await connect().file("s3://bucket/key").presign()).pathname);`,
+      { flags: [FFI], input },
+    );
+    assertEquals(told, { ok: "/bucket/key" });
+  });
+
   it("are both named when both are missing", async () => {
     const told = await runOne(READ, { flags: [], input });
     assertEquals([told.name, told.code], ["PermissionError", "PermissionDenied"]);

@@ -134,6 +134,31 @@ pub struct LimitMessage {
     pub hint: String,
 }
 
+/// What the holder of a signed URL may do.
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(rename_all = "UPPERCASE")]
+pub enum PresignMethodMessage {
+    Get,
+    Head,
+    Put,
+    Delete,
+}
+
+/// What a read is answered with, instead of the object's own headers.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct ResponseHeadersMessage {
+    pub content_type: Option<String>,
+    pub content_disposition: Option<String>,
+    pub content_encoding: Option<String>,
+    pub content_language: Option<String>,
+    pub cache_control: Option<String>,
+    /// Milliseconds since 1970.
+    pub expires: Option<i64>,
+}
+
 /// What to do.
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(TS), ts(optional_fields))]
@@ -197,6 +222,16 @@ pub enum Request {
     Delete { object: ObjectMessage },
     /// Copies an object within the server. The source may be a version.
     Copy { object: ObjectMessage, bucket: String, key: String },
+    /// Signs a URL: a string.
+    Presign {
+        object: ObjectMessage,
+        method: PresignMethodMessage,
+        /// Seconds.
+        expires_in: Option<u32>,
+        content_type: Option<String>,
+        content_length: Option<u64>,
+        response: ResponseHeadersMessage,
+    },
     /// Lists one page: a `PageMessage`.
     List {
         client: f64,
@@ -400,6 +435,7 @@ impl Request {
             Self::Put { .. } => "write",
             Self::Delete { .. } => "delete",
             Self::Copy { .. } => "copyTo",
+            Self::Presign { .. } => "presign",
             Self::List { .. } => "list",
             Self::Buckets { .. } => "buckets",
             Self::CreateBucket { .. } => "createBucket",
@@ -413,9 +449,10 @@ impl Request {
     #[must_use]
     pub fn client(&self) -> Option<f64> {
         match self {
-            Self::Put { object, .. } | Self::Delete { object } | Self::Copy { object, .. } => {
-                Some(object.client)
-            }
+            Self::Put { object, .. }
+            | Self::Delete { object }
+            | Self::Copy { object, .. }
+            | Self::Presign { object, .. } => Some(object.client),
             Self::Get { client, .. }
             | Self::Ranges { client, .. }
             | Self::GetMany { client, .. }
@@ -437,6 +474,30 @@ impl Request {
 impl From<ObjectMessage> for core::ObjectRef {
     fn from(object: ObjectMessage) -> Self {
         Self { bucket: object.bucket, key: object.key, version_id: object.version_id }
+    }
+}
+
+impl From<PresignMethodMessage> for core::PresignMethod {
+    fn from(method: PresignMethodMessage) -> Self {
+        match method {
+            PresignMethodMessage::Get => Self::Get,
+            PresignMethodMessage::Head => Self::Head,
+            PresignMethodMessage::Put => Self::Put,
+            PresignMethodMessage::Delete => Self::Delete,
+        }
+    }
+}
+
+impl From<ResponseHeadersMessage> for core::ResponseHeaders {
+    fn from(headers: ResponseHeadersMessage) -> Self {
+        Self {
+            content_type: headers.content_type,
+            content_disposition: headers.content_disposition,
+            content_encoding: headers.content_encoding,
+            content_language: headers.content_language,
+            cache_control: headers.cache_control,
+            expires: headers.expires,
+        }
     }
 }
 

@@ -521,6 +521,17 @@ async fn on_s3(
             dipper_core::copy(client, &object.into(), &to).await?;
             Ok(Outcome::default())
         }
+        Request::Presign { object, method, expires_in, content_type, content_length, response } => {
+            let request = dipper_core::PresignRequest {
+                object: object.into(),
+                method: method.into(),
+                expires_in,
+                content_type,
+                content_length,
+                response: response.into(),
+            };
+            told(&dipper_core::presign(client, request).await?)
+        }
         Request::List { client: _, bucket, prefix, delimiter, start_after, token, page_size } => {
             let request = ListRequest { bucket, prefix, delimiter, start_after, token, page_size };
             told(&PageMessage::from(dipper_core::list(client, request).await?))

@@ -89,6 +89,8 @@ fn messages_of(config: &Config) -> String {
         messages::SourceMessage::decl(config),
         messages::SpanMessage::decl(config),
         messages::LimitMessage::decl(config),
+        messages::PresignMethodMessage::decl(config),
+        messages::ResponseHeadersMessage::decl(config),
         messages::Request::decl(config),
         messages::Submission::decl(config),
         messages::StatMessage::decl(config),

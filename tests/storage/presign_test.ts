@@ -1,0 +1,264 @@
+// Signed URLs: what they allow, and what they do not, with Deno's own fetch on both servers.
+
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import {
+  DipperError,
+  InvalidInputError,
+  type PresignOptions,
+  S3Client,
+  UnsupportedError,
+} from "dipper";
+import { onBothServers } from "./servers.ts";
+
+/** Asks for a URL and reads the answer to its end. */
+async function ask(
+  url: string,
+  init: RequestInit = {},
+): Promise<{ status: number; headers: Headers; text: string }> {
+  const response = await fetch(url, init);
+  return { status: response.status, headers: response.headers, text: await response.text() };
+}
+
+const KEYS = [
+  "plain",
+  "pl+us",
+  "sp ace",
+  "%41",
+  "?q#f",
+  "a//b",
+  "new\nline",
+  "größe 🚰",
+  "=&;'()*!~",
+];
+
+onBothServers("a presigned URL", (at) => {
+  it("reads, writes, describes and deletes, whatever the key", async () => {
+    const { client, uri } = at();
+    for (const key of KEYS) {
+      const file = client.file(uri(key));
+      const put = await ask(await file.presign({ method: "PUT" }), { method: "PUT", body: key });
+      assertEquals(put.status, 200, `${JSON.stringify(key)}: ${put.text}`);
+      assertEquals(await file.text(), key);
+      const get = await ask(await file.presign());
+      assertEquals([get.status, get.text], [200, key]);
+      const head = await ask(await file.presign({ method: "HEAD" }), { method: "HEAD" });
+      assertEquals(head.status, 200);
+      assertEquals(head.headers.get("content-length"), `${new TextEncoder().encode(key).length}`);
+      const gone = await ask(await file.presign({ method: "DELETE" }), { method: "DELETE" });
+      assertEquals(gone.status, 204);
+      assert(!await file.exists());
+    }
+  });
+
+  it("reads a part when a Range is sent with it", async () => {
+    const { client, uri } = at();
+    const file = client.file(uri("parts"));
+    await file.write("0123456789");
+    const part = await ask(await file.presign(), { headers: { range: "bytes=2-4" } });
+    assertEquals([part.status, part.text], [206, "234"]);
+  });
+
+  it("is read by file() as any web address, which never shows it", async () => {
+    const { client, uri } = at();
+    const file = client.file(uri("as-http"));
+    await file.write("hello");
+    const url = await file.presign() as `http://${string}`;
+    const page = client.file(url);
+    assertEquals(await page.text(), "hello");
+    const missing = client.file(await client.file(uri("none")).presign() as `http://${string}`);
+    const error = await assertRejects(() => missing.bytes(), DipperError);
+    const signature = new URL(missing.uri).searchParams.get("X-Amz-Signature");
+    assert(signature !== null && signature.length === 64);
+    const seen = [
+      Deno.inspect(missing, { showHidden: true, depth: 5 }),
+      Deno.inspect(error, { showHidden: true, depth: 5 }),
+      error.message,
+      error.stack,
+      error.uri,
+      JSON.stringify(await Reflect.get(missing, Symbol.for("Jupyter.display")).call(missing)),
+      JSON.stringify(await Reflect.get(error, Symbol.for("Jupyter.display")).call(error)),
+    ].join("\n");
+    assert(!seen.includes(signature), seen);
+    assert(!seen.includes("X-Amz-Credential="), seen);
+  });
+
+  it("answers with the headers that were asked for", async () => {
+    const { client, uri } = at();
+    const file = client.file(uri("answered"));
+    await file.write("a,b");
+    const url = await file.presign({
+      responseContentType: "text/csv; charset=utf-8",
+      responseContentDisposition: `attachment; filename="a b.csv"`,
+      responseCacheControl: "no-store",
+      responseContentLanguage: "de",
+      responseExpires: new Date("2030-01-02T03:04:05Z"),
+    });
+    const { status, headers } = await ask(url);
+    assertEquals(status, 200);
+    assertEquals(headers.get("content-type"), "text/csv; charset=utf-8");
+    assertEquals(headers.get("content-disposition"), `attachment; filename="a b.csv"`);
+    assertEquals(headers.get("cache-control"), "no-store");
+    assertEquals(headers.get("content-language"), "de");
+    assertEquals(headers.get("expires"), "Wed, 02 Jan 2030 03:04:05 GMT");
+  });
+
+  it("is for its method only", async () => {
+    const { client, uri } = at();
+    const file = client.file(uri("method"));
+    await file.write("kept");
+    const get = await file.presign({ method: "GET" });
+    assertEquals((await ask(get, { method: "PUT", body: "x" })).status, 403);
+    assertEquals((await ask(get, { method: "DELETE" })).status, 403);
+    const put = await file.presign({ method: "PUT" });
+    assertEquals((await ask(put)).status, 403);
+    assertEquals(await file.text(), "kept");
+  });
+
+  it("is for its object only, and for what it says only", async () => {
+    const { client, uri } = at();
+    await client.file(uri("one")).write("1");
+    await client.file(uri("other")).write("2");
+    const url = await client.file(uri("one")).presign();
+    assertEquals((await ask(url.replace("/one?", "/other?"))).status, 403);
+    assertEquals((await ask(url.replace("X-Amz-Expires=900", "X-Amz-Expires=901"))).status, 403);
+    assertEquals((await ask(`${url}&response-content-type=text%2Fhtml`)).status, 403);
+    const signature = url.replace(
+      /(X-Amz-Signature=)(.)/,
+      (_, name, first) => `${name}${first === "0" ? "1" : "0"}`,
+    );
+    assertEquals((await ask(signature)).status, 403);
+  });
+
+  it("binds a writer to the media type", async () => {
+    const { client, uri } = at();
+    const file = client.file(uri("typed"));
+    const url = await file.presign({ method: "PUT", contentType: "text/csv" });
+    const send = (type: string) =>
+      ask(url, { method: "PUT", body: "a,b", headers: { "content-type": type } });
+    assertEquals((await send("text/html")).status, 403);
+    assert(!await file.exists());
+    assertEquals((await send("text/csv")).status, 200);
+    assertEquals((await file.stat()).contentType, "text/csv");
+  });
+
+  it("binds a writer to the size", async () => {
+    const { client, uri } = at();
+    const file = client.file(uri("sized"));
+    const url = await file.presign({ method: "PUT", contentLength: 3 });
+    assertEquals((await ask(url, { method: "PUT", body: "four" })).status, 403);
+    assert(!await file.exists());
+    assertEquals((await ask(url, { method: "PUT", body: "abc" })).status, 200);
+    assertEquals((await file.stat()).size, 3);
+  });
+
+  it("ends when it is over", async () => {
+    const { client, uri } = at();
+    const file = client.file(uri("ends"));
+    await file.write("x");
+    const url = await file.presign({ expiresIn: 1 });
+    const late = await file.presign({ expiresIn: 100 });
+    await new Promise((resolve) => setTimeout(resolve, 2100));
+    assertEquals((await ask(url)).status, 403);
+    assertEquals((await ask(late)).status, 200);
+  });
+});
+
+describe("presign", () => {
+  const credentials = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "canary-secret" };
+  const offline = (options = {}) =>
+    new S3Client({ region: "eu-central-1", credentials, ...options });
+
+  it("needs neither network nor server", async () => {
+    using client = offline();
+    const url = new URL(await client.file("s3://bucket/a b").presign({ expiresIn: 604_800 }));
+    assertEquals(url.host, "bucket.s3.eu-central-1.amazonaws.com");
+    assertEquals(url.pathname, "/a%20b");
+    assertEquals(url.searchParams.get("X-Amz-Expires"), "604800");
+    assertStringIncludes(url.searchParams.get("X-Amz-Credential") ?? "", "/eu-central-1/s3/");
+    using other = offline({ endpoint: "http://127.0.0.1:1/base" });
+    assertStringIncludes(
+      await other.file("s3://bucket/key").presign(),
+      "http://127.0.0.1:1/base/bucket/key?",
+    );
+  });
+
+  it("carries the token of a session", async () => {
+    using client = offline({ credentials: { ...credentials, sessionToken: "to/ken+=" } });
+    const url = new URL(await client.file("s3://bucket/key").presign());
+    assertEquals(url.searchParams.get("X-Amz-Security-Token"), "to/ken+=");
+  });
+
+  it("names the version of the handle, or that of the option", async () => {
+    using client = offline();
+    const file = client.file("s3://bucket/key", { versionId: "v1" });
+    const version = async (options: PresignOptions) =>
+      new URL(await file.presign(options)).searchParams.get("versionId");
+    assertEquals(await version({}), "v1");
+    assertEquals(await version({ versionId: "v2", method: "DELETE" }), "v2");
+    await assertRejects(() => file.presign({ method: "PUT" }), InvalidInputError, "version");
+  });
+
+  it("refuses what cannot be meant, before anything is signed", async () => {
+    using client = offline();
+    const file = client.file("s3://bucket/key");
+    const wrong: [options: unknown, says: string][] = [
+      [{ expiresIn: 0 }, "expiresIn"],
+      [{ expiresIn: -1 }, "expiresIn"],
+      [{ expiresIn: 1.5 }, "expiresIn"],
+      [{ expiresIn: NaN }, "expiresIn"],
+      [{ expiresIn: "60" }, "expiresIn"],
+      [{ expiresIn: 604_801 }, "seven days"],
+      [{ expires: 60 }, "no option expires"],
+      [{ method: "get" }, "method"],
+      [{ method: "POST" }, "method"],
+      [{ contentType: "text/csv" }, "contentType"],
+      [{ method: "DELETE", contentType: "text/csv" }, "contentType"],
+      [{ method: "PUT", contentType: "a\nb" }, "contentType"],
+      [{ method: "PUT", contentType: "" }, "contentType"],
+      [{ method: "PUT", contentLength: -1 }, "contentLength"],
+      [{ method: "PUT", contentLength: 6 * 1024 ** 3 }, "contentLength"],
+      [{ method: "PUT", responseContentType: "text/csv" }, "responseContentType"],
+      [{ method: "DELETE", responseExpires: new Date() }, "responseExpires"],
+      [{ responseContentDisposition: `attachment; filename="ü"` }, "ASCII"],
+      [{ responseExpires: new Date(NaN) }, "responseExpires"],
+      [{ responseExpires: 5 }, "responseExpires"],
+      [{ signal: 5 }, "signal"],
+      [5, "options"],
+    ];
+    for (const [options, says] of wrong) {
+      const error = await assertRejects(
+        () => file.presign(options as PresignOptions),
+        InvalidInputError,
+        says,
+        JSON.stringify(options),
+      );
+      assertEquals(error.operation, "presign");
+    }
+    await assertRejects(() => file.slice(1).presign(), InvalidInputError, "slice");
+  });
+
+  it("refuses keys that no URL can name", async () => {
+    using client = offline();
+    for (const key of [".", "..", "../x", "a/../b", "a/."]) {
+      const file = client.file({ bucket: "bucket", key });
+      await assertRejects(() => file.presign(), UnsupportedError, "no URL", key);
+    }
+  });
+
+  it("refuses an anonymous client", async () => {
+    using client = offline({ credentials: "anonymous" });
+    await assertRejects(
+      () => client.file("s3://bucket/key").presign(),
+      InvalidInputError,
+      "anonymous",
+    );
+  });
+
+  it("ends with its signal", async () => {
+    using client = offline();
+    const reason = new Error("enough");
+    const ended = client.file("s3://bucket/key").presign({ signal: AbortSignal.abort(reason) });
+    assertEquals(await ended.catch((error) => error), reason);
+  });
+});
