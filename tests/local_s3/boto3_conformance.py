@@ -145,9 +145,9 @@ class S3Case(unittest.TestCase):
     def tearDownClass(cls):
         for upload in S3.list_multipart_uploads(Bucket=cls.bucket).get("Uploads", []):
             S3.abort_multipart_upload(Bucket=cls.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
-        for page in S3.get_paginator("list_objects_v2").paginate(Bucket=cls.bucket):
-            for entry in page.get("Contents", []):
-                S3.delete_object(Bucket=cls.bucket, Key=entry["Key"])
+        for page in S3.get_paginator("list_object_versions").paginate(Bucket=cls.bucket):
+            for entry in page.get("Versions", []) + page.get("DeleteMarkers", []):
+                S3.delete_object(Bucket=cls.bucket, Key=entry["Key"], VersionId=entry["VersionId"])
         S3.delete_bucket(Bucket=cls.bucket)
 
     def fails(self, code, status, call, *arguments, **options):
@@ -379,7 +379,6 @@ class Objects(S3Case):
         self.assertEqual(self.body("tagged"), b"x")
 
     def test_unsupported_is_refused_not_ignored(self):
-        self.fails("NotImplemented", 501, self.put, "tags", b"x", Tagging="a=b")
         key = base64.b64encode(b"k" * 32).decode()
         self.fails("NotImplemented", 501, self.put, "sse", b"x", SSECustomerAlgorithm="AES256", SSECustomerKey=key)
 
@@ -1077,6 +1076,253 @@ class Copies(S3Case):
         self.assertEqual(S3.get_object(Bucket=other, Key="k")["Body"].read(), b"42")
         S3.delete_object(Bucket=other, Key="k")
         S3.delete_bucket(Bucket=other)
+
+
+class Tags(S3Case):
+    def tags(self, key, **options):
+        answer = S3.get_object_tagging(Bucket=self.bucket, Key=key, **options)
+        return {tag["Key"]: tag["Value"] for tag in answer["TagSet"]}
+
+    def set(self, key, tags, **options):
+        tag_set = [{"Key": name, "Value": value} for name, value in tags.items()]
+        return S3.put_object_tagging(Bucket=self.bucket, Key=key, Tagging={"TagSet": tag_set}, **options)
+
+    def test_with_an_object(self):
+        tags = {"plain": "x", "sp ace": "a+b=c/é@:._-", "empty": ""}
+        self.put("k", b"body", Tagging=urllib.parse.urlencode(tags))
+        self.assertEqual(self.tags("k"), tags)
+        self.assertEqual(self.get("k")["TagCount"], 3)
+        self.assertEqual(self.head("k")["ResponseMetadata"]["HTTPHeaders"]["x-amz-tagging-count"], "3")
+        self.put("k", b"body")
+        self.assertEqual(self.tags("k"), {})
+        self.assertNotIn("TagCount", self.get("k"))
+        upload = S3.create_multipart_upload(Bucket=self.bucket, Key="parts", Tagging="a=1&b=2")["UploadId"]
+        part = S3.upload_part(Bucket=self.bucket, Key="parts", UploadId=upload, PartNumber=1, Body=b"x")
+        S3.complete_multipart_upload(
+            Bucket=self.bucket, Key="parts", UploadId=upload,
+            MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]},
+        )
+        self.assertEqual(self.tags("parts"), {"a": "1", "b": "2"})
+
+    def test_changed_later(self):
+        self.put("later", b"body", Metadata={"m": "1"})
+        before = self.head("later")
+        for tags in ({"a": "1"}, {str(n): "v" * 256 for n in range(10)}, {"é" * 128: "日本"}):
+            self.set("later", tags)
+            self.assertEqual(self.tags("later"), tags)
+        after = self.get("later")
+        self.assertEqual((after["Body"].read(), after["ETag"], after["LastModified"]), (b"body", before["ETag"], before["LastModified"]))
+        S3.delete_object_tagging(Bucket=self.bucket, Key="later")
+        self.assertEqual(self.tags("later"), {})
+        self.set("later", {"x": "y"})
+        # The tags belong to the object that had them, not to its successor.
+        self.put("later", b"next")
+        self.assertEqual(self.tags("later"), {})
+        self.set("later", {"x": "y"})
+        S3.delete_object(Bucket=self.bucket, Key="later")
+        self.put("later", b"reborn")
+        self.assertEqual(self.tags("later"), {})
+
+    def test_copies(self):
+        self.put("from", b"x", Tagging="a=1")
+        self.set("from", {"a": "2"})
+        source = {"Bucket": self.bucket, "Key": "from"}
+        S3.copy_object(Bucket=self.bucket, Key="to", CopySource=source)
+        self.assertEqual(self.tags("to"), {"a": "2"})
+        S3.copy_object(Bucket=self.bucket, Key="to", CopySource=source, Tagging="b=3", TaggingDirective="REPLACE")
+        self.assertEqual(self.tags("to"), {"b": "3"})
+        S3.copy_object(Bucket=self.bucket, Key="to", CopySource=source, TaggingDirective="REPLACE")
+        self.assertEqual(self.tags("to"), {})
+
+    def test_wrong(self):
+        self.put("wrong", b"x", Tagging="kept=1")
+        self.fails("NoSuchKey", 404, self.set, "missing", {"a": "1"})
+        self.fails("NoSuchKey", 404, self.tags, "missing")
+        self.fails("NoSuchKey", 404, S3.delete_object_tagging, Bucket=self.bucket, Key="missing")
+        self.fails("NoSuchVersion", 404, self.tags, "wrong", VersionId="0" * 32)
+        self.fails("BadRequest", 400, self.set, "wrong", {str(n): "v" for n in range(11)})
+        for tags in ({"k" * 129: ""}, {"k": "v" * 257}, {"aws:x": "1"}, {"a<b": "1"}, {"a": "b&c"}, {"": "x"}):
+            if "" not in tags:  # boto3 itself refuses an empty name
+                self.fails("InvalidTag", 400, self.set, "wrong", tags)
+            self.fails("InvalidTag", 400, self.put, "wrong", b"y", Tagging=urllib.parse.urlencode(tags))
+        self.fails("InvalidTag", 400, self.put, "wrong", b"y", Tagging="a=1&a=2")
+        twice = {"TagSet": [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]}
+        self.fails("InvalidTag", 400, S3.put_object_tagging, Bucket=self.bucket, Key="wrong", Tagging=twice)
+        self.assertEqual((self.body("wrong"), self.tags("wrong")), (b"x", {"kept": "1"}))
+
+
+class Versions(S3Case):
+    def setUp(self):
+        S3.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"})
+
+    def versions(self, key, **options):
+        page = S3.list_object_versions(Bucket=self.bucket, Prefix=key, **options)
+        entries = [(e["LastModified"], e["VersionId"], e["IsLatest"], "size") for e in page.get("Versions", []) if e["Key"] == key]
+        entries += [(e["LastModified"], e["VersionId"], e["IsLatest"], "marker") for e in page.get("DeleteMarkers", []) if e["Key"] == key]
+        return {version: (kind, latest) for _, version, latest, kind in entries}
+
+    def test_states(self):
+        name = "states-" + uuid.uuid4().hex[:8]
+        S3.create_bucket(Bucket=name)
+        self.assertNotIn("Status", S3.get_bucket_versioning(Bucket=name))
+        self.assertNotIn("VersionId", S3.put_object(Bucket=name, Key="k", Body=b"0"))
+        self.assertNotIn("VersionId", S3.get_object(Bucket=name, Key="k"))
+        self.assertEqual(S3.get_object(Bucket=name, Key="k", VersionId="null")["Body"].read(), b"0")
+        for status in ("Enabled", "Suspended"):
+            S3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": status})
+            self.assertEqual(S3.get_bucket_versioning(Bucket=name)["Status"], status)
+            self.assertEqual(S3.get_object(Bucket=name, Key="k")["VersionId"], "null")
+        self.fails(
+            "IllegalVersioningConfigurationException", 400, S3.put_bucket_versioning,
+            Bucket=name, VersioningConfiguration={"Status": "Off"},
+        )
+        self.fails("NoSuchBucket", 404, S3.get_bucket_versioning, Bucket="no-such-bucket")
+        S3.delete_object(Bucket=name, Key="k", VersionId="null")
+        S3.delete_bucket(Bucket=name)
+
+    def test_every_write_is_kept(self):
+        ids = [self.put("k", b"%d" % n, Tagging=f"n={n}", Metadata={"n": str(n)})["VersionId"] for n in range(3)]
+        self.assertEqual(len(set(ids)), 3)
+        for n, version in enumerate(ids):
+            for call in (self.get, self.head):
+                answer = call("k", VersionId=version)
+                self.assertEqual((answer["VersionId"], answer["Metadata"]["n"]), (version, str(n)))
+            self.assertEqual(self.body("k", VersionId=version, Range="bytes=0-0"), b"%d" % n)
+            tags = S3.get_object_tagging(Bucket=self.bucket, Key="k", VersionId=version)
+            self.assertEqual((tags["VersionId"], tags["TagSet"]), (version, [{"Key": "n", "Value": str(n)}]))
+        self.assertEqual(self.get("k")["VersionId"], ids[2])
+        self.assertEqual(self.versions("k"), {ids[0]: ("size", False), ids[1]: ("size", False), ids[2]: ("size", True)})
+        S3.put_object_tagging(
+            Bucket=self.bucket, Key="k", VersionId=ids[0], Tagging={"TagSet": [{"Key": "new", "Value": "1"}]}
+        )
+        tags = [S3.get_object_tagging(Bucket=self.bucket, Key="k", VersionId=version)["TagSet"][0]["Key"] for version in ids]
+        self.assertEqual(tags, ["new", "n", "n"])
+        self.fails("NoSuchVersion", 404, self.get, "k", VersionId="0" * 32)
+        self.fails("404", 404, self.head, "k", VersionId="../../bucket.json")
+        self.assertEqual(self.keys(Prefix="k"), ["k"])
+
+    def test_delete_markers(self):
+        first = self.put("d", b"1")["VersionId"]
+        deleted = S3.delete_object(Bucket=self.bucket, Key="d")
+        self.assertIs(deleted["DeleteMarker"], True)
+        marker = deleted["VersionId"]
+        error = self.fails("NoSuchKey", 404, self.get, "d")["ResponseMetadata"]["HTTPHeaders"]
+        self.assertEqual((error["x-amz-delete-marker"], error["x-amz-version-id"]), ("true", marker))
+        error = self.fails("404", 404, self.head, "d")["ResponseMetadata"]["HTTPHeaders"]
+        self.assertEqual(error["x-amz-delete-marker"], "true")
+        error = self.fails("MethodNotAllowed", 405, self.get, "d", VersionId=marker)["ResponseMetadata"]["HTTPHeaders"]
+        self.assertEqual((error["x-amz-delete-marker"], error["allow"]), ("true", "DELETE"))
+        self.assertIn("last-modified", error)
+        self.fails("405", 405, self.head, "d", VersionId=marker)
+        self.assertEqual(self.keys(Prefix="d"), [])
+        self.assertEqual(self.body("d", VersionId=first), b"1")
+        self.assertEqual(self.versions("d"), {first: ("size", False), marker: ("marker", True)})
+        # An object that is covered is not there, for a condition too.
+        self.fails("NoSuchKey", 404, self.put, "d", b"x", IfMatch='"x"')
+        second = self.put("d", b"2", IfNoneMatch="*")["VersionId"]
+        again = S3.delete_object(Bucket=self.bucket, Key="d")["VersionId"]
+        # Removing the marker brings the object back.
+        gone = S3.delete_object(Bucket=self.bucket, Key="d", VersionId=again)
+        self.assertEqual((gone["DeleteMarker"], gone["VersionId"]), (True, again))
+        self.assertEqual(self.get("d")["VersionId"], second)
+        gone = S3.delete_object(Bucket=self.bucket, Key="d", VersionId=second)
+        self.assertEqual((gone.get("DeleteMarker"), gone["VersionId"]), (None, second))
+        self.fails("NoSuchKey", 404, self.get, "d")
+        self.fails("NoSuchVersion", 404, self.get, "d", VersionId=second)
+        # What is not there can be deleted again; a key that never was gets a marker.
+        S3.delete_object(Bucket=self.bucket, Key="d", VersionId=second)
+        self.assertIs(S3.delete_object(Bucket=self.bucket, Key="never")["DeleteMarker"], True)
+
+    def test_delete_many(self):
+        ids = {key: self.put(key, b"x")["VersionId"] for key in ("m1", "m2", "m3")}
+        answer = S3.delete_objects(
+            Bucket=self.bucket,
+            Delete={"Objects": [{"Key": "m1"}, {"Key": "m2", "VersionId": ids["m2"]}, {"Key": "m3", "VersionId": ids["m3"], "ETag": '"0"'}]},
+        )
+        deleted = {entry["Key"]: entry for entry in answer["Deleted"]}
+        self.assertIs(deleted["m1"]["DeleteMarker"], True)
+        self.assertEqual((deleted["m2"]["VersionId"], "DeleteMarker" in deleted["m2"]), (ids["m2"], False))
+        self.assertEqual(
+            [(e["Key"], e["VersionId"], e["Code"]) for e in answer["Errors"]], [("m3", ids["m3"], "PreconditionFailed")]
+        )
+        marker = deleted["m1"]["DeleteMarkerVersionId"]
+        answer = S3.delete_objects(Bucket=self.bucket, Delete={"Objects": [{"Key": "m1", "VersionId": marker}]})
+        self.assertEqual(
+            answer["Deleted"], [{"Key": "m1", "VersionId": marker, "DeleteMarker": True, "DeleteMarkerVersionId": marker}]
+        )
+        self.assertEqual(self.body("m1"), b"x")
+
+    def test_suspended(self):
+        kept = self.put("s", b"kept")["VersionId"]
+        S3.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": "Suspended"})
+        self.assertEqual(self.put("s", b"null 1")["VersionId"], "null")
+        self.assertEqual(self.put("s", b"null 2")["VersionId"], "null")
+        self.assertEqual(self.versions("s"), {kept: ("size", False), "null": ("size", True)})
+        self.assertEqual((self.body("s"), self.body("s", VersionId=kept)), (b"null 2", b"kept"))
+        deleted = S3.delete_object(Bucket=self.bucket, Key="s")
+        self.assertEqual((deleted["DeleteMarker"], deleted["VersionId"]), (True, "null"))
+        self.assertEqual(self.versions("s"), {kept: ("size", False), "null": ("marker", True)})
+        S3.delete_object(Bucket=self.bucket, Key="s", VersionId="null")
+        self.assertEqual(self.body("s"), b"kept")
+
+    def test_multipart_and_copies(self):
+        old = self.put("c", b"old", Metadata={"m": "old"})["VersionId"]
+        upload = S3.create_multipart_upload(Bucket=self.bucket, Key="c")["UploadId"]
+        part = S3.upload_part(Bucket=self.bucket, Key="c", UploadId=upload, PartNumber=1, Body=b"parts")
+        done = S3.complete_multipart_upload(
+            Bucket=self.bucket, Key="c", UploadId=upload,
+            MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]},
+        )
+        self.assertEqual((self.body("c"), self.get("c")["VersionId"]), (b"parts", done["VersionId"]))
+        # Restoring is copying a version onto its own key.
+        source = {"Bucket": self.bucket, "Key": "c", "VersionId": old}
+        copied = S3.copy_object(Bucket=self.bucket, Key="c", CopySource=source)
+        self.assertEqual(copied["CopySourceVersionId"], old)
+        answer = self.get("c")
+        self.assertEqual((answer["Body"].read(), answer["Metadata"], answer["VersionId"]), (b"old", {"m": "old"}, copied["VersionId"]))
+        self.assertEqual(self.body("c", VersionId=done["VersionId"]), b"parts")
+        upload = S3.create_multipart_upload(Bucket=self.bucket, Key="p")["UploadId"]
+        part = S3.upload_part_copy(
+            Bucket=self.bucket, Key="p", UploadId=upload, PartNumber=1,
+            CopySource={"Bucket": self.bucket, "Key": "c", "VersionId": done["VersionId"]},
+        )
+        self.assertEqual(part["CopySourceVersionId"], done["VersionId"])
+        S3.complete_multipart_upload(
+            Bucket=self.bucket, Key="p", UploadId=upload,
+            MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["CopyPartResult"]["ETag"]}]},
+        )
+        self.assertEqual(self.body("p"), b"parts")
+        marker = S3.delete_object(Bucket=self.bucket, Key="c")["VersionId"]
+        for version, code, status in [(marker, "InvalidRequest", 400), ("0" * 32, "NoSuchVersion", 404)]:
+            self.fails(
+                code, status, S3.copy_object, Bucket=self.bucket, Key="x",
+                CopySource={"Bucket": self.bucket, "Key": "c", "VersionId": version},
+            )
+        self.fails("NoSuchKey", 404, S3.copy_object, Bucket=self.bucket, Key="x", CopySource={"Bucket": self.bucket, "Key": "c"})
+
+    def test_pages(self):
+        keys = ["v/a", "v/b/1", "v/b/2", "v/c d", "v/é"]
+        expected = []
+        for key in keys:
+            ids = [self.put(key, b"x")["VersionId"] for _ in range(3)]
+            ids.append(S3.delete_object(Bucket=self.bucket, Key=key)["VersionId"])
+            expected += [(key, version) for version in reversed(ids)]
+        for size in (1, 2, 3, 1000):
+            found = []
+            for page in S3.get_paginator("list_object_versions").paginate(
+                Bucket=self.bucket, Prefix="v/", PaginationConfig={"PageSize": size}
+            ):
+                entries = page.get("Versions", []) + page.get("DeleteMarkers", [])
+                self.assertLessEqual(len(entries), size)
+                found += [(entry["Key"], entry["VersionId"]) for entry in entries]
+            self.assertEqual(sorted(found), sorted(expected), size)
+            if size == 1:
+                self.assertEqual(found, expected)
+        page = S3.list_object_versions(Bucket=self.bucket, Prefix="v/", Delimiter="/")
+        self.assertEqual([entry["Prefix"] for entry in page["CommonPrefixes"]], ["v/b/"])
+        self.assertEqual([entry["Key"] for entry in page["DeleteMarkers"]], ["v/a", "v/c d", "v/é"])
+        self.fails("InvalidArgument", 400, S3.list_object_versions, Bucket=self.bucket, VersionIdMarker="x")
+        self.fails("BucketNotEmpty", 409, S3.delete_bucket, Bucket=self.bucket)
 
 
 class Signatures(S3Case):

@@ -2,10 +2,13 @@
 
 use super::convert::{blocking, timestamp};
 use super::{LocalS3, REGION, owner};
+use crate::storage::versions::Versioning;
 use s3s::dto::{
-    Bucket, BucketLocationConstraint, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
-    DeleteBucketOutput, GetBucketLocationInput, GetBucketLocationOutput, HeadBucketInput,
-    HeadBucketOutput, ListBucketsInput, ListBucketsOutput,
+    Bucket, BucketLocationConstraint, BucketVersioningStatus, CreateBucketInput,
+    CreateBucketOutput, DeleteBucketInput, DeleteBucketOutput, GetBucketLocationInput,
+    GetBucketLocationOutput, GetBucketVersioningInput, GetBucketVersioningOutput, HeadBucketInput,
+    HeadBucketOutput, ListBucketsInput, ListBucketsOutput, MFADelete, PutBucketVersioningInput,
+    PutBucketVersioningOutput,
 };
 use s3s::{S3Result, s3_error};
 
@@ -71,7 +74,7 @@ impl LocalS3 {
             .map(|bucket| Bucket {
                 name: Some(bucket.name.clone()),
                 creation_date: Some(timestamp(bucket.created)),
-                ..Bucket::default()
+                bucket_region: Some(bucket.location.clone().unwrap_or_else(|| REGION.to_owned())),
             })
             .collect();
         Ok(ListBucketsOutput {
@@ -79,6 +82,45 @@ impl LocalS3 {
             continuation_token: token,
             owner: Some(owner()),
             prefix: input.prefix,
+        })
+    }
+
+    pub(super) async fn set_versioning(
+        &self,
+        input: PutBucketVersioningInput,
+    ) -> S3Result<PutBucketVersioningOutput> {
+        let configuration = input.versioning_configuration;
+        let bucket = self.store.bucket(&input.bucket)?;
+        if configuration.mfa_delete.is_some_and(|mfa| mfa.as_str() == MFADelete::ENABLED) {
+            return Err(s3_error!(NotImplemented, "This server has no MFA delete."));
+        }
+        let status = configuration.status.as_ref().map(BucketVersioningStatus::as_str);
+        let versioning = match status {
+            Some(BucketVersioningStatus::ENABLED) => Versioning::Enabled,
+            Some(BucketVersioningStatus::SUSPENDED) => Versioning::Suspended,
+            _ => {
+                return Err(s3_error!(
+                    IllegalVersioningConfigurationException,
+                    "The Versioning element must be specified: Enabled or Suspended"
+                ));
+            }
+        };
+        blocking(move || bucket.set_versioning(versioning)).await?;
+        Ok(PutBucketVersioningOutput::default())
+    }
+
+    pub(super) fn versioning(
+        &self,
+        input: &GetBucketVersioningInput,
+    ) -> S3Result<GetBucketVersioningOutput> {
+        let status = match self.store.bucket(&input.bucket)?.versioning() {
+            Versioning::Off => None,
+            Versioning::Enabled => Some(BucketVersioningStatus::ENABLED),
+            Versioning::Suspended => Some(BucketVersioningStatus::SUSPENDED),
+        };
+        Ok(GetBucketVersioningOutput {
+            status: status.map(BucketVersioningStatus::from_static),
+            ..GetBucketVersioningOutput::default()
         })
     }
 }

@@ -4,6 +4,7 @@ use crate::storage::checksum::{Algorithm, Checksum, Coverage};
 use crate::storage::conditions::Tag;
 use crate::storage::error::StoreError;
 use crate::storage::record::ObjectHeaders;
+use crate::storage::versions::Which;
 use s3s::dto::{
     self, ChecksumAlgorithm, ChecksumType, ETag, ETagCondition, Metadata, StorageClass, Timestamp,
     TimestampFormat,
@@ -145,19 +146,13 @@ macro_rules! refuse_unsupported {
                 "This server does not encrypt with customer keys."
             ));
         }
-        if $input.tagging.as_ref().is_some_and(|tags| !tags.is_empty()) {
-            return Err(s3s::s3_error!(NotImplemented, "This server does not keep object tags."));
-        }
     };
 }
 pub(super) use refuse_unsupported;
 
-/// There are no versions: only the absent one and `null` exist.
-pub fn check_version(version: Option<&str>) -> S3Result<()> {
-    match version {
-        None | Some("null" | "") => Ok(()),
-        Some(_) => Err(s3_error!(NoSuchVersion, "The specified version does not exist.")),
-    }
+/// The version that a request names.
+pub fn which(version: Option<&str>) -> Which {
+    Which::named(version)
 }
 
 pub fn checksum_algorithm(name: &ChecksumAlgorithm) -> S3Result<Algorithm> {

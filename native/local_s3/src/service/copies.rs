@@ -5,33 +5,34 @@
 
 use super::LocalS3;
 use super::convert::{
-    blocking, check_version, checksum_algorithm, checksum_fields, checksum_type, etag,
-    object_checksum_fields, object_headers, refuse_unsupported, seconds, set_checksums, tag,
-    timestamp,
+    blocking, checksum_algorithm, checksum_fields, checksum_type, etag, object_checksum_fields,
+    object_headers, refuse_unsupported, seconds, set_checksums, tag, timestamp, which,
 };
 use super::multipart::part_number;
+use super::objects::write_conditions;
+use super::tags::header_tags;
 use crate::storage::bucket::Bucket;
-use crate::storage::checksum::{Algorithm, Checksum, Coverage};
-use crate::storage::conditions::{ReadConditions, WriteConditions};
+use crate::storage::checksum::Algorithm;
+use crate::storage::conditions::ReadConditions;
 use crate::storage::error::StoreError;
-use crate::storage::now;
 use crate::storage::range::Selection;
 use crate::storage::reader::ObjectReader;
 use crate::storage::record::ObjectRecord;
+use crate::storage::versions::Which;
 use crate::storage::writer::{BodyWriter, WrittenBody};
+use http::{HeaderMap, HeaderName, header};
 use s3s::dto::{
-    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult, CopySource,
-    MetadataDirective, Range, UploadPartCopyInput, UploadPartCopyOutput,
+    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult, CopySource, ETagCondition,
+    MetadataDirective, Range, TaggingDirective, UploadPartCopyInput, UploadPartCopyOutput,
 };
-use s3s::{S3Result, s3_error};
+use s3s::{S3Request, S3Result, s3_error};
 use std::sync::Arc;
 
-/// The bucket and the key of a source; other forms name things that do not exist here.
-fn source(source: CopySource) -> S3Result<(String, String)> {
+/// The bucket, the key and the version of a source; other forms name things that do not exist here.
+fn source(source: CopySource) -> S3Result<(String, String, Which)> {
     match source {
         CopySource::Bucket { bucket, key, version_id } => {
-            check_version(version_id.as_deref())?;
-            Ok((bucket.into_string(), key.into_string()))
+            Ok((bucket.into_string(), key.into_string(), which(version_id.as_deref())))
         }
         _ => Err(s3_error!(NotImplemented, "A copy source is bucket/key here.")),
     }
@@ -48,16 +49,29 @@ macro_rules! source_conditions {
     };
 }
 
+/// A delete marker that a copy names is a bad request, not a method that is not allowed.
+fn not_a_marker(error: StoreError) -> StoreError {
+    match error {
+        StoreError::DeleteMarker { named: true, .. } => StoreError::InvalidRequest(
+            "The source of a copy request may not specifically refer to a delete marker by version id."
+                .to_owned(),
+        ),
+        other => other,
+    }
+}
+
 /// Reads the selected bytes of an object into a new temporary file; blocking.
 fn copy_bytes(
     from: &Bucket,
     key: &str,
+    version: &Which,
     conditions: &ReadConditions,
     selection: Selection,
     into: &Bucket,
     algorithms: impl FnOnce(&ObjectRecord) -> Vec<Algorithm>,
 ) -> Result<(ObjectRecord, WrittenBody), StoreError> {
-    let (object, file) = from.open_object(key, &ReadConditions::default())?;
+    let (object, file) =
+        from.open_object(key, version, &ReadConditions::default()).map_err(not_a_marker)?;
     conditions.check_copy_source(object.record())?;
     let range = selection.resolve(object.record())?;
     let copying = || StoreError::io("copying an object");
@@ -74,11 +88,27 @@ fn copy_bytes(
     }
 }
 
+fn given_condition(headers: &HeaderMap, name: HeaderName) -> S3Result<Option<ETagCondition>> {
+    let Some(value) = headers.get(&name) else { return Ok(None) };
+    ETagCondition::parse_http_header(value.as_bytes()).map(Some).map_err(|error| {
+        s3_error!(error, InvalidArgument, "The header {name} is not an entity tag.")
+    })
+}
+
 impl LocalS3 {
-    pub(super) async fn copy(&self, mut input: CopyObjectInput) -> S3Result<CopyObjectOutput> {
+    pub(super) async fn copy(
+        &self,
+        request: S3Request<CopyObjectInput>,
+    ) -> S3Result<CopyObjectOutput> {
+        // `s3s` does not read the conditions on what the copy replaces.
+        let conditions_of_target = write_conditions(
+            given_condition(&request.headers, header::IF_MATCH)?,
+            given_condition(&request.headers, header::IF_NONE_MATCH)?,
+        )?;
+        let mut input = request.input;
         refuse_unsupported!(input);
         let conditions = source_conditions!(input);
-        let (source_bucket, source_key) = source(input.copy_source)?;
+        let (source_bucket, source_key, version) = source(input.copy_source)?;
         let from: Arc<Bucket> = self.store.bucket(&source_bucket)?;
         let into = self.store.bucket(&input.bucket)?;
         let replaced = match input.metadata_directive.as_ref().map(MetadataDirective::as_str) {
@@ -86,9 +116,17 @@ impl LocalS3 {
             Some(MetadataDirective::REPLACE) => true,
             Some(_) => return Err(s3_error!(InvalidArgument, "Unknown metadata directive.")),
         };
+        let tags_replaced = match input.tagging_directive.as_ref().map(TaggingDirective::as_str) {
+            None | Some(TaggingDirective::COPY) => false,
+            Some(TaggingDirective::REPLACE) => true,
+            Some(_) => return Err(s3_error!(InvalidArgument, "Unknown tagging directive.")),
+        };
+        // Without the directive they are checked and not used, as in S3.
+        let tags = header_tags(input.tagging.as_deref())?;
         let headers = object_headers!(input);
         if source_bucket == input.bucket
             && source_key == input.key
+            && version == Which::Current
             && !replaced
             && headers.storage_class.is_none()
             && headers.website_redirect_location.is_none()
@@ -101,14 +139,22 @@ impl LocalS3 {
         }
         let named = input.checksum_algorithm.as_ref().map(checksum_algorithm).transpose()?;
         let key = input.key;
-        let record = blocking(move || {
+        let (object, version, copied_version) = blocking(move || {
             let mut algorithm = Algorithm::Crc64Nvme;
-            let (original, body) =
-                copy_bytes(&from, &source_key, &conditions, Selection::Whole, &into, |original| {
+            let (original, body) = copy_bytes(
+                &from,
+                &source_key,
+                &version,
+                &conditions,
+                Selection::Whole,
+                &into,
+                |original| {
                     let kept = original.checksum.as_ref().map(|checksum| checksum.algorithm);
                     algorithm = named.or(kept).unwrap_or(algorithm);
                     vec![algorithm]
-                })?;
+                },
+            )?;
+            let copied_version = from.shown_version(&original);
             let headers = if replaced {
                 headers
             } else {
@@ -118,23 +164,14 @@ impl LocalS3 {
                 kept.website_redirect_location = headers.website_redirect_location;
                 kept
             };
-            let record = ObjectRecord {
-                key,
-                size: body.size,
-                etag: body.etag(),
-                modified: now(),
-                checksum: body.checksum(algorithm).map(|value| Checksum {
-                    algorithm,
-                    coverage: Coverage::FullObject,
-                    value: value.to_owned(),
-                }),
-                headers,
-                parts: None,
-            };
-            into.commit(body, record.clone(), &WriteConditions::default())?;
-            Ok(record)
+            let tags = if tags_replaced { tags } else { original.tags };
+            let record = ObjectRecord::of_body(key, &body, algorithm, headers, tags);
+            let object = into.commit(body, record, &conditions_of_target)?;
+            let version = into.shown_version(object.record());
+            Ok((object, version, copied_version))
         })
         .await?;
+        let record = object.record();
         let mut result = CopyObjectResult {
             e_tag: Some(etag(&record.etag)),
             last_modified: Some(timestamp(record.modified)),
@@ -145,7 +182,12 @@ impl LocalS3 {
             ..CopyObjectResult::default()
         };
         set_checksums!(result, object_checksum_fields(record.checksum.as_ref()));
-        Ok(CopyObjectOutput { copy_object_result: Some(result), ..CopyObjectOutput::default() })
+        Ok(CopyObjectOutput {
+            copy_object_result: Some(result),
+            copy_source_version_id: copied_version,
+            version_id: version,
+            ..CopyObjectOutput::default()
+        })
     }
 
     pub(super) async fn copy_part(
@@ -153,7 +195,7 @@ impl LocalS3 {
         mut input: UploadPartCopyInput,
     ) -> S3Result<UploadPartCopyOutput> {
         let conditions = source_conditions!(input);
-        let (source_bucket, source_key) = source(input.copy_source)?;
+        let (source_bucket, source_key, version) = source(input.copy_source)?;
         let from: Arc<Bucket> = self.store.bucket(&source_bucket)?;
         let into = self.store.bucket(&input.bucket)?;
         let number = part_number(input.part_number)?;
@@ -173,19 +215,25 @@ impl LocalS3 {
         };
         let upload = into.upload(&input.key, &input.upload_id)?.record;
         let algorithm = upload.algorithm;
-        let part = blocking(move || {
+        let (part, copied_version) = blocking(move || {
             if let Selection::From { last: Some(last), .. } = selection {
                 // Unlike a read, a copy takes no range that ends behind the object.
-                let size = from.object(&source_key, &ReadConditions::default())?.record().size;
+                let conditions = ReadConditions::default();
+                let source =
+                    from.object(&source_key, &version, &conditions).map_err(not_a_marker)?;
+                let size = source.record().size;
                 if last >= size {
                     return Err(StoreError::InvalidArgument(format!(
                         "Range specified is not valid for source object of size: {size}"
                     )));
                 }
             }
-            let (_, body) =
-                copy_bytes(&from, &source_key, &conditions, selection, &into, |_| vec![algorithm])?;
-            into.put_part(&input.key, &input.upload_id, number, body)
+            let (original, body) =
+                copy_bytes(&from, &source_key, &version, &conditions, selection, &into, |_| {
+                    vec![algorithm]
+                })?;
+            let part = into.put_part(&input.key, &input.upload_id, number, body)?;
+            Ok((part, from.shown_version(&original)))
         })
         .await?;
         let mut result = CopyPartResult {
@@ -198,6 +246,7 @@ impl LocalS3 {
         }
         Ok(UploadPartCopyOutput {
             copy_part_result: Some(result),
+            copy_source_version_id: copied_version,
             ..UploadPartCopyOutput::default()
         })
     }

@@ -1,9 +1,8 @@
 //! Each failure of the storage as the S3 error that a client expects.
 
-use super::convert::timestamp;
+use super::convert::{http_date, timestamp};
 use crate::storage::error::StoreError;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use s3s::dto::TimestampFormat;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use s3s::{S3Error, S3ErrorCode};
 
 /// An error with a code that `s3s` has no name for.
@@ -22,16 +21,17 @@ impl From<StoreError> for S3Error {
             StoreError::BucketExists(_) => S3ErrorCode::BucketAlreadyOwnedByYou,
             StoreError::BucketNotEmpty(_) => S3ErrorCode::BucketNotEmpty,
             StoreError::NoSuchKey(_) => S3ErrorCode::NoSuchKey,
+            StoreError::NoSuchVersion(_) => S3ErrorCode::NoSuchVersion,
+            StoreError::DeleteMarker { version, modified, named } => {
+                return delete_marker(message, version, *modified, *named);
+            }
             StoreError::NoSuchUpload(_) => S3ErrorCode::NoSuchUpload,
             StoreError::Precondition(_) => S3ErrorCode::PreconditionFailed,
             StoreError::NotModified { etag, modified } => return not_modified(etag, *modified),
             StoreError::InvalidRange { size } => {
                 let mut error = Self::with_message(S3ErrorCode::InvalidRange, message);
                 if let Ok(value) = HeaderValue::try_from(format!("bytes */{size}")) {
-                    error.set_headers(HeaderMap::from_iter([
-                        (header::CONTENT_RANGE, value),
-                        (header::CONTENT_TYPE, HeaderValue::from_static("application/xml")),
-                    ]));
+                    error.set_headers(document_headers([(header::CONTENT_RANGE, value)]));
                 }
                 return error;
             }
@@ -50,6 +50,39 @@ impl From<StoreError> for S3Error {
     }
 }
 
+/// The headers of an error document, whose type `s3s` leaves to who sets any.
+fn document_headers(more: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> HeaderMap {
+    let mut headers = HeaderMap::from_iter(more);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    headers
+}
+
+/// 404 where the newest version is a delete marker; 405 where the request names one, which only DELETE
+/// can take.
+fn delete_marker(message: String, version: &str, modified: i64, named: bool) -> S3Error {
+    let code = if named { S3ErrorCode::MethodNotAllowed } else { S3ErrorCode::NoSuchKey };
+    let mut error = S3Error::with_message(code, message);
+    let mut headers = document_headers([(
+        HeaderName::from_static("x-amz-delete-marker"),
+        HeaderValue::from_static("true"),
+    )]);
+    if let Ok(value) = HeaderValue::try_from(version) {
+        headers.insert("x-amz-version-id", value);
+    }
+    if named {
+        headers.insert(header::ALLOW, HeaderValue::from_static("DELETE"));
+        if let Some(date) = date_header(modified) {
+            headers.insert(header::LAST_MODIFIED, date);
+        }
+    }
+    error.set_headers(headers);
+    error
+}
+
+fn date_header(seconds: i64) -> Option<HeaderValue> {
+    HeaderValue::try_from(http_date(&timestamp(seconds))?).ok()
+}
+
 /// 304 carries the validators, as RFC 9110 asks; it has no body.
 fn not_modified(etag: &str, modified: i64) -> S3Error {
     let mut error = S3Error::new(S3ErrorCode::NotModified);
@@ -58,11 +91,8 @@ fn not_modified(etag: &str, modified: i64) -> S3Error {
     if let Ok(value) = HeaderValue::try_from(format!("\"{etag}\"")) {
         headers.insert(header::ETAG, value);
     }
-    let mut date = Vec::new();
-    if timestamp(modified).format(TimestampFormat::HttpDate, &mut date).is_ok()
-        && let Ok(value) = HeaderValue::from_bytes(&date)
-    {
-        headers.insert(header::LAST_MODIFIED, value);
+    if let Some(date) = date_header(modified) {
+        headers.insert(header::LAST_MODIFIED, date);
     }
     error.set_headers(headers);
     error

@@ -7,6 +7,7 @@ use super::convert::{
 use super::listings::{Naming, page_length};
 use super::objects::write_conditions;
 use super::receive::{Promise, receive};
+use super::tags::header_tags;
 use super::{LocalS3, initiator, owner};
 use crate::storage::bucket::UploadPlace;
 use crate::storage::checksum::Algorithm;
@@ -79,6 +80,7 @@ impl LocalS3 {
             algorithm,
             coverage,
             algorithm_named: named.is_some(),
+            tags: header_tags(input.tagging.as_deref())?,
             headers: object_headers!(input),
         };
         let id = blocking(move || bucket.create_upload(record)).await?;
@@ -178,8 +180,13 @@ impl LocalS3 {
             size: input.mpu_object_size.and_then(|size| u64::try_from(size).ok()),
         };
         let (key, id) = (input.key.clone(), input.upload_id);
-        let record =
-            blocking(move || bucket.complete_upload(&key, &id, &claim, &conditions)).await?;
+        let (object, version) = blocking(move || {
+            let object = bucket.complete_upload(&key, &id, &claim, &conditions)?;
+            let version = bucket.shown_version(object.record());
+            Ok((object, version))
+        })
+        .await?;
+        let record = object.record();
         let mut output = CompleteMultipartUploadOutput {
             location: Some(format!(
                 "/{}/{}",
@@ -189,6 +196,7 @@ impl LocalS3 {
             bucket: Some(input.bucket),
             key: Some(input.key),
             e_tag: Some(etag(&record.etag)),
+            version_id: version,
             ..CompleteMultipartUploadOutput::default()
         };
         let fields = object_checksum_fields(record.checksum.as_ref());

@@ -2,15 +2,15 @@
 
 use super::LocalS3;
 use super::convert::{
-    DEFAULT_CONTENT_TYPE, blocking, check_version, checksum_algorithm, checksum_fields,
-    checksum_type, etag, from_http_date, given_checksums, metadata, object_checksum_fields,
-    object_headers, refuse_unsupported, seconds, set_checksums, storage_class, tag, timestamp,
+    DEFAULT_CONTENT_TYPE, blocking, checksum_algorithm, checksum_fields, checksum_type, etag,
+    from_http_date, given_checksums, metadata, object_checksum_fields, object_headers,
+    refuse_unsupported, seconds, set_checksums, storage_class, tag, timestamp, which,
 };
 use super::receive::{Promise, receive};
+use super::tags::{count, header_tags};
 use crate::storage::bucket::Object;
-use crate::storage::checksum::{Algorithm, Checksum, Coverage};
+use crate::storage::checksum::{Algorithm, Checksum};
 use crate::storage::conditions::{ReadConditions, WriteConditions};
-use crate::storage::now;
 use crate::storage::range::Selection;
 use crate::storage::reader::{ObjectReader, ObjectStream};
 use crate::storage::record::ObjectRecord;
@@ -126,35 +126,43 @@ fn wants_checksum(mode: Option<&ChecksumMode>) -> bool {
 
 impl LocalS3 {
     pub(super) async fn get(&self, input: GetObjectInput) -> S3Result<GetObjectOutput> {
-        check_version(input.version_id.as_deref())?;
         let bucket = self.store.bucket(&input.bucket)?;
+        let which = which(input.version_id.as_deref());
         let selection = selection(input.range, input.part_number)?;
         let with_checksum = wants_checksum(input.checksum_mode.as_ref());
         let conditions = read_conditions!(input);
-        let (object, range, stream) = blocking(move || {
-            let (object, file) = bucket.open_object(&input.key, &conditions)?;
+        let (object, version, range, stream) = blocking(move || {
+            let (object, file) = bucket.open_object(&input.key, &which, &conditions)?;
             let range = selection.resolve(object.record())?;
             let stream =
                 ObjectStream::open(ObjectReader::new(object.clone(), file, range.clone()))?;
-            Ok((object, range, stream))
+            let version = bucket.shown_version(object.record());
+            Ok((object, version, range, stream))
         })
         .await?;
         let mut output = GetObjectOutput {
             body: Some(StreamingBlob::new(stream)),
+            tag_count: count(&object.record().tags),
+            version_id: version,
             ..GetObjectOutput::default()
         };
         describe!(output, object, selection, range, with_checksum);
         Ok(output)
     }
 
-    pub(super) fn stat(&self, input: HeadObjectInput) -> S3Result<HeadObjectOutput> {
-        check_version(input.version_id.as_deref())?;
+    /// The answer, and how many tags there are: `s3s` has no field for that here.
+    pub(super) fn stat(&self, input: HeadObjectInput) -> S3Result<(HeadObjectOutput, Option<i32>)> {
+        let which = which(input.version_id.as_deref());
         let selection = selection(input.range, input.part_number)?;
         let with_checksum = wants_checksum(input.checksum_mode.as_ref());
         let conditions = read_conditions!(input);
-        let object: Object = self.store.bucket(&input.bucket)?.object(&input.key, &conditions)?;
+        let bucket = self.store.bucket(&input.bucket)?;
+        let object: Object = bucket.object(&input.key, &which, &conditions)?;
         let range = selection.resolve(object.record())?;
-        let mut output = HeadObjectOutput::default();
+        let mut output = HeadObjectOutput {
+            version_id: bucket.shown_version(object.record()),
+            ..HeadObjectOutput::default()
+        };
         describe!(output, object, selection, range, with_checksum);
         let overrides = [
             (&mut output.content_type, input.response_content_type),
@@ -171,7 +179,7 @@ impl LocalS3 {
         if input.response_expires.is_some() {
             output.expires = input.response_expires;
         }
-        Ok(output)
+        Ok((output, count(&object.record().tags)))
     }
 
     pub(super) async fn put(
@@ -197,32 +205,25 @@ impl LocalS3 {
         let named = input.checksum_algorithm.as_ref().map(checksum_algorithm).transpose()?;
         let algorithm = promise.algorithm().or(named).unwrap_or(Algorithm::Crc64Nvme);
         let headers = object_headers!(input);
+        let tags = header_tags(input.tagging.as_deref())?;
         let key = input.key;
         let directory = bucket.temporary_files().to_owned();
-        let record = receive(input.body, promise, directory, vec![algorithm], move |body| {
-            let record = ObjectRecord {
-                key,
-                size: body.size,
-                etag: body.etag(),
-                modified: now(),
-                checksum: body.checksum(algorithm).map(|value| Checksum {
-                    algorithm,
-                    coverage: Coverage::FullObject,
-                    value: value.to_owned(),
-                }),
-                headers,
-                parts: None,
-            };
-            bucket.commit(body, record.clone(), &conditions)?;
-            Ok(record)
-        })
-        .await?;
+        let (object, version) =
+            receive(input.body, promise, directory, vec![algorithm], move |body| {
+                let record = ObjectRecord::of_body(key, &body, algorithm, headers, tags);
+                let object = bucket.commit(body, record, &conditions)?;
+                let version = bucket.shown_version(object.record());
+                Ok((object, version))
+            })
+            .await?;
+        let record = object.record();
         let mut output = PutObjectOutput {
             e_tag: Some(etag(&record.etag)),
             checksum_type: record
                 .checksum
                 .as_ref()
                 .map(|checksum| checksum_type(checksum.coverage)),
+            version_id: version,
             ..PutObjectOutput::default()
         };
         let fields = record
@@ -234,16 +235,20 @@ impl LocalS3 {
     }
 
     pub(super) async fn delete(&self, input: DeleteObjectInput) -> S3Result<DeleteObjectOutput> {
-        check_version(input.version_id.as_deref())?;
         let bucket = self.store.bucket(&input.bucket)?;
+        let which = which(input.version_id.as_deref());
         let conditions = WriteConditions {
             if_match: input.if_match.map(tag),
             if_none_match: None,
             if_size: input.if_match_size.and_then(|size| u64::try_from(size).ok()),
             if_modified_at: input.if_match_last_modified_time.map(seconds),
         };
-        blocking(move || bucket.delete(&input.key, &conditions)).await?;
-        Ok(DeleteObjectOutput::default())
+        let deleted = blocking(move || bucket.delete(&input.key, &which, &conditions)).await?;
+        Ok(DeleteObjectOutput {
+            delete_marker: deleted.delete_marker.then_some(true),
+            version_id: deleted.version,
+            ..DeleteObjectOutput::default()
+        })
     }
 
     pub(super) async fn delete_many(
@@ -269,13 +274,15 @@ impl LocalS3 {
                     if_size: object.size.and_then(|size| u64::try_from(size).ok()),
                     if_modified_at: object.last_modified_time.map(seconds),
                 };
-                let result = check_version(object.version_id.as_deref())
-                    .and_then(|()| bucket.delete(&key, &conditions).map_err(S3Error::from));
-                match result {
-                    Ok(()) if quiet => {}
-                    Ok(()) => {
-                        deleted.push(DeletedObject { key: Some(key), ..DeletedObject::default() })
-                    }
+                let which = which(object.version_id.as_deref());
+                match bucket.delete(&key, &which, &conditions).map_err(S3Error::from) {
+                    Ok(_) if quiet => {}
+                    Ok(done) => deleted.push(DeletedObject {
+                        key: Some(key),
+                        delete_marker: done.delete_marker.then_some(true),
+                        delete_marker_version_id: done.version.filter(|_| done.delete_marker),
+                        version_id: object.version_id,
+                    }),
                     Err(error) => errors.push(dto::Error {
                         code: Some(error.code().as_str().to_owned()),
                         key: Some(key),

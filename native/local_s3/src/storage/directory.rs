@@ -4,8 +4,9 @@
 //! dipper-local-s3.json              the format's version; what tells a store from other directories
 //! lock                              held while a server runs
 //! tmp/                              files being written; emptied at start
-//! buckets/NAME/bucket.json          when it was created
-//! buckets/NAME/objects/ab/cdef…     one file for each object (key_file.rs, record.rs)
+//! buckets/NAME/bucket.json          when it was created, whether it keeps versions
+//! buckets/NAME/objects/ab/cdef…     one file for each version of an object (key_file.rs, record.rs)
+//! buckets/NAME/tags/ab/cdef…        tags that were changed later (tags.rs)
 //! buckets/NAME/parts/UPLOAD/00001   the bytes of a multipart object
 //! buckets/NAME/uploads/UPLOAD/      an unfinished upload: upload.json and its parts
 //! ```
@@ -18,7 +19,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const MARKER: &str = "dipper-local-s3.json";
-const FORMAT: u32 = 1;
+const NEW_MARKER: &str = "dipper-local-s3.json.new";
+const LOCK: &str = "lock";
+const FORMAT: u32 = 2;
+/// Format 1 had no versions and no changed tags; what it wrote is read as it is.
+const OLDEST_FORMAT: u32 = 1;
 
 /// Part of the name of every temporary directory.
 const TEMPORARY: &str = "dipper-local-s3-";
@@ -73,7 +78,7 @@ impl Directory {
         match fs::read(&marker) {
             Ok(bytes) => {
                 let reason = match serde_json::from_slice::<Marker>(&bytes) {
-                    Ok(Marker { format: FORMAT, .. }) => None,
+                    Ok(Marker { format: OLDEST_FORMAT..=FORMAT, .. }) => None,
                     Ok(Marker { format, .. }) => {
                         Some(format!("format {format} where {FORMAT} is expected"))
                     }
@@ -84,16 +89,20 @@ impl Directory {
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let ours = |entry: fs::DirEntry| {
+                    let name = entry.file_name();
+                    name == LOCK || name == NEW_MARKER
+                };
                 let foreign = fs::read_dir(&path)
                     .map_err(unusable)?
-                    .any(|entry| entry.is_ok_and(|entry| entry.file_name() != "lock"));
+                    .any(|entry| entry.is_ok_and(|entry| !ours(entry)));
                 if foreign {
                     return Err(StartError::ForeignDirectory { path });
                 }
             }
             Err(error) => return Err(unusable(error)),
         }
-        let lock = File::create(path.join("lock")).map_err(unusable)?;
+        let lock = File::create(path.join(LOCK)).map_err(unusable)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StartError::DirectoryInUse { path }),
@@ -101,7 +110,9 @@ impl Directory {
         }
         let json = serde_json::to_vec(&Marker { format: FORMAT, temporary })
             .map_err(|error| unusable(error.into()))?;
-        fs::write(&marker, json).map_err(unusable)?;
+        // Written aside: a process that ends here leaves the old marker or the new one.
+        let aside = path.join(NEW_MARKER);
+        fs::write(&aside, json).and_then(|()| fs::rename(&aside, &marker)).map_err(unusable)?;
         match fs::remove_dir_all(path.join("tmp")) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error)),
             _ => {}
@@ -151,7 +162,7 @@ fn remove_abandoned(base: &Path, age: Duration) {
         });
         if old
             && temporary
-            && let Ok(lock) = File::open(path.join("lock"))
+            && let Ok(lock) = File::open(path.join(LOCK))
             && lock.try_lock().is_ok()
         {
             let _ = fs::remove_dir_all(&path);

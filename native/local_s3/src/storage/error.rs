@@ -10,6 +10,13 @@ pub enum StoreError {
     BucketExists(String),
     BucketNotEmpty(String),
     NoSuchKey(String),
+    NoSuchVersion(String),
+    /// The version is a delete marker; whether the request named it or found it as the newest.
+    DeleteMarker {
+        version: String,
+        modified: i64,
+        named: bool,
+    },
     NoSuchUpload(String),
     /// A condition that did not hold; the name of the header.
     Precondition(&'static str),
@@ -58,7 +65,15 @@ impl fmt::Display for StoreError {
             Self::BucketNotEmpty(bucket) => {
                 write!(f, "The bucket you tried to delete is not empty: {bucket}")
             }
-            Self::NoSuchKey(_) => f.write_str("The specified key does not exist."),
+            Self::NoSuchKey(_) | Self::DeleteMarker { named: false, .. } => {
+                f.write_str("The specified key does not exist.")
+            }
+            Self::NoSuchVersion(version) => {
+                write!(f, "The specified version does not exist: {version}")
+            }
+            Self::DeleteMarker { .. } => f.write_str(
+                "The specified method is not allowed against this resource: this version is a delete marker.",
+            ),
             Self::NoSuchUpload(_) => f.write_str(
                 "The specified multipart upload does not exist. The upload ID might be invalid, or the multipart upload might have been aborted or completed.",
             ),

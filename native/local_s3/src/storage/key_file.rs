@@ -9,11 +9,16 @@ use s3s::crypto::{Checksum as _, Sha256};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Where the object's file lies below `objects`.
-pub fn path(objects: &Path, key: &str) -> PathBuf {
+/// Where the file of a version of an object lies below `root`; the null version's name has no ending.
+/// Identifiers of versions come from this server and are plain names.
+pub fn path(root: &Path, key: &str, version: Option<&str>) -> PathBuf {
     let name = hexadecimal(&Sha256::checksum(key.as_bytes()));
     let (directory, file) = name.split_at(2);
-    objects.join(directory).join(file)
+    let directory = root.join(directory);
+    match version {
+        None => directory.join(file),
+        Some(version) => directory.join(format!("{file}.{version}")),
+    }
 }
 
 /// Lowercase hexadecimal.
@@ -67,7 +72,7 @@ mod tests {
             "😀",
             long.as_str(),
         ];
-        let names: HashSet<PathBuf> = keys.iter().map(|key| path(root, key)).collect();
+        let names: HashSet<PathBuf> = keys.iter().map(|key| path(root, key, None)).collect();
         assert_eq!(names.len(), keys.len());
         for name in names {
             let parts: Vec<String> = name

@@ -65,7 +65,7 @@ pub fn common_prefix<'k>(key: &'k str, prefix: &str, delimiter: &str) -> Option<
 
 /// The first byte string after all that start with `prefix`. UTF-8 has no byte 255, so adding one to
 /// the last byte never overflows.
-fn behind(prefix: &str) -> Vec<u8> {
+pub fn behind(prefix: &str) -> Vec<u8> {
     let mut bytes = prefix.as_bytes().to_vec();
     if let Some(last) = bytes.last_mut() {
         *last = last.saturating_add(1);

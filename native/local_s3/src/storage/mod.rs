@@ -21,6 +21,9 @@ pub mod multipart;
 pub mod range;
 pub mod reader;
 pub mod record;
+pub mod tags;
+pub mod version_listing;
+pub mod versions;
 pub mod writer;
 
 use bucket::Bucket;
@@ -137,7 +140,8 @@ mod tests {
     use super::multipart::{ClaimedObject, ClaimedPart};
     use super::range::Selection;
     use super::reader::ObjectReader;
-    use super::record::{ObjectHeaders, ObjectRecord, UploadRecord};
+    use super::record::{ObjectHeaders, ObjectRecord, Tags, UploadRecord};
+    use super::versions::{Versioning, Which};
     use super::writer::{BodyWriter, WrittenBody};
     use super::*;
     use std::path::Path;
@@ -149,20 +153,24 @@ mod tests {
         writer.finish()
     }
 
-    fn put(bucket: &Bucket, key: &str, bytes: &[u8]) {
+    fn put(bucket: &Bucket, key: &str, bytes: &[u8]) -> Object {
         let body = written(bucket, bytes);
-        let record = ObjectRecord {
-            key: key.into(),
-            size: body.size,
-            etag: body.etag(),
-            modified: now(),
-            ..ObjectRecord::default()
-        };
-        bucket.commit(body, record, &WriteConditions::default()).unwrap();
+        let record = ObjectRecord::of_body(
+            key.into(),
+            &body,
+            Algorithm::Crc64Nvme,
+            ObjectHeaders::default(),
+            Tags::default(),
+        );
+        bucket.commit(body, record, &WriteConditions::default()).unwrap()
     }
 
     fn get(bucket: &Bucket, key: &str) -> Option<Vec<u8>> {
-        let (object, file) = bucket.open_object(key, &ReadConditions::default()).ok()?;
+        get_version(bucket, key, &Which::Current)
+    }
+
+    fn get_version(bucket: &Bucket, key: &str, which: &Which) -> Option<Vec<u8>> {
+        let (object, file) = bucket.open_object(key, which, &ReadConditions::default()).ok()?;
         let range = Selection::Whole.resolve(object.record()).unwrap();
         let mut reader = ObjectReader::new(object, file, range);
         let mut bytes = Vec::new();
@@ -184,6 +192,7 @@ mod tests {
             coverage: Coverage::FullObject,
             algorithm_named: false,
             headers: ObjectHeaders { content_type: Some("x/y".into()), ..ObjectHeaders::default() },
+            tags: Tags::default(),
         };
         bucket.create_upload(record).unwrap()
     }
@@ -193,7 +202,7 @@ mod tests {
         key: &str,
         id: &str,
         numbers: &[u16],
-    ) -> Result<ObjectRecord, StoreError> {
+    ) -> Result<Object, StoreError> {
         let upload = bucket.upload(key, id)?;
         let parts = numbers
             .iter()
@@ -231,7 +240,7 @@ mod tests {
             }
             put(&bucket, "a", b"newer");
             put(&bucket, "gone", b"x");
-            bucket.delete("gone", &WriteConditions::default()).unwrap();
+            bucket.delete("gone", &Which::Current, &WriteConditions::default()).unwrap();
             let id = start_upload(&bucket, "big");
             bucket.put_part("big", &id, 3, written(&bucket, &big)).unwrap();
             bucket.put_part("big", &id, 4, written(&bucket, b"unused")).unwrap();
@@ -258,7 +267,8 @@ mod tests {
             assert_eq!(get(&bucket, "a").as_deref(), Some(&b"newer"[..]));
             assert_eq!(get(&bucket, "gone"), None);
             assert_eq!(get(&bucket, "big").unwrap(), [&big[..], b"end"].concat());
-            let object: Object = bucket.object("big", &ReadConditions::default()).unwrap();
+            let object: Object =
+                bucket.object("big", &Which::Current, &ReadConditions::default()).unwrap();
             assert_eq!(object.record().headers.content_type.as_deref(), Some("x/y"));
             assert!(object.record().etag.ends_with("-2"));
             assert_eq!(bucket.upload("later", &unfinished).unwrap().parts.len(), 1);
@@ -281,7 +291,8 @@ mod tests {
         bucket.put_part("k", &id, 1, written(&bucket, b"parts")).unwrap();
         complete(&bucket, "k", &id, &[1]).unwrap();
         let parts = bucket.path().join("parts");
-        let (object, file) = bucket.open_object("k", &ReadConditions::default()).unwrap();
+        let (object, file) =
+            bucket.open_object("k", &Which::Current, &ReadConditions::default()).unwrap();
         let mut reader = ObjectReader::new(object, file, 0..5);
         put(&bucket, "k", b"one piece");
         assert_eq!(files(&parts), 1);
@@ -300,9 +311,113 @@ mod tests {
         store.delete_bucket("bucket").unwrap();
         store.create_bucket("bucket", None).unwrap();
         let record = ObjectRecord { key: "k".into(), size: 4, ..ObjectRecord::default() };
-        let error = bucket.commit(late, record, &WriteConditions::default()).unwrap_err();
+        let error = bucket.commit(late, record, &WriteConditions::default()).err().unwrap();
         assert!(matches!(error, StoreError::NoSuchBucket(_)));
         assert_eq!(get(&store.bucket("bucket").unwrap(), "k"), None);
+    }
+
+    #[test]
+    fn versions_and_tags_survive_a_restart() {
+        let root = directory::temporary().unwrap();
+        let tags = |value: &str| Tags::from([("t".to_owned(), value.to_owned())]);
+        let plain = WriteConditions::default();
+        let first;
+        {
+            let store = Store::open(Some(&root)).unwrap();
+            store.create_bucket("bucket", None).unwrap();
+            let bucket = store.bucket("bucket").unwrap();
+            put(&bucket, "k", b"null");
+            bucket.set_tags("k", &Which::Current, tags("null")).unwrap();
+            put(&bucket, "replaced", b"old");
+            bucket.set_tags("replaced", &Which::Current, tags("old")).unwrap();
+            // A process that ends between a replacement and the removal of the old tags leaves these.
+            let left = bucket.object("replaced", &Which::Current, &ReadConditions::default());
+            put(&bucket, "replaced", b"new");
+            tags::keep(bucket.path(), bucket.temporary_files(), &left.unwrap()).unwrap();
+            bucket.set_versioning(Versioning::Enabled).unwrap();
+            first = put(&bucket, "k", b"first").record().version.clone();
+            bucket.set_tags("k", &Which::Version(first.clone()), tags("first")).unwrap();
+            put(&bucket, "k", b"second");
+            let deleted = bucket.delete("k", &Which::Current, &plain).unwrap();
+            assert!(deleted.delete_marker && deleted.version != first);
+            assert_eq!(get(&bucket, "k"), None);
+        }
+        {
+            let store = Store::open(Some(&root)).unwrap();
+            let bucket = store.bucket("bucket").unwrap();
+            assert_eq!(bucket.versioning(), Versioning::Enabled);
+            assert_eq!(get(&bucket, "k"), None);
+            assert_eq!(get(&bucket, "replaced").as_deref(), Some(&b"new"[..]));
+            let tags_of = |key: &str, which: &Which| {
+                let object = bucket.object(key, which, &ReadConditions::default()).unwrap();
+                object.record().tags.get("t").cloned()
+            };
+            assert_eq!(tags_of("replaced", &Which::Current), None);
+            let named = Which::Version(first.clone());
+            assert_eq!(get_version(&bucket, "k", &named).as_deref(), Some(&b"first"[..]));
+            assert_eq!(tags_of("k", &named).as_deref(), Some("first"));
+            assert_eq!(tags_of("k", &Which::Version(None)).as_deref(), Some("null"));
+            assert_eq!(files(&root.join("buckets/bucket/tags")), 2);
+            // Suspended, a delete covers the null version with a null marker, and keeps the others.
+            bucket.set_versioning(Versioning::Suspended).unwrap();
+            bucket.delete("k", &Which::Current, &plain).unwrap();
+            assert_eq!(files(&root.join("buckets/bucket/tags")), 1);
+            put(&bucket, "k", b"again");
+            assert_eq!(get(&bucket, "k").as_deref(), Some(&b"again"[..]));
+            let names = bucket.with_versions(|index| {
+                let versions = index.versions("k").iter();
+                versions.map(|each| each.record().version.clone()).collect::<Vec<_>>()
+            });
+            assert_eq!((names.len(), names.first()), (4, Some(&None)));
+            assert!(matches!(bucket.remove(), Err(StoreError::BucketNotEmpty(_))));
+            for name in names {
+                bucket.delete("k", &Which::Version(name), &plain).unwrap();
+            }
+            bucket.delete("replaced", &Which::Version(None), &plain).unwrap();
+            assert_eq!(files(&root.join("buckets/bucket/objects")), 0);
+            assert_eq!(files(&root.join("buckets/bucket/tags")), 0);
+            store.delete_bucket("bucket").unwrap();
+        }
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn a_completion_that_was_cut_off_is_an_upload_again() {
+        let root = directory::temporary().unwrap();
+        let (cut_before, cut_behind);
+        {
+            let store = Store::open(Some(&root)).unwrap();
+            store.create_bucket("bucket", None).unwrap();
+            let bucket = store.bucket("bucket").unwrap();
+            cut_before = start_upload(&bucket, "before");
+            bucket.put_part("before", &cut_before, 1, written(&bucket, b"kept")).unwrap();
+            cut_behind = start_upload(&bucket, "behind");
+            bucket.put_part("behind", &cut_behind, 1, written(&bucket, b"whole")).unwrap();
+            complete(&bucket, "behind", &cut_behind, &[1]).unwrap();
+        }
+        // Killed before the object had its record, and before what it does not need was removed.
+        let place = |room: &str, id: &str| root.join("buckets/bucket").join(room).join(id);
+        fs::rename(place("uploads", &cut_before), place("parts", &cut_before)).unwrap();
+        fs::write(place("parts", &cut_behind).join("upload.json"), "{}").unwrap();
+        fs::write(place("parts", &cut_behind).join("00007"), "unused").unwrap();
+        {
+            let store = Store::open(Some(&root)).unwrap();
+            let bucket = store.bucket("bucket").unwrap();
+            assert_eq!(get(&bucket, "before"), None);
+            complete(&bucket, "before", &cut_before, &[1]).unwrap();
+            assert_eq!(get(&bucket, "before").as_deref(), Some(&b"kept"[..]));
+            assert_eq!(get(&bucket, "behind").as_deref(), Some(&b"whole"[..]));
+            assert_eq!(files(&place("parts", "")), 2);
+            // The lost answer can be asked for again.
+            let again = bucket.complete_upload(
+                "behind",
+                &cut_behind,
+                &ClaimedObject::default(),
+                &WriteConditions::default(),
+            );
+            assert_eq!(again.unwrap().record().size, 5);
+        }
+        fs::remove_dir_all(root).unwrap();
     }
 
     #[test]
@@ -312,7 +427,7 @@ mod tests {
             let store = Store::open(Some(&root)).unwrap();
             store.create_bucket("bucket", None).unwrap();
             put(&store.bucket("bucket").unwrap(), "k", b"body");
-            key_file::path(&root.join("buckets/bucket/objects"), "k")
+            key_file::path(&root.join("buckets/bucket/objects"), "k", None)
         };
         let whole = fs::read(&path).unwrap();
         for damaged in [&whole[1..], &whole[..whole.len() - 1], b""] {

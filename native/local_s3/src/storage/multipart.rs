@@ -4,9 +4,9 @@
 //! Completing moves the upload's directory to `parts/` and writes an object that names it: no byte is
 //! copied, whatever the size. A reader then walks from file to file.
 
-use super::bucket::{Bucket, UploadPlace};
+use super::bucket::{Bucket, Object, UploadPlace};
 use super::checksum::{Algorithm, Checksum};
-use super::conditions::{ReadConditions, WriteConditions};
+use super::conditions::WriteConditions;
 use super::error::StoreError;
 use super::key_file::{from_hexadecimal, hexadecimal};
 use super::now;
@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 
 /// Every part but the last has at least this many bytes.
 const MINIMUM_PART: u64 = 5 * 1024 * 1024;
-const UPLOAD_RECORD: &str = "upload.json";
+/// The file that says what an upload is; an object's parts have none.
+pub const UPLOAD_RECORD: &str = "upload.json";
 
 /// An unfinished upload.
 #[derive(Clone)]
@@ -101,9 +102,11 @@ impl Bucket {
         let make = |record: &mut UploadRecord| -> io::Result<()> {
             record.id = super::random_name()?;
             record.initiated = now();
-            let directory = self.upload_path(&record.id);
-            fs::create_dir(&directory)?;
-            fs::write(directory.join(UPLOAD_RECORD), serde_json::to_vec(record)?)
+            // Made aside and renamed: an upload is there with its record, or not at all.
+            let aside = self.temporary_files().join(&record.id);
+            fs::create_dir(&aside)?;
+            fs::write(aside.join(UPLOAD_RECORD), serde_json::to_vec(record)?)?;
+            fs::rename(&aside, self.upload_path(&record.id))
         };
         let mut uploads = self.uploads();
         self.check_present()?;
@@ -146,8 +149,14 @@ impl Bucket {
     pub fn abort_upload(&self, key: &str, id: &str) -> Result<(), StoreError> {
         let mut uploads = self.uploads();
         let place = place(&find(&mut uploads, key, id)?.record);
+        // Moved aside first: a process that ends in between leaves no upload that lacks some parts.
+        let aside = self.temporary_files().join(id);
+        fs::rename(self.upload_path(id), &aside).map_err(StoreError::io("removing an upload"))?;
         uploads.remove(&place);
-        fs::remove_dir_all(self.upload_path(id)).map_err(StoreError::io("removing an upload"))
+        drop(uploads);
+        // What cannot be removed now goes at the next start.
+        let _ = fs::remove_dir_all(aside);
+        Ok(())
     }
 
     /// Makes the claimed parts one object.
@@ -157,7 +166,7 @@ impl Bucket {
         id: &str,
         claim: &ClaimedObject,
         conditions: &WriteConditions,
-    ) -> Result<ObjectRecord, StoreError> {
+    ) -> Result<Object, StoreError> {
         // Held to the end: no part arrives and no abort happens in between.
         let mut uploads = self.uploads();
         let upload = match find(&mut uploads, key, id) {
@@ -170,11 +179,14 @@ impl Bucket {
         let writer = BodyWriter::create(self.temporary_files(), &[]).map_err(moving)?;
         let (from, to) = (self.upload_path(id), self.path().join("parts").join(id));
         fs::rename(&from, &to).map_err(StoreError::io("putting an upload into place"))?;
-        if let Err(error) = self.commit(writer.finish(), record.clone(), conditions) {
-            // The upload goes on as if this had not been tried.
-            let _ = fs::rename(&to, &from);
-            return Err(error);
-        }
+        let object = match self.commit(writer.finish(), record, conditions) {
+            Ok(object) => object,
+            Err(error) => {
+                // The upload goes on as if this had not been tried.
+                let _ = fs::rename(&to, &from);
+                return Err(error);
+            }
+        };
         let unused = uploads.remove(&place).map(|upload| upload.parts).unwrap_or_default();
         drop(uploads);
         let _ = fs::remove_file(to.join(UPLOAD_RECORD));
@@ -183,14 +195,15 @@ impl Bucket {
         {
             let _ = fs::remove_file(to.join(part_name(*number)));
         }
-        Ok(record)
+        Ok(object)
     }
 
     /// What an upload has become, for a client that lost the first answer and asks again.
-    fn completed(&self, key: &str, id: &str) -> Option<ObjectRecord> {
-        let object = self.object(key, &ReadConditions::default()).ok()?;
-        let record = object.record();
-        (record.parts.as_ref()?.directory == id).then(|| record.clone())
+    fn completed(&self, key: &str, id: &str) -> Option<Object> {
+        let of_this = |object: &&Object| {
+            object.record().parts.as_ref().is_some_and(|parts| parts.directory == id)
+        };
+        self.with_versions(|index| index.versions(key).iter().find(of_this).cloned())
     }
 
     fn upload_path(&self, id: &str) -> PathBuf {
@@ -248,6 +261,8 @@ fn assemble(upload: &Upload, claim: &ClaimedObject) -> Result<ObjectRecord, Stor
         modified: now(),
         checksum,
         headers: upload.record.headers.clone(),
+        tags: upload.record.tags.clone(),
         parts: Some(ObjectParts { directory: upload.record.id.clone(), list }),
+        ..ObjectRecord::default()
     })
 }

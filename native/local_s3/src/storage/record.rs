@@ -5,6 +5,8 @@
 //! its metadata visible together. The body starts at offset 0 and reads need no translation.
 
 use super::checksum::{Algorithm, Checksum, Coverage};
+use super::now;
+use super::writer::WrittenBody;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -40,10 +42,22 @@ pub struct ObjectHeaders {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// Everything about an object but its bytes.
+/// Tags of an object, by name.
+pub type Tags = BTreeMap<String, String>;
+
+/// Everything about a version of an object but its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectRecord {
     pub key: String,
+    /// `None` is the null version. The bucket sets this and the sequence when the object is committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Rises from write to write of a bucket.
+    #[serde(default)]
+    pub sequence: u64,
+    /// A version without a body: the object was deleted here.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub delete_marker: bool,
     pub size: u64,
     /// Without quotes.
     pub etag: String,
@@ -53,9 +67,42 @@ pub struct ObjectRecord {
     pub checksum: Option<Checksum>,
     #[serde(default)]
     pub headers: ObjectHeaders,
+    /// As written with the object; later changes stand in a file of their own (`tags`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: Tags,
     /// Set for an object of several parts, whose bytes lie in files of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<ObjectParts>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl ObjectRecord {
+    /// The record of an object of one piece, whose bytes are `body`.
+    pub fn of_body(
+        key: String,
+        body: &WrittenBody,
+        algorithm: Algorithm,
+        headers: ObjectHeaders,
+        tags: Tags,
+    ) -> Self {
+        Self {
+            key,
+            size: body.size,
+            etag: body.etag(),
+            modified: now(),
+            checksum: body.checksum(algorithm).map(|value| Checksum {
+                algorithm,
+                coverage: Coverage::FullObject,
+                value: value.to_owned(),
+            }),
+            headers,
+            tags,
+            ..Self::default()
+        }
+    }
 }
 
 /// Where the bytes of a multipart object lie.
@@ -98,6 +145,8 @@ pub struct UploadRecord {
     /// Whether the client named the algorithm; answers only show it then.
     pub algorithm_named: bool,
     pub headers: ObjectHeaders,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: Tags,
 }
 
 /// The bytes that stand behind the body.

@@ -46,15 +46,13 @@ impl Drop for TemporaryFile {
 impl BodyWriter {
     /// `directory` is the store's `tmp`. Each of `algorithms` is computed once.
     pub fn create(directory: &Path, algorithms: &[Algorithm]) -> io::Result<Self> {
-        let path = directory.join(super::random_name()?);
-        let file = File::create_new(&path)?;
         let mut hashers: Vec<Hasher> = Vec::with_capacity(algorithms.len());
         for algorithm in algorithms {
             if hashers.iter().all(|hasher| hasher.algorithm != *algorithm) {
                 hashers.push(Hasher::new(*algorithm));
             }
         }
-        let file = TemporaryFile { file, path, remove: true };
+        let file = TemporaryFile::create(directory)?;
         Ok(Self { file, md5: Md5::new(), hashers, size: 0 })
     }
 
@@ -95,7 +93,20 @@ impl WrittenBody {
     /// Puts the record behind the body and gives the file its name, replacing what had it.
     pub fn persist<T: Serialize>(mut self, record: &T, path: &Path) -> io::Result<()> {
         self.file.file.write_all(&record::encode(record)?)?;
-        match fs::rename(&self.file.path, path) {
+        self.file.rename(path)
+    }
+}
+
+impl TemporaryFile {
+    /// `directory` is the store's `tmp`.
+    fn create(directory: &Path) -> io::Result<Self> {
+        let path = directory.join(super::random_name()?);
+        Ok(Self { file: File::create_new(&path)?, path, remove: true })
+    }
+
+    /// Gives the file its name, replacing what had it.
+    fn rename(mut self, path: &Path) -> io::Result<()> {
+        match fs::rename(&self.path, path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // The directory of a first key with this byte. Only that one level is made, so that
                 // a write which loses against the removal of its bucket does not bring it back.
@@ -107,13 +118,20 @@ impl WrittenBody {
                         _ => {}
                     }
                 }
-                fs::rename(&self.file.path, path)?;
+                fs::rename(&self.path, path)?;
             }
             other => other?,
         }
-        self.file.remove = false;
+        self.remove = false;
         Ok(())
     }
+}
+
+/// Writes a small file so that it is there whole or, when the process ends in between, as it was.
+pub fn write_whole(bytes: &[u8], temporary_files: &Path, path: &Path) -> io::Result<()> {
+    let mut file = TemporaryFile::create(temporary_files)?;
+    file.file.write_all(bytes)?;
+    file.rename(path)
 }
 
 #[cfg(test)]
