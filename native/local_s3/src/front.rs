@@ -4,7 +4,8 @@
 //! - a failure of `s3s` itself is an answer, not a closed connection;
 //! - a request that was refused is read to its end, within bounds, so that the client sees the answer
 //!   instead of a reset connection;
-//! - unsigned `aws-chunked` bodies go through `rechunk`.
+//! - unsigned `aws-chunked` bodies go through `rechunk`;
+//! - a presigned request that asks to be valid for more than a week is refused, as S3 does.
 
 use crate::rechunk::Rechunk;
 use bytes::Bytes;
@@ -23,6 +24,8 @@ use std::time::Duration;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 const EXTENDED_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
+/// A presigned request is valid for a week at most.
+const LONGEST_EXPIRY: i64 = 7 * 24 * 3600;
 /// A refused body is read to its end if that takes no more than this.
 const DRAIN_BYTES: usize = 64 * 1024 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(2);
@@ -62,9 +65,16 @@ impl Front {
             };
             Body::from(Box::pin(body) as DynByteStream)
         });
-        let mut response = match self.s3.call(request).await {
-            Ok(response) => response,
-            Err(_) => internal_error(),
+        let mut response = match refused_expiry(request.uri().query()) {
+            Some(message) => error_document(
+                StatusCode::BAD_REQUEST,
+                "AuthorizationQueryParametersError",
+                message,
+            ),
+            None => match self.s3.call(request).await {
+                Ok(response) => response,
+                Err(_) => internal_error(),
+            },
         };
         if response.status().is_client_error() || response.status().is_server_error() {
             complete_error(&mut response, &id, &path);
@@ -100,11 +110,34 @@ impl Front {
     }
 }
 
+/// What is wrong with the expiry of a presigned request, if anything is.
+fn refused_expiry(query: Option<&str>) -> Option<&'static str> {
+    let (_, expires) =
+        form_urlencoded::parse(query?.as_bytes()).find(|(name, _)| name == "X-Amz-Expires")?;
+    match expires.parse::<i64>() {
+        Err(_) => Some("X-Amz-Expires should be a number"),
+        Ok(seconds) if seconds < 0 => Some("X-Amz-Expires must be non-negative"),
+        Ok(seconds) if seconds > LONGEST_EXPIRY => Some(
+            "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds",
+        ),
+        Ok(_) => None,
+    }
+}
+
 fn internal_error() -> Response<Body> {
-    let text =
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>InternalError</Code></Error>";
-    let mut response = Response::new(Body::from(Bytes::from_static(text.as_bytes())));
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    error_document(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "InternalError",
+        "We encountered an internal error. Please try again.",
+    )
+}
+
+fn error_document(status: StatusCode, code: &str, message: &str) -> Response<Body> {
+    let text = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    );
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
@@ -269,6 +302,16 @@ mod tests {
             ),
             "{text}"
         );
+    }
+
+    #[test]
+    fn expiries() {
+        assert!(refused_expiry(None).is_none());
+        assert!(refused_expiry(Some("list-type=2")).is_none());
+        assert!(refused_expiry(Some("X-Amz-Expires=604800")).is_none());
+        for wrong in ["604801", "-1", "soon", "99999999999999999999"] {
+            assert!(refused_expiry(Some(&format!("a=b&X-Amz-Expires={wrong}"))).is_some());
+        }
     }
 
     #[test]

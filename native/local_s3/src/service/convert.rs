@@ -1,10 +1,12 @@
 //! Between the protocol's types and the storage's.
 
+use super::errors::named;
 use crate::storage::checksum::{Algorithm, Checksum, Coverage};
 use crate::storage::conditions::Tag;
 use crate::storage::error::StoreError;
 use crate::storage::record::ObjectHeaders;
 use crate::storage::versions::Which;
+use http::StatusCode;
 use s3s::dto::{
     self, ChecksumAlgorithm, ChecksumType, ETag, ETagCondition, Metadata, StorageClass, Timestamp,
     TimestampFormat,
@@ -137,15 +139,34 @@ pub fn given_storage_class(class: Option<StorageClass>) -> S3Result<Option<Strin
     Ok(Some(name.to_owned()))
 }
 
-/// Refuses what this server would otherwise drop in silence.
+/// Refuses what this server would otherwise drop in silence, as a bucket of S3 does that has neither
+/// access lists nor object lock, which is how buckets are made today.
+pub fn refuse(acl: Option<&str>, grants: bool, lock: bool) -> S3Result<()> {
+    if grants || acl.is_some_and(|acl| acl != "private" && acl != "bucket-owner-full-control") {
+        return Err(named(
+            "AccessControlListNotSupported",
+            StatusCode::BAD_REQUEST,
+            "The bucket does not allow ACLs",
+        ));
+    }
+    if lock {
+        return Err(s3_error!(InvalidRequest, "Bucket is missing Object Lock Configuration"));
+    }
+    Ok(())
+}
+
 macro_rules! refuse_unsupported {
     ($input:expr) => {
-        if $input.sse_customer_key.is_some() || $input.sse_customer_algorithm.is_some() {
-            return Err(s3s::s3_error!(
-                NotImplemented,
-                "This server does not encrypt with customer keys."
-            ));
-        }
+        $crate::service::convert::refuse(
+            $input.acl.as_ref().map(s3s::dto::ObjectCannedACL::as_str),
+            $input.grant_full_control.is_some()
+                || $input.grant_read.is_some()
+                || $input.grant_read_acp.is_some()
+                || $input.grant_write_acp.is_some(),
+            $input.object_lock_mode.is_some()
+                || $input.object_lock_legal_hold_status.is_some()
+                || $input.object_lock_retain_until_date.is_some(),
+        )?
     };
 }
 pub(super) use refuse_unsupported;

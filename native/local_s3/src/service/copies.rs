@@ -8,24 +8,29 @@ use super::convert::{
     blocking, checksum_algorithm, checksum_fields, checksum_type, etag, object_checksum_fields,
     object_headers, refuse_unsupported, seconds, set_checksums, tag, timestamp, which,
 };
+use super::encryption::{
+    Told, customer_key, requested_encryption, source_customer_key, tell_encryption,
+};
 use super::multipart::part_number;
 use super::objects::write_conditions;
 use super::tags::header_tags;
-use crate::storage::bucket::Bucket;
+use crate::storage::bucket::{Bucket, Object};
 use crate::storage::checksum::Algorithm;
 use crate::storage::conditions::ReadConditions;
+use crate::storage::encryption::{CustomerKey, Encryption};
 use crate::storage::error::StoreError;
 use crate::storage::range::Selection;
 use crate::storage::reader::ObjectReader;
 use crate::storage::record::ObjectRecord;
 use crate::storage::versions::Which;
-use crate::storage::writer::{BodyWriter, WrittenBody};
+use crate::storage::writer::{BodyWriter, Md5Use, WrittenBody};
 use http::{HeaderMap, HeaderName, header};
 use s3s::dto::{
     CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopyPartResult, CopySource, ETagCondition,
     MetadataDirective, Range, TaggingDirective, UploadPartCopyInput, UploadPartCopyOutput,
 };
 use s3s::{S3Request, S3Result, s3_error};
+use std::fs::File;
 use std::sync::Arc;
 
 /// The bucket, the key and the version of a source; other forms name things that do not exist here.
@@ -60,29 +65,44 @@ fn not_a_marker(error: StoreError) -> StoreError {
     }
 }
 
+/// What a copy reads, and under which conditions.
+struct Source {
+    bucket: Arc<Bucket>,
+    key: String,
+    version: Which,
+    conditions: ReadConditions,
+    customer_key: Option<CustomerKey>,
+}
+
+impl Source {
+    fn open(&self) -> Result<(Object, File), StoreError> {
+        self.bucket
+            .open_object(&self.key, &self.version, |record| {
+                Encryption::check(record.encryption.as_ref(), self.customer_key.as_ref())?;
+                self.conditions.check_copy_source(record)
+            })
+            .map_err(not_a_marker)
+    }
+}
+
 /// Reads the selected bytes of an object into a new temporary file; blocking.
 fn copy_bytes(
-    from: &Bucket,
-    key: &str,
-    version: &Which,
-    conditions: &ReadConditions,
+    (object, file): (Object, File),
     selection: Selection,
     into: &Bucket,
-    algorithms: impl FnOnce(&ObjectRecord) -> Vec<Algorithm>,
-) -> Result<(ObjectRecord, WrittenBody), StoreError> {
-    let (object, file) =
-        from.open_object(key, version, &ReadConditions::default()).map_err(not_a_marker)?;
-    conditions.check_copy_source(object.record())?;
+    algorithm: Algorithm,
+    hides_md5: bool,
+) -> Result<WrittenBody, StoreError> {
     let range = selection.resolve(object.record())?;
     let copying = || StoreError::io("copying an object");
-    let mut writer = BodyWriter::create(into.temporary_files(), &algorithms(object.record()))
-        .map_err(copying())?;
-    let record = object.record().clone();
+    let md5 = if hides_md5 { Md5Use::None } else { Md5Use::Tag };
+    let mut writer =
+        BodyWriter::create(into.temporary_files(), &[algorithm], md5).map_err(copying())?;
     let mut reader = ObjectReader::new(object, file, range);
     loop {
         let piece = reader.read()?;
         if piece.is_empty() {
-            return Ok((record, writer.finish()));
+            return Ok(writer.finish());
         }
         writer.write(&piece).map_err(copying())?;
     }
@@ -107,10 +127,13 @@ impl LocalS3 {
         )?;
         let mut input = request.input;
         refuse_unsupported!(input);
+        let customer_key = source_customer_key!(input);
         let conditions = source_conditions!(input);
-        let (source_bucket, source_key, version) = source(input.copy_source)?;
-        let from: Arc<Bucket> = self.store.bucket(&source_bucket)?;
+        let source = self.source(source(input.copy_source)?, conditions, customer_key)?;
         let into = self.store.bucket(&input.bucket)?;
+        let customer_key = customer_key!(input);
+        let encryption = requested_encryption!(input, customer_key.as_ref());
+        let hides_md5 = encryption.as_ref().is_some_and(Encryption::hides_md5);
         let replaced = match input.metadata_directive.as_ref().map(MetadataDirective::as_str) {
             None | Some(MetadataDirective::COPY) => false,
             Some(MetadataDirective::REPLACE) => true,
@@ -124,10 +147,11 @@ impl LocalS3 {
         // Without the directive they are checked and not used, as in S3.
         let tags = header_tags(input.tagging.as_deref())?;
         let headers = object_headers!(input);
-        if source_bucket == input.bucket
-            && source_key == input.key
-            && version == Which::Current
+        if source.bucket.name == input.bucket
+            && source.key == input.key
+            && source.version == Which::Current
             && !replaced
+            && encryption.is_none()
             && headers.storage_class.is_none()
             && headers.website_redirect_location.is_none()
             && input.checksum_algorithm.is_none()
@@ -140,21 +164,12 @@ impl LocalS3 {
         let named = input.checksum_algorithm.as_ref().map(checksum_algorithm).transpose()?;
         let key = input.key;
         let (object, version, copied_version) = blocking(move || {
-            let mut algorithm = Algorithm::Crc64Nvme;
-            let (original, body) = copy_bytes(
-                &from,
-                &source_key,
-                &version,
-                &conditions,
-                Selection::Whole,
-                &into,
-                |original| {
-                    let kept = original.checksum.as_ref().map(|checksum| checksum.algorithm);
-                    algorithm = named.or(kept).unwrap_or(algorithm);
-                    vec![algorithm]
-                },
-            )?;
-            let copied_version = from.shown_version(&original);
+            let opened = source.open()?;
+            let original = opened.0.record().clone();
+            let kept = original.checksum.as_ref().map(|checksum| checksum.algorithm);
+            let algorithm = named.or(kept).unwrap_or(Algorithm::Crc64Nvme);
+            let body = copy_bytes(opened, Selection::Whole, &into, algorithm, hides_md5)?;
+            let copied_version = source.bucket.shown_version(&original);
             let headers = if replaced {
                 headers
             } else {
@@ -165,7 +180,7 @@ impl LocalS3 {
                 kept
             };
             let tags = if tags_replaced { tags } else { original.tags };
-            let record = ObjectRecord::of_body(key, &body, algorithm, headers, tags);
+            let record = ObjectRecord::of_body(key, &body, algorithm, headers, tags, encryption);
             let object = into.commit(body, record, &conditions_of_target)?;
             let version = into.shown_version(object.record());
             Ok((object, version, copied_version))
@@ -182,22 +197,27 @@ impl LocalS3 {
             ..CopyObjectResult::default()
         };
         set_checksums!(result, object_checksum_fields(record.checksum.as_ref()));
-        Ok(CopyObjectOutput {
+        let mut output = CopyObjectOutput {
             copy_object_result: Some(result),
             copy_source_version_id: copied_version,
             version_id: version,
             ..CopyObjectOutput::default()
-        })
+        };
+        let md5 = customer_key.map(|key| key.md5);
+        output.ssekms_encryption_context =
+            tell_encryption!(output, Told::new(record.encryption.as_ref(), md5));
+        Ok(output)
     }
 
     pub(super) async fn copy_part(
         &self,
         mut input: UploadPartCopyInput,
     ) -> S3Result<UploadPartCopyOutput> {
+        let customer_key = source_customer_key!(input);
         let conditions = source_conditions!(input);
-        let (source_bucket, source_key, version) = source(input.copy_source)?;
-        let from: Arc<Bucket> = self.store.bucket(&source_bucket)?;
+        let source = self.source(source(input.copy_source)?, conditions, customer_key)?;
         let into = self.store.bucket(&input.bucket)?;
+        let customer_key = customer_key!(input);
         let number = part_number(input.part_number)?;
         let selection = match input.copy_source_range.as_deref() {
             None => Selection::Whole,
@@ -214,26 +234,24 @@ impl LocalS3 {
             },
         };
         let upload = into.upload(&input.key, &input.upload_id)?.record;
+        Encryption::check_part(upload.encryption.as_ref(), customer_key.as_ref())?;
+        let hides_md5 = upload.encryption.as_ref().is_some_and(Encryption::hides_md5);
         let algorithm = upload.algorithm;
         let (part, copied_version) = blocking(move || {
-            if let Selection::From { last: Some(last), .. } = selection {
-                // Unlike a read, a copy takes no range that ends behind the object.
-                let conditions = ReadConditions::default();
-                let source =
-                    from.object(&source_key, &version, &conditions).map_err(not_a_marker)?;
-                let size = source.record().size;
-                if last >= size {
-                    return Err(StoreError::InvalidArgument(format!(
-                        "Range specified is not valid for source object of size: {size}"
-                    )));
-                }
+            let opened = source.open()?;
+            let original = opened.0.clone();
+            let size = original.record().size;
+            // Unlike a read, a copy takes no range that ends behind the object.
+            if let Selection::From { last: Some(last), .. } = selection
+                && last >= size
+            {
+                return Err(StoreError::InvalidArgument(format!(
+                    "Range specified is not valid for source object of size: {size}"
+                )));
             }
-            let (original, body) =
-                copy_bytes(&from, &source_key, &version, &conditions, selection, &into, |_| {
-                    vec![algorithm]
-                })?;
+            let body = copy_bytes(opened, selection, &into, algorithm, hides_md5)?;
             let part = into.put_part(&input.key, &input.upload_id, number, body)?;
-            Ok((part, from.shown_version(&original)))
+            Ok((part, source.bucket.shown_version(original.record())))
         })
         .await?;
         let mut result = CopyPartResult {
@@ -244,10 +262,23 @@ impl LocalS3 {
         if upload.algorithm_named {
             set_checksums!(result, checksum_fields(algorithm, &part.checksum));
         }
-        Ok(UploadPartCopyOutput {
+        let mut output = UploadPartCopyOutput {
             copy_part_result: Some(result),
             copy_source_version_id: copied_version,
             ..UploadPartCopyOutput::default()
-        })
+        };
+        let md5 = customer_key.map(|key| key.md5);
+        tell_encryption!(output, Told::new(upload.encryption.as_ref(), md5));
+        Ok(output)
+    }
+
+    fn source(
+        &self,
+        (bucket, key, version): (String, String, Which),
+        conditions: ReadConditions,
+        customer_key: Option<CustomerKey>,
+    ) -> S3Result<Source> {
+        let bucket = self.store.bucket(&bucket)?;
+        Ok(Source { bucket, key, version, conditions, customer_key })
     }
 }

@@ -42,6 +42,7 @@ impl From<StoreError> for S3Error {
             StoreError::InvalidPartOrder => S3ErrorCode::InvalidPartOrder,
             StoreError::EntityTooSmall { .. } => S3ErrorCode::EntityTooSmall,
             StoreError::BadDigest(_) => S3ErrorCode::BadDigest,
+            StoreError::WrongCustomerKey => S3ErrorCode::AccessDenied,
             StoreError::InvalidRequest(_) => S3ErrorCode::InvalidRequest,
             StoreError::InvalidArgument(_) => S3ErrorCode::InvalidArgument,
             StoreError::Io { .. } => S3ErrorCode::InternalError,

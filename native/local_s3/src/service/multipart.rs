@@ -4,6 +4,7 @@ use super::convert::{
     blocking, checksum_algorithm, checksum_fields, checksum_type, coverage, etag, given_checksums,
     object_checksum_fields, object_headers, refuse_unsupported, set_checksums, timestamp,
 };
+use super::encryption::{Told, customer_key, requested_encryption, tell_encryption};
 use super::listings::{Naming, page_length};
 use super::objects::write_conditions;
 use super::receive::{Promise, receive};
@@ -11,6 +12,7 @@ use super::tags::header_tags;
 use super::{LocalS3, initiator, owner};
 use crate::storage::bucket::UploadPlace;
 use crate::storage::checksum::Algorithm;
+use crate::storage::encryption::Encryption;
 use crate::storage::listing::common_prefix;
 use crate::storage::multipart::{ClaimedObject, ClaimedPart, Upload};
 use crate::storage::record::{PartRecord, UploadRecord};
@@ -73,6 +75,10 @@ impl LocalS3 {
                 algorithm.name()
             ));
         }
+        let customer_key = customer_key!(input);
+        let encryption = requested_encryption!(input, customer_key.as_ref());
+        let md5 = customer_key.map(|key| key.md5);
+        let told = Told::new(encryption.as_ref(), md5);
         let record = UploadRecord {
             id: String::new(),
             key: input.key.clone(),
@@ -81,10 +87,11 @@ impl LocalS3 {
             coverage,
             algorithm_named: named.is_some(),
             tags: header_tags(input.tagging.as_deref())?,
+            encryption,
             headers: object_headers!(input),
         };
         let id = blocking(move || bucket.create_upload(record)).await?;
-        Ok(CreateMultipartUploadOutput {
+        let mut output = CreateMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
             upload_id: Some(id),
@@ -92,7 +99,9 @@ impl LocalS3 {
                 .map(|algorithm| ChecksumAlgorithm::from_static(algorithm.name())),
             checksum_type: named.map(|_| checksum_type(coverage)),
             ..CreateMultipartUploadOutput::default()
-        })
+        };
+        output.ssekms_encryption_context = tell_encryption!(output, told);
+        Ok(output)
     }
 
     pub(super) async fn put_part(
@@ -111,6 +120,10 @@ impl LocalS3 {
             given_checksums!(input),
         )?;
         let upload = bucket.upload(&input.key, &input.upload_id)?.record;
+        let customer_key = customer_key!(input);
+        Encryption::check_part(upload.encryption.as_ref(), customer_key.as_ref())?;
+        let hides_md5 = upload.encryption.as_ref().is_some_and(Encryption::hides_md5);
+        let told = Told::new(upload.encryption.as_ref(), customer_key.map(|key| key.md5));
         let given = promise.algorithm();
         if let Some(given) = given
             && upload.algorithm_named
@@ -126,7 +139,7 @@ impl LocalS3 {
         let directory = bucket.temporary_files().to_owned();
         let shown = given.or(upload.algorithm_named.then_some(upload.algorithm));
         let (part, shown) =
-            receive(input.body, promise, directory, vec![upload.algorithm], move |body| {
+            receive(input.body, promise, directory, upload.algorithm, hides_md5, move |body| {
                 let shown = shown
                     .and_then(|algorithm| Some((algorithm, body.checksum(algorithm)?.to_owned())));
                 Ok((bucket.put_part(&input.key, &input.upload_id, number, body)?, shown))
@@ -136,6 +149,7 @@ impl LocalS3 {
             UploadPartOutput { e_tag: Some(etag(&part.etag)), ..UploadPartOutput::default() };
         let fields = shown.map(|(algorithm, value)| checksum_fields(algorithm, &value));
         set_checksums!(output, fields.unwrap_or_default());
+        tell_encryption!(output, told);
         Ok(output)
     }
 
@@ -153,6 +167,12 @@ impl LocalS3 {
         mut input: CompleteMultipartUploadInput,
     ) -> S3Result<CompleteMultipartUploadOutput> {
         let bucket = self.store.bucket(&input.bucket)?;
+        // A key is not needed here; a wrong one is a mistake that is told.
+        if let Some(key) = customer_key!(input)
+            && let Ok(upload) = bucket.upload(&input.key, &input.upload_id)
+        {
+            Encryption::check_part(upload.record.encryption.as_ref(), Some(&key))?;
+        }
         let conditions = write_conditions(input.if_match.take(), input.if_none_match.take())?;
         let parts =
             input.multipart_upload.take().and_then(|upload| upload.parts).unwrap_or_default();
@@ -174,8 +194,10 @@ impl LocalS3 {
                 })
             })
             .collect::<S3Result<Vec<_>>>()?;
+        let coverage = input.checksum_type.as_ref().map(coverage).transpose()?;
         let claim = ClaimedObject {
             parts,
+            coverage,
             checksum: given_checksums!(input).pop(),
             size: input.mpu_object_size.and_then(|size| u64::try_from(size).ok()),
         };
@@ -199,6 +221,10 @@ impl LocalS3 {
             version_id: version,
             ..CompleteMultipartUploadOutput::default()
         };
+        let told = Told::new(record.encryption.as_ref(), None);
+        output.server_side_encryption = told.method;
+        output.ssekms_key_id = told.key_id;
+        output.bucket_key_enabled = told.bucket_key;
         let fields = object_checksum_fields(record.checksum.as_ref());
         output.checksum_type = fields.checksum_type.clone();
         set_checksums!(output, fields);

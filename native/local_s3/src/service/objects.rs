@@ -6,11 +6,13 @@ use super::convert::{
     from_http_date, given_checksums, metadata, object_checksum_fields, object_headers,
     refuse_unsupported, seconds, set_checksums, storage_class, tag, timestamp, which,
 };
+use super::encryption::{Told, customer_key, requested_encryption, tell_encryption};
 use super::receive::{Promise, receive};
 use super::tags::{count, header_tags};
 use crate::storage::bucket::Object;
 use crate::storage::checksum::{Algorithm, Checksum};
 use crate::storage::conditions::{ReadConditions, WriteConditions};
+use crate::storage::encryption::Encryption;
 use crate::storage::range::Selection;
 use crate::storage::reader::{ObjectReader, ObjectStream};
 use crate::storage::record::ObjectRecord;
@@ -125,14 +127,19 @@ fn wants_checksum(mode: Option<&ChecksumMode>) -> bool {
 }
 
 impl LocalS3 {
-    pub(super) async fn get(&self, input: GetObjectInput) -> S3Result<GetObjectOutput> {
+    pub(super) async fn get(&self, mut input: GetObjectInput) -> S3Result<GetObjectOutput> {
         let bucket = self.store.bucket(&input.bucket)?;
         let which = which(input.version_id.as_deref());
         let selection = selection(input.range, input.part_number)?;
         let with_checksum = wants_checksum(input.checksum_mode.as_ref());
+        let key = customer_key!(input);
+        let md5 = key.as_ref().map(|key| key.md5.clone());
         let conditions = read_conditions!(input);
         let (object, version, range, stream) = blocking(move || {
-            let (object, file) = bucket.open_object(&input.key, &which, &conditions)?;
+            let (object, file) = bucket.open_object(&input.key, &which, |record| {
+                Encryption::check(record.encryption.as_ref(), key.as_ref())?;
+                conditions.check(record)
+            })?;
             let range = selection.resolve(object.record())?;
             let stream =
                 ObjectStream::open(ObjectReader::new(object.clone(), file, range.clone()))?;
@@ -147,23 +154,33 @@ impl LocalS3 {
             ..GetObjectOutput::default()
         };
         describe!(output, object, selection, range, with_checksum);
+        tell_encryption!(output, Told::new(object.record().encryption.as_ref(), md5));
         Ok(output)
     }
 
     /// The answer, and how many tags there are: `s3s` has no field for that here.
-    pub(super) fn stat(&self, input: HeadObjectInput) -> S3Result<(HeadObjectOutput, Option<i32>)> {
+    pub(super) fn stat(
+        &self,
+        mut input: HeadObjectInput,
+    ) -> S3Result<(HeadObjectOutput, Option<i32>)> {
         let which = which(input.version_id.as_deref());
         let selection = selection(input.range, input.part_number)?;
         let with_checksum = wants_checksum(input.checksum_mode.as_ref());
+        let key = customer_key!(input);
         let conditions = read_conditions!(input);
         let bucket = self.store.bucket(&input.bucket)?;
-        let object: Object = bucket.object(&input.key, &which, &conditions)?;
+        let object: Object = bucket.object(&input.key, &which, |record| {
+            Encryption::check(record.encryption.as_ref(), key.as_ref())?;
+            conditions.check(record)
+        })?;
         let range = selection.resolve(object.record())?;
         let mut output = HeadObjectOutput {
             version_id: bucket.shown_version(object.record()),
             ..HeadObjectOutput::default()
         };
         describe!(output, object, selection, range, with_checksum);
+        let md5 = key.map(|key| key.md5);
+        tell_encryption!(output, Told::new(object.record().encryption.as_ref(), md5));
         let overrides = [
             (&mut output.content_type, input.response_content_type),
             (&mut output.cache_control, input.response_cache_control),
@@ -206,11 +223,15 @@ impl LocalS3 {
         let algorithm = promise.algorithm().or(named).unwrap_or(Algorithm::Crc64Nvme);
         let headers = object_headers!(input);
         let tags = header_tags(input.tagging.as_deref())?;
+        let customer_key = customer_key!(input);
+        let encryption = requested_encryption!(input, customer_key.as_ref());
+        let hides_md5 = encryption.as_ref().is_some_and(Encryption::hides_md5);
         let key = input.key;
         let directory = bucket.temporary_files().to_owned();
         let (object, version) =
-            receive(input.body, promise, directory, vec![algorithm], move |body| {
-                let record = ObjectRecord::of_body(key, &body, algorithm, headers, tags);
+            receive(input.body, promise, directory, algorithm, hides_md5, move |body| {
+                let record =
+                    ObjectRecord::of_body(key, &body, algorithm, headers, tags, encryption);
                 let object = bucket.commit(body, record, &conditions)?;
                 let version = bucket.shown_version(object.record());
                 Ok((object, version))
@@ -231,6 +252,9 @@ impl LocalS3 {
             .as_ref()
             .map(|checksum| checksum_fields(checksum.algorithm, &checksum.value));
         set_checksums!(output, fields.unwrap_or_default());
+        let md5 = customer_key.map(|key| key.md5);
+        output.ssekms_encryption_context =
+            tell_encryption!(output, Told::new(record.encryption.as_ref(), md5));
         Ok(output)
     }
 

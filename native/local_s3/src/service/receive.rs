@@ -8,7 +8,7 @@ use super::convert::blocking;
 use super::errors::named;
 use crate::storage::checksum::Algorithm;
 use crate::storage::error::StoreError;
-use crate::storage::writer::{BodyWriter, WrittenBody};
+use crate::storage::writer::{BodyWriter, Md5Use, WrittenBody};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use http::{HeaderMap, StatusCode};
@@ -97,7 +97,7 @@ impl Promise {
     }
 
     fn check(&self, body: &WrittenBody) -> Result<(), StoreError> {
-        if self.md5.is_some_and(|md5| md5 != body.md5) {
+        if self.md5.is_some() && self.md5 != body.md5 {
             return Err(StoreError::BadDigest("Content-MD5".to_owned()));
         }
         let Some((algorithm, value)) = &self.checksum else { return Ok(()) };
@@ -122,17 +122,24 @@ impl Promise {
     }
 }
 
-/// Writes `body` to a temporary file in `directory`, computing `algorithms` and the one promised, and
-/// hands it to `keep` once it is all there and as promised.
+/// Writes `body` to a temporary file in `directory`, computing `algorithm` and the one promised, and hands
+/// it, with the MD5 as its entity tag unless that is hidden, to `keep` once it is all there and as promised.
 pub async fn receive<T: Send + 'static>(
     body: Option<StreamingBlob>,
     promise: Promise,
     directory: PathBuf,
-    mut algorithms: Vec<Algorithm>,
+    algorithm: Algorithm,
+    hides_md5: bool,
     keep: impl FnOnce(WrittenBody) -> Result<T, StoreError> + Send + 'static,
 ) -> S3Result<T> {
     let failed = || StoreError::io("writing a body");
+    let mut algorithms = vec![algorithm];
     algorithms.extend(promise.algorithm());
+    let md5 = match (hides_md5, promise.md5) {
+        (false, _) => Md5Use::Tag,
+        (true, Some(_)) => Md5Use::Check,
+        (true, None) => Md5Use::None,
+    };
     let mut body = body;
     let mut received = 0u64;
     let mut writing = None;
@@ -164,7 +171,7 @@ pub async fn receive<T: Send + 'static>(
             move || -> Result<BodyWriter, StoreError> {
                 let mut writer = match writer {
                     Some(writer) => writer,
-                    None => BodyWriter::create(&directory, &algorithms).map_err(failed())?,
+                    None => BodyWriter::create(&directory, &algorithms, md5).map_err(failed())?,
                 };
                 for bytes in &batch {
                     writer.write(bytes).map_err(failed())?;

@@ -7,13 +7,13 @@
 // An object's only mutable part, the mark of `retire`, takes no part in the order of keys.
 #![allow(clippy::mutable_key_type)]
 
-use super::conditions::{ReadConditions, WriteConditions};
+use super::conditions::WriteConditions;
 use super::error::StoreError;
 use super::key_file;
 use super::multipart::{UPLOAD_RECORD, Upload, part_name};
 use super::record::{self, ObjectRecord, Tags};
 use super::versions::{Index, Versioning, Which, shown};
-use super::writer::{BodyWriter, WrittenBody, write_whole};
+use super::writer::{BodyWriter, Md5Use, WrittenBody, write_whole};
 use super::{now, read, tags, write};
 use crate::start_error::StartError;
 use serde::{Deserialize, Serialize};
@@ -300,16 +300,16 @@ impl Bucket {
         look(&read(&self.state).index)
     }
 
-    /// The object, if it is there and the conditions hold.
+    /// The object, if it is there and passes `check`.
     pub fn object(
         &self,
         key: &str,
         which: &Which,
-        conditions: &ReadConditions,
+        check: impl FnOnce(&ObjectRecord) -> Result<(), StoreError>,
     ) -> Result<Object, StoreError> {
         let state = read(&self.state);
         let object = state.index.object(key, which)?;
-        conditions.check(object.record())?;
+        check(object.record())?;
         Ok(object.clone())
     }
 
@@ -318,11 +318,11 @@ impl Bucket {
         &self,
         key: &str,
         which: &Which,
-        conditions: &ReadConditions,
+        check: impl FnOnce(&ObjectRecord) -> Result<(), StoreError>,
     ) -> Result<(Object, File), StoreError> {
         let state = read(&self.state);
         let object = state.index.object(key, which)?;
-        conditions.check(object.record())?;
+        check(object.record())?;
         let file = File::open(self.object_path(object.record()))
             .map_err(StoreError::io("opening an object"))?;
         Ok((object.clone(), file))
@@ -383,7 +383,8 @@ impl Bucket {
         let removing = || StoreError::io("removing an object");
         match (which, state.versioning) {
             (Which::Current, Versioning::Enabled | Versioning::Suspended) => {
-                let body = BodyWriter::create(&self.temporary_files, &[]).map_err(removing())?;
+                let body = BodyWriter::create(&self.temporary_files, &[], Md5Use::None)
+                    .map_err(removing())?;
                 let marker = ObjectRecord {
                     key: key.to_owned(),
                     delete_marker: true,

@@ -40,6 +40,8 @@ pub enum StoreError {
     },
     BadDigest(String),
     InvalidRequest(String),
+    /// Another key than the object was written with.
+    WrongCustomerKey,
     InvalidArgument(String),
     /// The file system failed; what was being done.
     Io {
@@ -101,6 +103,9 @@ impl fmt::Display for StoreError {
             Self::BadDigest(what) => {
                 write!(f, "The {what} you specified did not match the calculated checksum.")
             }
+            Self::WrongCustomerKey => f.write_str(
+                "Access Denied: the customer key is not the one that the object was written with.",
+            ),
             Self::InvalidRequest(what) | Self::InvalidArgument(what) => f.write_str(what),
             Self::Io { doing, source } => write!(f, "The server failed while {doing}: {source}"),
         }

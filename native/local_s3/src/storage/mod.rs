@@ -14,6 +14,7 @@ pub mod bucket;
 pub mod checksum;
 pub mod conditions;
 pub mod directory;
+pub mod encryption;
 pub mod error;
 pub mod key_file;
 pub mod listing;
@@ -136,19 +137,20 @@ pub fn random_name() -> io::Result<String> {
 mod tests {
     use super::bucket::Object;
     use super::checksum::{Algorithm, Coverage};
-    use super::conditions::{ReadConditions, WriteConditions};
+    use super::conditions::WriteConditions;
     use super::multipart::{ClaimedObject, ClaimedPart};
     use super::range::Selection;
     use super::reader::ObjectReader;
     use super::record::{ObjectHeaders, ObjectRecord, Tags, UploadRecord};
     use super::versions::{Versioning, Which};
-    use super::writer::{BodyWriter, WrittenBody};
+    use super::writer::{BodyWriter, Md5Use, WrittenBody};
     use super::*;
     use std::path::Path;
 
     fn written(bucket: &Bucket, bytes: &[u8]) -> WrittenBody {
         let mut writer =
-            BodyWriter::create(bucket.temporary_files(), &[Algorithm::Crc64Nvme]).unwrap();
+            BodyWriter::create(bucket.temporary_files(), &[Algorithm::Crc64Nvme], Md5Use::Tag)
+                .unwrap();
         writer.write(bytes).unwrap();
         writer.finish()
     }
@@ -161,6 +163,7 @@ mod tests {
             Algorithm::Crc64Nvme,
             ObjectHeaders::default(),
             Tags::default(),
+            None,
         );
         bucket.commit(body, record, &WriteConditions::default()).unwrap()
     }
@@ -170,7 +173,7 @@ mod tests {
     }
 
     fn get_version(bucket: &Bucket, key: &str, which: &Which) -> Option<Vec<u8>> {
-        let (object, file) = bucket.open_object(key, which, &ReadConditions::default()).ok()?;
+        let (object, file) = bucket.open_object(key, which, |_| Ok(())).ok()?;
         let range = Selection::Whole.resolve(object.record()).unwrap();
         let mut reader = ObjectReader::new(object, file, range);
         let mut bytes = Vec::new();
@@ -193,6 +196,7 @@ mod tests {
             algorithm_named: false,
             headers: ObjectHeaders { content_type: Some("x/y".into()), ..ObjectHeaders::default() },
             tags: Tags::default(),
+            encryption: None,
         };
         bucket.create_upload(record).unwrap()
     }
@@ -267,8 +271,7 @@ mod tests {
             assert_eq!(get(&bucket, "a").as_deref(), Some(&b"newer"[..]));
             assert_eq!(get(&bucket, "gone"), None);
             assert_eq!(get(&bucket, "big").unwrap(), [&big[..], b"end"].concat());
-            let object: Object =
-                bucket.object("big", &Which::Current, &ReadConditions::default()).unwrap();
+            let object: Object = bucket.object("big", &Which::Current, |_| Ok(())).unwrap();
             assert_eq!(object.record().headers.content_type.as_deref(), Some("x/y"));
             assert!(object.record().etag.ends_with("-2"));
             assert_eq!(bucket.upload("later", &unfinished).unwrap().parts.len(), 1);
@@ -291,8 +294,7 @@ mod tests {
         bucket.put_part("k", &id, 1, written(&bucket, b"parts")).unwrap();
         complete(&bucket, "k", &id, &[1]).unwrap();
         let parts = bucket.path().join("parts");
-        let (object, file) =
-            bucket.open_object("k", &Which::Current, &ReadConditions::default()).unwrap();
+        let (object, file) = bucket.open_object("k", &Which::Current, |_| Ok(())).unwrap();
         let mut reader = ObjectReader::new(object, file, 0..5);
         put(&bucket, "k", b"one piece");
         assert_eq!(files(&parts), 1);
@@ -331,7 +333,7 @@ mod tests {
             put(&bucket, "replaced", b"old");
             bucket.set_tags("replaced", &Which::Current, tags("old")).unwrap();
             // A process that ends between a replacement and the removal of the old tags leaves these.
-            let left = bucket.object("replaced", &Which::Current, &ReadConditions::default());
+            let left = bucket.object("replaced", &Which::Current, |_| Ok(()));
             put(&bucket, "replaced", b"new");
             tags::keep(bucket.path(), bucket.temporary_files(), &left.unwrap()).unwrap();
             bucket.set_versioning(Versioning::Enabled).unwrap();
@@ -349,7 +351,7 @@ mod tests {
             assert_eq!(get(&bucket, "k"), None);
             assert_eq!(get(&bucket, "replaced").as_deref(), Some(&b"new"[..]));
             let tags_of = |key: &str, which: &Which| {
-                let object = bucket.object(key, which, &ReadConditions::default()).unwrap();
+                let object = bucket.object(key, which, |_| Ok(())).unwrap();
                 object.record().tags.get("t").cloned()
             };
             assert_eq!(tags_of("replaced", &Which::Current), None);

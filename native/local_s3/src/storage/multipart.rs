@@ -5,13 +5,13 @@
 //! copied, whatever the size. A reader then walks from file to file.
 
 use super::bucket::{Bucket, Object, UploadPlace};
-use super::checksum::{Algorithm, Checksum};
+use super::checksum::{Algorithm, Checksum, Coverage};
 use super::conditions::WriteConditions;
 use super::error::StoreError;
 use super::key_file::{from_hexadecimal, hexadecimal};
 use super::now;
 use super::record::{self, ObjectPart, ObjectParts, ObjectRecord, PartRecord, UploadRecord};
-use super::writer::{BodyWriter, WrittenBody};
+use super::writer::{BodyWriter, Md5Use, WrittenBody};
 use s3s::crypto::{Checksum as _, Md5};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -44,6 +44,7 @@ pub struct ClaimedPart {
 pub struct ClaimedObject {
     pub parts: Vec<ClaimedPart>,
     pub checksum: Option<(Algorithm, String)>,
+    pub coverage: Option<Coverage>,
     pub size: Option<u64>,
 }
 
@@ -137,8 +138,13 @@ impl Bucket {
                     "The part was written without the upload's checksum.".to_owned(),
                 )
             })?;
-        let part =
-            PartRecord { number, size: body.size, etag: body.etag(), modified: now(), checksum };
+        let part = PartRecord {
+            number,
+            size: body.size,
+            etag: body.etag.clone(),
+            modified: now(),
+            checksum,
+        };
         body.persist(&part, &self.upload_path(id).join(part_name(number)))
             .map_err(StoreError::io("putting a part into place"))?;
         upload.parts.insert(number, part.clone());
@@ -176,7 +182,8 @@ impl Bucket {
         let record = assemble(upload, claim)?;
         let place = place(&upload.record);
         let moving = StoreError::io("putting an upload into place");
-        let writer = BodyWriter::create(self.temporary_files(), &[]).map_err(moving)?;
+        let writer =
+            BodyWriter::create(self.temporary_files(), &[], Md5Use::None).map_err(moving)?;
         let (from, to) = (self.upload_path(id), self.path().join("parts").join(id));
         fs::rename(&from, &to).map_err(StoreError::io("putting an upload into place"))?;
         let object = match self.commit(writer.finish(), record, conditions) {
@@ -248,11 +255,31 @@ fn assemble(upload: &Upload, claim: &ClaimedObject) -> Result<ObjectRecord, Stor
     let UploadRecord { algorithm, coverage, .. } = upload.record;
     let sums = list.iter().map(|part| (part.size, part.checksum.as_deref().unwrap_or_default()));
     let checksum: Option<Checksum> = algorithm.of_parts(coverage, sums);
-    if let (Some((claimed, value)), Some(checksum)) = (&claim.checksum, &checksum)
-        && *claimed == algorithm
-        && *value != checksum.value
+    if let Some(claimed) = claim.coverage
+        && claimed != coverage
     {
-        return Err(StoreError::BadDigest(algorithm.name().to_owned()));
+        return Err(StoreError::InvalidRequest(format!(
+            "The upload was created using the {} checksum mode. The complete request must use the same checksum mode.",
+            coverage.name()
+        )));
+    }
+    if let Some((claimed, value)) = &claim.checksum {
+        if *claimed != algorithm {
+            return Err(StoreError::InvalidRequest(format!(
+                "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+                algorithm.name().to_ascii_lowercase(),
+                claimed.name().to_ascii_lowercase()
+            )));
+        }
+        // A composite checksum may be given with the number of parts behind it, or without.
+        let given = |checksum: &Checksum| {
+            checksum.value == *value
+                || (coverage == Coverage::Composite
+                    && checksum.value == format!("{value}-{}", list.len()))
+        };
+        if !checksum.as_ref().is_some_and(given) {
+            return Err(StoreError::BadDigest(algorithm.name().to_owned()));
+        }
     }
     Ok(ObjectRecord {
         key: upload.record.key.clone(),
@@ -262,6 +289,7 @@ fn assemble(upload: &Upload, claim: &ClaimedObject) -> Result<ObjectRecord, Stor
         checksum,
         headers: upload.record.headers.clone(),
         tags: upload.record.tags.clone(),
+        encryption: upload.record.encryption.clone(),
         parts: Some(ObjectParts { directory: upload.record.id.clone(), list }),
         ..ObjectRecord::default()
     })

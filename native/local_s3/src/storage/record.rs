@@ -5,6 +5,7 @@
 //! its metadata visible together. The body starts at offset 0 and reads need no translation.
 
 use super::checksum::{Algorithm, Checksum, Coverage};
+use super::encryption::Encryption;
 use super::now;
 use super::writer::WrittenBody;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -70,6 +71,8 @@ pub struct ObjectRecord {
     /// As written with the object; later changes stand in a file of their own (`tags`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: Tags,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
     /// Set for an object of several parts, whose bytes lie in files of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<ObjectParts>,
@@ -87,11 +90,12 @@ impl ObjectRecord {
         algorithm: Algorithm,
         headers: ObjectHeaders,
         tags: Tags,
+        encryption: Option<Encryption>,
     ) -> Self {
         Self {
             key,
             size: body.size,
-            etag: body.etag(),
+            etag: body.etag.clone(),
             modified: now(),
             checksum: body.checksum(algorithm).map(|value| Checksum {
                 algorithm,
@@ -100,6 +104,7 @@ impl ObjectRecord {
             }),
             headers,
             tags,
+            encryption,
             ..Self::default()
         }
     }
@@ -147,6 +152,8 @@ pub struct UploadRecord {
     pub headers: ObjectHeaders,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: Tags,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
 }
 
 /// The bytes that stand behind the body.

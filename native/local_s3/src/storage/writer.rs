@@ -14,16 +14,30 @@ use std::path::{Path, PathBuf};
 /// A body on its way to the disk.
 pub struct BodyWriter {
     file: TemporaryFile,
-    md5: Md5,
+    md5: Option<Md5>,
+    /// The entity tag where it is not the MD5.
+    opaque_tag: Option<String>,
     hashers: Vec<Hasher>,
     size: u64,
+}
+
+/// What a body's MD5 is for. It is the dearest of the hashes, so it is left out where nobody asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Md5Use {
+    /// It is the entity tag.
+    Tag,
+    /// It is only compared with what the client sent.
+    Check,
+    None,
 }
 
 /// A whole body on the disk, with what is known about it, not yet visible.
 pub struct WrittenBody {
     file: TemporaryFile,
     pub size: u64,
-    pub md5: [u8; 16],
+    /// Lowercase hexadecimal: the MD5, or a random value where the tag says nothing of the bytes.
+    pub etag: String,
+    pub md5: Option<[u8; 16]>,
     checksums: Vec<(Algorithm, String)>,
 }
 
@@ -45,7 +59,7 @@ impl Drop for TemporaryFile {
 
 impl BodyWriter {
     /// `directory` is the store's `tmp`. Each of `algorithms` is computed once.
-    pub fn create(directory: &Path, algorithms: &[Algorithm]) -> io::Result<Self> {
+    pub fn create(directory: &Path, algorithms: &[Algorithm], md5: Md5Use) -> io::Result<Self> {
         let mut hashers: Vec<Hasher> = Vec::with_capacity(algorithms.len());
         for algorithm in algorithms {
             if hashers.iter().all(|hasher| hasher.algorithm != *algorithm) {
@@ -53,12 +67,19 @@ impl BodyWriter {
             }
         }
         let file = TemporaryFile::create(directory)?;
-        Ok(Self { file, md5: Md5::new(), hashers, size: 0 })
+        let opaque_tag = match md5 {
+            Md5Use::Tag => None,
+            Md5Use::Check | Md5Use::None => Some(super::random_name()?),
+        };
+        let md5 = (md5 != Md5Use::None).then(Md5::new);
+        Ok(Self { file, md5, opaque_tag, hashers, size: 0 })
     }
 
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.file.write_all(bytes)?;
-        self.md5.update(bytes);
+        if let Some(md5) = &mut self.md5 {
+            md5.update(bytes);
+        }
         for hasher in &mut self.hashers {
             hasher.update(bytes);
         }
@@ -67,10 +88,13 @@ impl BodyWriter {
     }
 
     pub fn finish(self) -> WrittenBody {
+        let md5 = self.md5.map(Md5::finalize);
+        let tag = self.opaque_tag.or_else(|| md5.map(|md5| hexadecimal(&md5)));
         WrittenBody {
             file: self.file,
             size: self.size,
-            md5: self.md5.finalize(),
+            etag: tag.unwrap_or_default(),
+            md5,
             checksums: self
                 .hashers
                 .into_iter()
@@ -81,10 +105,6 @@ impl BodyWriter {
 }
 
 impl WrittenBody {
-    pub fn etag(&self) -> String {
-        hexadecimal(&self.md5)
-    }
-
     /// The checksum, if the writer was asked for it.
     pub fn checksum(&self, algorithm: Algorithm) -> Option<&str> {
         self.checksums.iter().find(|(each, _)| *each == algorithm).map(|(_, value)| value.as_str())
@@ -142,11 +162,11 @@ mod tests {
     #[test]
     fn dropped_writers_leave_nothing() {
         let directory = crate::storage::directory::temporary().unwrap();
-        let mut writer = BodyWriter::create(&directory, &[Algorithm::Crc32]).unwrap();
+        let mut writer = BodyWriter::create(&directory, &[Algorithm::Crc32], Md5Use::Tag).unwrap();
         writer.write(b"123456789").unwrap();
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
         let written = writer.finish();
-        assert_eq!(written.etag(), "25f9e794323b453885f5181f1b624d0b");
+        assert_eq!(written.etag, "25f9e794323b453885f5181f1b624d0b");
         assert_eq!(written.checksum(Algorithm::Crc32), Some("y/Q5Jg=="));
         assert_eq!(written.checksum(Algorithm::Sha1), None);
         drop(written);
@@ -157,7 +177,7 @@ mod tests {
     #[test]
     fn persisted_files_stay() {
         let directory = crate::storage::directory::temporary().unwrap();
-        let written = BodyWriter::create(&directory, &[]).unwrap().finish();
+        let written = BodyWriter::create(&directory, &[], Md5Use::None).unwrap().finish();
         let path = directory.join("sub/name");
         written.persist(&ObjectRecord::default(), &path).unwrap();
         assert!(path.exists());
