@@ -12,7 +12,7 @@ use dipper_wire::Handle;
 
 use crate::declaration::hash;
 use crate::export::{abi, put_last_error, take_last_error};
-use crate::{asks, handles, operations, queue, streams};
+use crate::{asks, handles, operations, queue, streams, uploads};
 
 abi! {
     /// A number that changes whenever the boundary does.
@@ -44,6 +44,10 @@ abi! {
     fn dipper_submit_into(queue: QueueHandle, request: Bytes, target: Room) -> OperationHandle = operations::submit_into;
     /// Forgets a stream; what it reads ahead ends.
     fn dipper_stream_release(stream: StreamHandle) -> Number = streams::release;
+    /// Copies bytes into an upload, as many as there is room for; returns how many, zero when `uploadRoom` is to be asked.
+    fn dipper_upload_write(upload: UploadHandle, bytes: Bytes) -> Number = uploads::write;
+    /// Forgets an upload; what is not finished is aborted.
+    fn dipper_upload_release(upload: UploadHandle) -> Number = uploads::release;
     /// Ends an operation early. Unknown operations have ended already: no error.
     fn dipper_cancel(operation: OperationHandle) -> Number = operations::cancel;
     /// Writes completion records that are ready; returns the bytes written.

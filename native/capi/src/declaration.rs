@@ -21,6 +21,8 @@ pub enum Role {
     ServerHandle,
     /// An object that is read in order.
     StreamHandle,
+    /// Something that takes bytes piece by piece.
+    UploadHandle,
     /// An operation under way.
     OperationHandle,
     /// A question that waits for its answer.
@@ -35,6 +37,7 @@ impl Role {
         Self::ClientHandle,
         Self::ServerHandle,
         Self::StreamHandle,
+        Self::UploadHandle,
         Self::OperationHandle,
         Self::AskHandle,
     ];
@@ -42,6 +45,8 @@ impl Role {
 
 /// The kinds of handles, one for each table.
 pub mod kind {
+    /// Uploads.
+    pub const UPLOAD: u8 = 0;
     /// Queues.
     pub const QUEUE: u8 = 1;
     /// Buffers.

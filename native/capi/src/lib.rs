@@ -20,3 +20,4 @@ mod render;
 mod runtime;
 mod streams;
 mod target;
+mod uploads;

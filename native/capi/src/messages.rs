@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use dipper_core as core;
+use dipper_wire::Algorithm;
 use serde::{Deserialize, Serialize};
 #[cfg(test)]
 use ts_rs::TS;
@@ -86,6 +87,9 @@ pub enum SourceMessage {
         version_id: Option<String>,
         /// The size, where a listing told it.
         size: Option<u64>,
+        /// The base64 of 32 bytes.
+        #[cfg_attr(test, ts(type = "string"))]
+        customer_key: Option<CustomerKeyMessage>,
     },
     Http {
         url: String,
@@ -114,6 +118,76 @@ pub struct ObjectMessage {
     pub bucket: String,
     pub key: String,
     pub version_id: Option<String>,
+    /// The base64 of 32 bytes.
+    #[cfg_attr(test, ts(type = "string"))]
+    pub customer_key: Option<CustomerKeyMessage>,
+}
+
+/// The base64 of 32 bytes, checked as it is read.
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub struct CustomerKeyMessage(core::CustomerKey);
+
+impl TryFrom<String> for CustomerKeyMessage {
+    type Error = core::Error;
+
+    fn try_from(text: String) -> Result<Self, core::Error> {
+        core::CustomerKey::from_base64(&text).map(Self)
+    }
+}
+
+/// What a write says about the object beside its bytes.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WriteMessage {
+    pub content_type: Option<String>,
+    pub content_encoding: Option<String>,
+    pub content_language: Option<String>,
+    pub content_disposition: Option<String>,
+    pub cache_control: Option<String>,
+    /// Milliseconds since 1970.
+    pub expires: Option<i64>,
+    pub metadata: BTreeMap<String, String>,
+    pub tags: Option<BTreeMap<String, String>>,
+    pub storage_class: Option<String>,
+    pub acl: Option<String>,
+    pub encryption: Option<EncryptionMessage>,
+    pub if_match: Option<String>,
+    pub if_none_match: Option<String>,
+    pub checksum: Option<WriteChecksumMessage>,
+    /// Bytes.
+    pub part_size: Option<u64>,
+}
+
+/// How the server is to encrypt an object.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum EncryptionMessage {
+    S3,
+    Kms {
+        key_id: Option<String>,
+        context: Option<BTreeMap<String, String>>,
+        bucket_key: Option<bool>,
+    },
+    Customer {
+        #[cfg_attr(test, ts(type = "string"))]
+        key: CustomerKeyMessage,
+    },
+}
+
+/// What the bytes of a write are verified with.
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(rename_all = "lowercase")]
+pub enum WriteChecksumMessage {
+    Crc64nvme,
+    Crc32,
+    Crc32c,
+    Sha1,
+    Sha256,
+    None,
 }
 
 /// Which bytes of an object.
@@ -206,18 +280,28 @@ pub enum Request {
     ReadStream { stream: f64 },
     /// Asks for an object's properties: a `StatMessage`.
     Stat { client: Option<f64>, source: SourceMessage },
-    /// Writes an object in one request: a `StatMessage`.
+    /// Writes an object from a buffer, in one request or in parts: a `WrittenMessage`.
     Put {
         object: ObjectMessage,
         /// A buffer; an empty object when unset.
         buffer: Option<f64>,
-        content_type: Option<String>,
-        content_encoding: Option<String>,
-        cache_control: Option<String>,
-        metadata: HashMap<String, String>,
-        if_match: Option<String>,
-        if_none_match: Option<String>,
+        write: WriteMessage,
+        progress: bool,
     },
+    /// Prepares an upload whose bytes come with `uploadWrite`: `value` is the upload.
+    OpenUpload {
+        object: ObjectMessage,
+        write: WriteMessage,
+        /// How many bytes will come, where that is known.
+        size: Option<u64>,
+        progress: bool,
+    },
+    /// Waits until an upload takes bytes; `extent` says how many. Where progress was asked
+    /// for, the payload is a `MetricsMessage`.
+    UploadRoom { upload: f64 },
+    /// Sends what is left of an upload and waits until the object is there: a
+    /// `WrittenMessage`.
+    FinishUpload { upload: f64 },
     /// Deletes an object.
     Delete { object: ObjectMessage },
     /// Copies an object within the server. The source may be a version.
@@ -301,6 +385,14 @@ pub struct MetricsMessage {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(TS))]
 pub struct ReadMessage {
+    pub stat: StatMessage,
+    pub metrics: MetricsMessage,
+}
+
+/// What was written, and how.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS))]
+pub struct WrittenMessage {
     pub stat: StatMessage,
     pub metrics: MetricsMessage,
 }
@@ -432,7 +524,10 @@ impl Request {
             Self::GetMany { .. } => "getMany",
             Self::OpenStream { .. } | Self::ReadStream { .. } => "stream",
             Self::Stat { .. } => "stat",
-            Self::Put { .. } => "write",
+            Self::Put { .. }
+            | Self::OpenUpload { .. }
+            | Self::UploadRoom { .. }
+            | Self::FinishUpload { .. } => "write",
             Self::Delete { .. } => "delete",
             Self::Copy { .. } => "copyTo",
             Self::Presign { .. } => "presign",
@@ -450,6 +545,7 @@ impl Request {
     pub fn client(&self) -> Option<f64> {
         match self {
             Self::Put { object, .. }
+            | Self::OpenUpload { object, .. }
             | Self::Delete { object }
             | Self::Copy { object, .. }
             | Self::Presign { object, .. } => Some(object.client),
@@ -465,6 +561,8 @@ impl Request {
             Self::Nothing
             | Self::Panic
             | Self::ReadStream { .. }
+            | Self::UploadRoom { .. }
+            | Self::FinishUpload { .. }
             | Self::StartLocalS3 { .. }
             | Self::StopLocalS3 { .. } => None,
         }
@@ -473,7 +571,53 @@ impl Request {
 
 impl From<ObjectMessage> for core::ObjectRef {
     fn from(object: ObjectMessage) -> Self {
-        Self { bucket: object.bucket, key: object.key, version_id: object.version_id }
+        let ObjectMessage { client: _, bucket, key, version_id, customer_key } = object;
+        Self { bucket, key, version_id, customer_key: customer_key.map(|key| key.0) }
+    }
+}
+
+impl From<WriteMessage> for core::WriteOptions {
+    fn from(write: WriteMessage) -> Self {
+        Self {
+            content_type: write.content_type,
+            content_encoding: write.content_encoding,
+            content_language: write.content_language,
+            content_disposition: write.content_disposition,
+            cache_control: write.cache_control,
+            expires: write.expires,
+            metadata: write.metadata,
+            tags: write.tags.unwrap_or_default(),
+            storage_class: write.storage_class,
+            acl: write.acl,
+            encryption: write.encryption.map(|encryption| match encryption {
+                EncryptionMessage::S3 => core::Encryption::S3,
+                EncryptionMessage::Kms { key_id, context, bucket_key } => core::Encryption::Kms {
+                    key_id,
+                    context: context.unwrap_or_default(),
+                    bucket_key,
+                },
+                EncryptionMessage::Customer { key } => core::Encryption::Customer(key.0),
+            }),
+            if_match: write.if_match,
+            if_none_match: write.if_none_match,
+            checksum: write.checksum.map_or(core::ChecksumOption::Auto, |checksum| {
+                core::ChecksumOption::Only(match checksum {
+                    WriteChecksumMessage::None => return core::ChecksumOption::Off,
+                    WriteChecksumMessage::Crc64nvme => Algorithm::Crc64Nvme,
+                    WriteChecksumMessage::Crc32 => Algorithm::Crc32,
+                    WriteChecksumMessage::Crc32c => Algorithm::Crc32c,
+                    WriteChecksumMessage::Sha1 => Algorithm::Sha1,
+                    WriteChecksumMessage::Sha256 => Algorithm::Sha256,
+                })
+            }),
+            part_size: write.part_size,
+        }
+    }
+}
+
+impl From<core::Written> for WrittenMessage {
+    fn from(written: core::Written) -> Self {
+        Self { stat: written.stat.into(), metrics: written.metrics.into() }
     }
 }
 
@@ -504,8 +648,10 @@ impl From<ResponseHeadersMessage> for core::ResponseHeaders {
 impl From<SourceMessage> for core::Source {
     fn from(source: SourceMessage) -> Self {
         match source {
-            SourceMessage::S3 { bucket, key, version_id, size } => {
-                Self::Object { object: core::ObjectRef { bucket, key, version_id }, size }
+            SourceMessage::S3 { bucket, key, version_id, size, customer_key } => {
+                let customer_key = customer_key.map(|key| key.0);
+                let object = core::ObjectRef { bucket, key, version_id, customer_key };
+                Self::Object { object, size }
             }
             SourceMessage::Http { url } => Self::Page(url),
             SourceMessage::File { path } => Self::File(path.into()),
@@ -530,7 +676,7 @@ impl From<core::Metrics> for MetricsMessage {
                 core::Transport::Http => TransportMessage::Http,
                 core::Transport::File => TransportMessage::File,
             },
-            verified: metrics.verified.map_or("none", dipper_wire::Algorithm::name),
+            verified: metrics.verified.map_or("none", Algorithm::name),
         }
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use dipper_core::{
     Buffer, Client, Destination, Error, Gate, GetRequest, Got, Items, ListRequest, ManyRequest,
-    Metrics, OperationGuard, Progress, PutRequest, RangesRequest, Source, StreamRequest, ledger,
+    Metrics, OperationGuard, Progress, RangesRequest, Source, StreamRequest, Upload, UploadRequest,
+    ledger,
 };
 use dipper_local_s3::{Options, Server};
 use dipper_wire::{Handle, Private, Revoker, SlotTable};
@@ -22,12 +23,13 @@ use crate::export::{handle, panicked, stale};
 use crate::first_steps::first_steps;
 use crate::messages::{
     BucketMessage, ClientRequest, ErrorDetails, LocalS3Message, MetricsMessage, PageMessage,
-    ReadMessage, Request, StatMessage, Submission,
+    ReadMessage, Request, StatMessage, Submission, WrittenMessage,
 };
 use crate::queue::{self, Completion, Kind, Queue};
 use crate::streams::Stream;
 use crate::target::private;
-use crate::{handles, runtime, streams};
+use crate::uploads::{Open, Sink};
+use crate::{handles, runtime, streams, uploads};
 
 static CLIENTS: SlotTable<Owned<Arc<Client>>> = SlotTable::new(kind::CLIENT);
 static SERVERS: SlotTable<Owned<Server>> = SlotTable::new(kind::SERVER);
@@ -61,6 +63,7 @@ enum Value {
     Buffer(Arc<Buffer>),
     Server(Box<Server>),
     Stream(Stream),
+    Upload(Open),
 }
 
 fn json<T: Serialize>(message: &T) -> Result<Vec<u8>, Error> {
@@ -98,6 +101,7 @@ pub fn client_release(client: Handle) -> Result<(), Error> {
     // Connections close on the runtime's threads.
     let _inside = runtime::handle()?.enter();
     streams::close_of_client(client);
+    uploads::close_of_client(client);
     drop(released);
     Ok(())
 }
@@ -164,6 +168,7 @@ pub fn release_of(queue: Handle) {
     let Ok(runtime) = runtime::handle() else { return };
     let _inside = runtime.enter();
     streams::release_of(queue);
+    uploads::release_of(queue);
     drop(clients);
     // Stops them in the background, where their temporary directories are removed too.
     drop(servers);
@@ -192,6 +197,7 @@ impl Ending {
             drop(handles::buffer_release(brought));
             drop(SERVERS.remove(brought));
             drop(streams::release(brought));
+            drop(uploads::release(brought));
         }
     }
 }
@@ -265,6 +271,7 @@ fn done(queue: &Queue, operation: Handle, outcome: Outcome) -> Completion {
             .map(Handle::to_number)
             .ok_or_else(|| Error::internal("more than 16 million servers are alive")),
         Value::Stream(stream) => streams::insert(queue, stream).map(Handle::to_number),
+        Value::Upload(upload) => uploads::insert(queue, upload).map(Handle::to_number),
     };
     match value {
         Err(error) => failed(operation, error, "completion"),
@@ -387,6 +394,19 @@ async fn run(
             return Box::pin(start_server(directory.clone(), *port)).await;
         }
         Request::StopLocalS3 { server } => return Box::pin(stop_server(*server)).await,
+        Request::UploadRoom { upload } => {
+            let (sink, progress) = uploads::sink(handle(*upload)?)?;
+            let extent = sink.room().await? as f64;
+            let payload = match progress {
+                true => json(&MetricsMessage::from(sink.metrics()))?,
+                false => Vec::new(),
+            };
+            return Ok(Outcome { extent, payload, ..Outcome::default() });
+        }
+        Request::FinishUpload { upload } => {
+            let (sink, _) = uploads::sink(handle(*upload)?)?;
+            return told(&WrittenMessage::from(sink.finish().await?));
+        }
         _ => {}
     }
     // Boxed: the SDK's futures are large, and small operations should not carry them.
@@ -394,7 +414,7 @@ async fn run(
         Box::pin(reading(request, through, target, context)).await
     } else {
         let (_, client) = through.ok_or_else(|| stale("client"))?;
-        Box::pin(on_s3(request, &client, body)).await
+        Box::pin(on_s3(request, &client, body, context)).await
     }
 }
 
@@ -486,38 +506,30 @@ fn got(got: Got) -> Result<Outcome, Error> {
 
 async fn on_s3(
     request: Box<Request>,
-    client: &Client,
+    client: &Arc<Client>,
     body: Option<Arc<Buffer>>,
+    context: Context,
 ) -> Result<Outcome, Error> {
     match *request {
-        Request::Put {
-            object,
-            buffer: _,
-            content_type,
-            content_encoding,
-            cache_control,
-            metadata,
-            if_match,
-            if_none_match,
-        } => {
-            let request = PutRequest {
-                object: object.into(),
-                body,
-                content_type,
-                content_encoding,
-                cache_control,
-                metadata,
-                if_match,
-                if_none_match,
-            };
-            told(&StatMessage::from(dipper_core::put(client, request).await?))
+        Request::Put { object, buffer: _, write, progress } => {
+            let progress = context.progress(progress);
+            let written =
+                dipper_core::upload_memory(client, object.into(), body, write.into(), progress);
+            told(&WrittenMessage::from(written.await?))
+        }
+        Request::OpenUpload { object, write, size, progress } => {
+            let through = Handle::from_number(object.client);
+            let request = UploadRequest { object: object.into(), options: write.into(), size };
+            let sink = Arc::new(Sink::Object(Upload::open(client, request)?));
+            let value = Value::Upload(Open { client: through, sink, progress });
+            Ok(Outcome { value, ..Outcome::default() })
         }
         Request::Delete { object } => {
             dipper_core::delete(client, &object.into()).await?;
             Ok(Outcome::default())
         }
         Request::Copy { object, bucket, key } => {
-            let to = dipper_core::ObjectRef { bucket, key, version_id: None };
+            let to = dipper_core::ObjectRef { bucket, key, version_id: None, customer_key: None };
             dipper_core::copy(client, &object.into(), &to).await?;
             Ok(Outcome::default())
         }

@@ -1,7 +1,7 @@
 //! A client: the SDK's client, configured from explicit options first and from the
 //! standard AWS chain second.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,8 @@ use aws_credential_types::Credentials;
 use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    SharedAsyncSleep, SharedCredentialsProvider, StalledStreamProtectionConfig,
+    RequestChecksumCalculation, SharedAsyncSleep, SharedCredentialsProvider,
+    StalledStreamProtectionConfig,
 };
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
@@ -143,6 +144,8 @@ pub struct Client {
     sites: Mutex<HashMap<String, Option<Arc<Site>>>>,
     /// Buckets that turned out to live elsewhere, and how often that was told.
     regions: Mutex<HashMap<String, (String, u32)>>,
+    /// Buckets whose server refuses checksums that nobody asked for.
+    no_checksums: Mutex<HashSet<String>>,
 }
 
 /// The SDK's client and what was found out while it was made.
@@ -209,6 +212,7 @@ impl Client {
             connected: OnceCell::new(),
             sites: Mutex::default(),
             regions: Mutex::default(),
+            no_checksums: Mutex::default(),
             options,
         })
     }
@@ -252,6 +256,8 @@ impl Client {
             .retry_config(retries)
             // Without a name of its own, all clients of the process would share one budget.
             .retry_partition(RetryPartition::new(format!("dipper-{:p}", &raw const *self)))
+            // What goes along with a body is decided where the body is made.
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             // Stalls are watched where the body is read, with the caller's own limit.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         if let Some(endpoint) = &options.endpoint {
@@ -351,6 +357,17 @@ impl Client {
         }
         self.lock_sites().remove(bucket);
         true
+    }
+
+    /// Whether the bucket's server refused a checksum that nobody asked for.
+    pub(crate) fn takes_no_checksums(&self, bucket: &str) -> bool {
+        self.no_checksums.lock().unwrap_or_else(PoisonError::into_inner).contains(bucket)
+    }
+
+    /// Sends no more checksums unasked. Whether that is news.
+    pub(crate) fn learn_no_checksums(&self, bucket: &str) -> bool {
+        let mut buckets = self.no_checksums.lock().unwrap_or_else(PoisonError::into_inner);
+        buckets.insert(bucket.to_owned())
     }
 
     /// What a request about a bucket changes in the SDK's configuration.

@@ -67,7 +67,11 @@ impl<'a> DirectRequest<'a> {
         let mut request =
             site.request(self.method, self.key, &self.query, self.headers, identity.as_ref())?;
         request.body = self.body.clone();
-        meter.request(true);
+        if matches!(self.method, "GET" | "HEAD") && self.key.is_some() {
+            meter.request(true);
+        } else {
+            meter.write_request();
+        }
         let stall = client.stall_timeout();
         let sent = client.pool().exchange(&site.host, &site.url, &request, stall, meter).await;
         let (head, reply) = sent.map_err(|error| about.of_exchange(error))?;

@@ -18,7 +18,7 @@ use crate::{Buffer, Client, Error, Source, Span, Stat, Status, ledger};
 const STEP: usize = 8 << 20;
 
 /// The error for a file.
-fn failed(error: &io::Error, path: &Path) -> Error {
+pub(crate) fn failed(error: &io::Error, path: &Path) -> Error {
     let shown = path.display();
     match error.kind() {
         io::ErrorKind::NotFound => Error::new(Status::NotFound, format!("{shown} does not exist")),

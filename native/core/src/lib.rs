@@ -27,7 +27,6 @@ mod pace;
 mod plane;
 mod presign;
 mod proxy;
-mod put;
 mod ranges;
 mod retry;
 mod revocable_body;
@@ -42,6 +41,7 @@ mod status;
 mod stream;
 mod turnstile;
 mod unmeasured;
+mod upload;
 mod verify;
 mod web;
 
@@ -61,10 +61,13 @@ pub use many::{ManyRequest, many};
 pub use metrics::{Metrics, Transport};
 pub use new_file::{Existing, NewFile, write_failed};
 pub use presign::{PresignMethod, PresignRequest, ResponseHeaders, presign};
-pub use put::{PutRequest, put};
 pub use ranges::{Items, RangesRequest, ranges};
 pub use source::Source;
 pub use span::Span;
 pub use stat::{ObjectRef, Stat, stat};
 pub use status::{ErrorClass, Status};
 pub use stream::{Reader, StreamRequest, stream};
+pub use upload::{
+    ChecksumOption, CustomerKey, Encryption, Upload, UploadRequest, WriteOptions, Written,
+    upload_file, upload_memory,
+};

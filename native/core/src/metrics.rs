@@ -1,6 +1,6 @@
 //! What an operation did: counted while it runs, read at any time.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use dipper_wire::Algorithm;
@@ -35,7 +35,8 @@ pub struct Metrics {
     /// Requests that were sent.
     pub requests: u32,
     /// What the requests cost, in US dollars, at the list price of S3 Standard in us-east-1
-    /// (0.0004 for 1,000 GET or HEAD requests; transfer is not counted).
+    /// (0.0004 for 1,000 GET or HEAD requests, 0.005 for 1,000 that write or list; transfer
+    /// is not counted).
     pub estimated_cost: f64,
     /// Bytes that were copied in user space on their way to the result.
     pub copies: u64,
@@ -46,7 +47,8 @@ pub struct Metrics {
 }
 
 /// <https://aws.amazon.com/s3/pricing/>, S3 Standard, us-east-1.
-const DOLLARS_FOR_A_REQUEST: f64 = 0.0004 / 1000.0;
+const DOLLARS_FOR_A_READ: f64 = 0.0004 / 1000.0;
+const DOLLARS_FOR_A_WRITE: f64 = 0.005 / 1000.0;
 
 /// Counts for one operation, from many tasks.
 #[derive(Debug)]
@@ -61,6 +63,10 @@ pub(crate) struct Meter {
     requests: AtomicU32,
     /// Requests that S3 charges for.
     charged: AtomicU32,
+    /// Requests that write, which cost more.
+    writes: AtomicU32,
+    /// Whether a request went out again because no answer to it began.
+    resent: AtomicBool,
     copies: AtomicU64,
     transport: AtomicU8,
     verified: AtomicU8,
@@ -82,6 +88,8 @@ impl Meter {
             connections: AtomicU32::new(0),
             requests: AtomicU32::new(0),
             charged: AtomicU32::new(0),
+            writes: AtomicU32::new(0),
+            resent: AtomicBool::new(false),
             copies: AtomicU64::new(0),
             transport: AtomicU8::new(0),
             verified: AtomicU8::new(u8::MAX),
@@ -123,6 +131,21 @@ impl Meter {
         self.charged.fetch_add(u32::from(charged), Ordering::Relaxed);
     }
 
+    /// A request that writes: PUT, POST, COPY and LIST cost the same.
+    pub(crate) fn write_request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.writes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A request goes out again, and a server may have seen it before.
+    pub(crate) fn resent(&self) {
+        self.resent.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn was_resent(&self) -> bool {
+        self.resent.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn copied(&self, bytes: usize) {
         self.copies.fetch_add(bytes as u64, Ordering::Relaxed);
     }
@@ -147,7 +170,8 @@ impl Meter {
             time_to_first_byte: self.first_byte.load(Ordering::Relaxed) as f64 / 1e9,
             connections_opened: self.connections.load(Ordering::Relaxed),
             requests: self.requests.load(Ordering::Relaxed),
-            estimated_cost: f64::from(self.charged.load(Ordering::Relaxed)) * DOLLARS_FOR_A_REQUEST,
+            estimated_cost: f64::from(self.charged.load(Ordering::Relaxed)) * DOLLARS_FOR_A_READ
+                + f64::from(self.writes.load(Ordering::Relaxed)) * DOLLARS_FOR_A_WRITE,
             copies: self.copies.load(Ordering::Relaxed),
             transport: TRANSPORTS.get(index(&self.transport)).copied().unwrap_or_default(),
             verified: ALGORITHMS.get(index(&self.verified)).copied(),

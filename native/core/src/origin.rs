@@ -22,8 +22,9 @@ use crate::plane::{Answer as Reply, Body, BodyError};
 use crate::sdk_error::{About, Answered, deepest, find, message_of};
 use crate::stall_guard::BodyStalled;
 use crate::stat::milliseconds;
+use crate::upload::with_headers;
 use crate::web::Page;
-use crate::{Client, Error, ObjectRef, Span, Stat, Status, elsewhere};
+use crate::{Client, CustomerKey, Error, ObjectRef, Span, Stat, Status, elsewhere};
 
 /// Where bytes come from.
 #[derive(Clone)]
@@ -284,6 +285,7 @@ async fn open_object(
     if ask.checksum {
         headers.push(("x-amz-checksum-mode", "ENABLED"));
     }
+    headers.extend(object.customer_key.iter().flat_map(CustomerKey::headers));
     for _ in 0..DETOURS {
         let connected = client.connected().await?;
         let Some(site) = client.site(&object.bucket).await? else { break };
@@ -336,7 +338,8 @@ async fn head_object(
         let connected = client.connected().await?;
         let Some(site) = client.site(&object.bucket).await? else { break };
         let about = about(client, connected, object);
-        let headers = [("x-amz-checksum-mode", "ENABLED")];
+        let mut headers = vec![("x-amz-checksum-mode", "ENABLED")];
+        headers.extend(object.customer_key.iter().flat_map(CustomerKey::headers));
         match DirectRequest::of(object, "HEAD", &headers).send(&about, &site, meter).await? {
             Sent::Answer(head, _) => {
                 let told = told_by(&head, true);
@@ -360,9 +363,10 @@ async fn head_object(
         .set_version_id(object.version_id.clone())
         .set_part_number(part.and_then(|part| i32::try_from(part).ok()))
         .checksum_mode(ChecksumMode::Enabled);
+    let key_headers = CustomerKey::of(object);
     let head = loop {
         let head = elsewhere!(client, &object.bucket, head.clone());
-        match head.send().await {
+        match with_headers!(head, key_headers).send().await {
             Err(error) if about.has_moved(&error) => meter.retry(),
             head => break head.map_err(|error| about.error(error))?,
         }
@@ -423,9 +427,10 @@ async fn open_by_sdk(
         .set_version_id(object.version_id.clone())
         .set_range(range)
         .set_if_match(ask.if_match.map(str::to_owned));
+    let key_headers = CustomerKey::of(object);
     let answer = loop {
         let get = elsewhere!(client, &object.bucket, get.clone());
-        match get.send().await {
+        match with_headers!(get, key_headers).send().await {
             Err(error) if about.has_moved(&error) => meter.retry(),
             answer => break answer.map_err(|error| about.error(error))?,
         }

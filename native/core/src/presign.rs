@@ -224,7 +224,12 @@ mod tests {
 
     fn request(method: PresignMethod, key: &str) -> PresignRequest {
         PresignRequest {
-            object: ObjectRef { bucket: "bucket".into(), key: key.into(), version_id: None },
+            object: ObjectRef {
+                bucket: "bucket".into(),
+                key: key.into(),
+                version_id: None,
+                customer_key: None,
+            },
             method,
             expires_in: Some(600),
             content_type: None,

@@ -9,7 +9,7 @@ use aws_sdk_s3::primitives::DateTime;
 use crate::metrics::Meter;
 use crate::origin::Origin;
 use crate::retry::Retries;
-use crate::{Client, Error, Source, Status};
+use crate::{Client, CustomerKey, Error, Source, Status};
 
 /// One object, or one version of it.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct ObjectRef {
     pub key: String,
     /// A version; the newest when unset.
     pub version_id: Option<String>,
+    /// The key that it is encrypted with, if that is the caller's.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// What a server tells about an object.

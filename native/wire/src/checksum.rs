@@ -74,6 +74,25 @@ impl Algorithm {
         }
     }
 
+    /// The digest of all bytes from the digests and lengths of pieces that lie beside each
+    /// other. `None` where the algorithm does not combine, a digest is missing or none.
+    pub fn combine<'a>(
+        self,
+        pieces: impl IntoIterator<Item = Option<(&'a [u8], u64)>>,
+    ) -> Option<Vec<u8>> {
+        let algorithm = self.crc()?;
+        let mut sum = Crc::new(algorithm).finalize();
+        for piece in pieces {
+            let (digest, length) = piece?;
+            if digest.len() != self.digest_length() {
+                return None;
+            }
+            let crc = digest.iter().fold(0, |crc: u64, byte| crc << 8 | u64::from(*byte));
+            sum = crc_fast::checksum_combine(algorithm, sum, crc, length);
+        }
+        Some(self.crc_bytes(sum))
+    }
+
     fn crc(self) -> Option<CrcAlgorithm> {
         match self {
             Self::Crc64Nvme => Some(CrcAlgorithm::Crc64Nvme),

@@ -4,7 +4,6 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::AtomicBool;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -31,8 +30,6 @@ pub(crate) struct Request {
     pub(crate) body: Bytes,
     /// Whether the answer has a head only.
     pub(crate) head_only: bool,
-    /// Whether a server may have seen it before: it was sent, and no answer came.
-    pub(crate) sent_before: AtomicBool,
 }
 
 /// The head of an answer, and whether the request was sent in full before it came.

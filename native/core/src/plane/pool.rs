@@ -208,7 +208,7 @@ impl Pool {
                     | ExchangeError::ClosedUnanswered
                     | ExchangeError::Malformed(_),
                 ) if !fresh => {
-                    request.sent_before.store(true, Ordering::Relaxed);
+                    meter.resent();
                     continue;
                 }
                 Err(error) => return Err(error),

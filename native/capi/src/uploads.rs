@@ -1,0 +1,135 @@
+//! Uploads that handles name: a program brings their bytes piece by piece.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dipper_core::{Error, Metrics, Upload, Written};
+use dipper_wire::{Handle, SlotTable};
+
+use crate::declaration::kind;
+use crate::export::stale;
+use crate::queue::Queue;
+use crate::runtime;
+
+static UPLOADS: SlotTable<Named> = SlotTable::new(kind::UPLOAD);
+
+/// Where bytes go.
+pub enum Sink {
+    /// To an object.
+    Object(Upload),
+}
+
+impl Sink {
+    fn write(&self, bytes: &[u8]) -> Result<usize, Error> {
+        match self {
+            Self::Object(upload) => upload.write(bytes),
+        }
+    }
+
+    /// Waits until there is room, and tells for how many bytes.
+    pub async fn room(&self) -> Result<usize, Error> {
+        match self {
+            Self::Object(upload) => upload.room().await,
+        }
+    }
+
+    /// Waits until all of it is there.
+    pub async fn finish(&self) -> Result<Written, Error> {
+        match self {
+            Self::Object(upload) => upload.finish().await,
+        }
+    }
+
+    /// Ends it, and removes what is there of it.
+    fn abort(&self) {
+        match self {
+            Self::Object(upload) => upload.abort(),
+        }
+    }
+
+    /// Waits until nothing goes on any more.
+    async fn ended(&self) {
+        match self {
+            Self::Object(upload) => upload.ended().await,
+        }
+    }
+
+    /// What was done so far.
+    pub fn metrics(&self) -> Metrics {
+        match self {
+            Self::Object(upload) => upload.metrics(),
+        }
+    }
+}
+
+/// An open upload.
+pub struct Open {
+    /// The client that it goes through.
+    pub client: Option<Handle>,
+    /// Where its bytes go.
+    pub sink: Arc<Sink>,
+    /// Whether each piece tells how far it is.
+    pub progress: bool,
+}
+
+struct Named {
+    queue: Handle,
+    open: Open,
+}
+
+/// Names an upload on behalf of an isolate.
+pub fn insert(queue: &Queue, open: Open) -> Result<Handle, Error> {
+    UPLOADS
+        .insert(Named { queue: queue.handle(), open })
+        .ok_or_else(|| Error::internal("more than 16 million uploads are open"))
+}
+
+/// The sink of a handle, and whether each piece tells how far it is.
+pub fn sink(handle: Handle) -> Result<(Arc<Sink>, bool), Error> {
+    UPLOADS
+        .with(handle, |named| (Arc::clone(&named.open.sink), named.open.progress))
+        .map_err(|_| stale("upload"))
+}
+
+/// Takes as many bytes as there is room for.
+pub fn write(handle: Handle, bytes: &[u8]) -> Result<usize, Error> {
+    sink(handle)?.0.write(bytes)
+}
+
+/// Forgets an upload. What is not finished ends, and nothing of it is left.
+pub fn release(handle: Handle) -> Result<(), Error> {
+    let named = UPLOADS.remove(handle).map_err(|_| stale("upload"))?;
+    named.open.sink.abort();
+    Ok(())
+}
+
+/// How long the end of an isolate waits until what it began is removed.
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Aborts the uploads of an isolate that ended, and waits until nothing of them is left: the
+/// program may end with it.
+pub fn release_of(queue: Handle) {
+    let ended = UPLOADS.remove_where(|named| named.queue == queue);
+    if ended.is_empty() {
+        return;
+    }
+    for named in &ended {
+        named.open.sink.abort();
+    }
+    let Ok(runtime) = runtime::handle() else { return };
+    let all = async {
+        for named in &ended {
+            named.open.sink.ended().await;
+        }
+    };
+    drop(runtime.block_on(async { tokio::time::timeout(LAST_PATIENCE, all).await }));
+}
+
+/// Aborts the uploads of a client that is gone. Their names stay until JavaScript lets go.
+pub fn close_of_client(client: Handle) {
+    UPLOADS.for_each(|named| {
+        if named.open.client == Some(client) {
+            named.open.sink.abort();
+        }
+    });
+}

@@ -1,0 +1,349 @@
+//! The task that sends an upload: it lives until the object is there, or nothing of it is.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::multipart::{Multipart, Part};
+use super::part_sizes::PartSizes;
+use super::store::{Place, Store, Stored, algorithm_for, refuses_checksum};
+use super::write_options::WriteOptions;
+use crate::gate::{Gate, joined, spawn};
+use crate::metrics::Meter;
+use crate::{Client, Error, Metrics, ObjectRef, Progress, Stat, ledger};
+
+/// What was written, and how.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// What is known of the object.
+    pub stat: Stat,
+    /// What it took.
+    pub metrics: Metrics,
+}
+
+/// One upload.
+pub(super) struct Job {
+    pub(super) client: Arc<Client>,
+    pub(super) object: ObjectRef,
+    pub(super) options: WriteOptions,
+    /// How many bytes there are, where that is known.
+    pub(super) size: Option<u64>,
+    pub(super) sizes: PartSizes,
+    pub(super) meter: Arc<Meter>,
+    pub(super) progress: Option<Arc<dyn Progress>>,
+}
+
+/// What a source of bytes tells.
+pub(super) enum Message {
+    /// The next part.
+    Part(Bytes),
+    /// There will be another part.
+    More,
+    /// There will be none: the source failed.
+    Failed(Error),
+}
+
+/// Parts on their way at once. Each waits for a connection of its own.
+pub(super) const AT_ONCE: usize = 6;
+
+type Outcome = Option<Result<Written, Error>>;
+
+/// Whoever holds it can wait for the end; dropped, it ends the upload.
+pub(super) struct Driver {
+    outcome: watch::Receiver<Outcome>,
+    stop: CancellationToken,
+}
+
+impl Driver {
+    /// Starts to send what comes. The end of `parts` is the end of the object.
+    pub(super) fn start(job: Arc<Job>, parts: mpsc::UnboundedReceiver<Message>) -> Self {
+        let stop = CancellationToken::new();
+        let (tell, outcome) = watch::channel(None);
+        let stopped = stop.clone();
+        let counted = ledger().operation();
+        let drive = async move {
+            let ended = drive(&job, parts, &stopped).await;
+            let ended = ended.map_err(|error| {
+                error.about(format!("s3://{}/{}", job.object.bucket, job.object.key))
+            });
+            // Nothing is held any more when the end is told.
+            drop(job);
+            drop(counted);
+            tell.send_replace(Some(ended));
+        };
+        // It outlives the operation that starts it, behind a gate of its own: what was begun
+        // is aborted also when nobody waits for that.
+        match Gate::current() {
+            Some(gate) => drop(tokio::spawn(gate.fork().around(drive))),
+            None => drop(tokio::spawn(drive)),
+        }
+        Self { outcome, stop }
+    }
+
+    /// The failure that ended it, if one did.
+    pub(super) fn failure(&self) -> Option<Error> {
+        match &*self.outcome.borrow() {
+            Some(Err(error)) => Some(error.clone()),
+            _ => None,
+        }
+    }
+
+    /// Waits for the end.
+    pub(super) async fn ended(&self) -> Result<Written, Error> {
+        let mut outcome = self.outcome.clone();
+        let ended = outcome.wait_for(Option::is_some).await.ok().and_then(|ended| ended.clone());
+        ended.unwrap_or_else(|| Err(Error::internal("the upload ended without saying how")))
+    }
+
+    /// Ends the upload, unless it has ended.
+    pub(super) fn stop(&self) {
+        self.stop.cancel();
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+async fn drive(
+    job: &Arc<Job>,
+    mut parts: mpsc::UnboundedReceiver<Message>,
+    stop: &CancellationToken,
+) -> Result<Written, Error> {
+    job.told();
+    let begun = tokio::select! {
+        biased;
+        () = stop.cancelled() => return Err(Error::cancelled()),
+        begun = beginning(job, &mut parts) => begun?,
+    };
+    let (first, more) = match begun {
+        Beginning::Whole(body) => {
+            return tokio::select! {
+                biased;
+                () = stop.cancelled() => Err(Error::cancelled()),
+                stored = whole(job, body) => stored,
+            };
+        }
+        Beginning::Parts(first) => first,
+    };
+    in_parts(job, first, more, parts, stop).await
+}
+
+/// What is known once it is clear whether one request is enough.
+enum Beginning {
+    Whole(Bytes),
+    /// The first part, and the second if it is there.
+    Parts((Bytes, Option<Bytes>)),
+}
+
+async fn beginning(
+    job: &Job,
+    parts: &mut mpsc::UnboundedReceiver<Message>,
+) -> Result<Beginning, Error> {
+    let first = loop {
+        match parts.recv().await {
+            None => return Ok(Beginning::Whole(Bytes::new())),
+            Some(Message::Failed(error)) => return Err(error),
+            Some(Message::More) => {}
+            Some(Message::Part(first)) => break first,
+        }
+    };
+    if job.size.is_some_and(|size| !job.sizes.is_one_request(size)) {
+        return Ok(Beginning::Parts((first, None)));
+    }
+    match parts.recv().await {
+        None => Ok(Beginning::Whole(first)),
+        Some(Message::Failed(error)) => Err(error),
+        Some(Message::More) => Ok(Beginning::Parts((first, None))),
+        Some(Message::Part(second)) => Ok(Beginning::Parts((first, Some(second)))),
+    }
+}
+
+/// Writes the object with one request.
+async fn whole(job: &Job, body: Bytes) -> Result<Written, Error> {
+    let mut headers = job.options.headers()?;
+    headers.extend(job.options.conditions()?);
+    let size = body.len() as u64;
+    let wanted = job.options.checksum;
+    loop {
+        let store = Store {
+            client: &job.client,
+            object: &job.object,
+            place: Place::Whole,
+            headers: &headers,
+            options: &job.options,
+            body: body.clone(),
+            algorithm: algorithm_for(&job.client, &job.object.bucket, wanted),
+            meter: &job.meter,
+        };
+        match store.run().await {
+            Err(error) if refuses_checksum(&job.client, &job.object.bucket, wanted, &error) => {}
+            stored => {
+                let stored = stored?;
+                job.told();
+                return Ok(job.written(size, stored));
+            }
+        }
+    }
+}
+
+async fn in_parts(
+    job: &Arc<Job>,
+    first: Bytes,
+    second: Option<Bytes>,
+    parts: mpsc::UnboundedReceiver<Message>,
+    stop: &CancellationToken,
+) -> Result<Written, Error> {
+    let headers = job.options.headers()?;
+    let wanted = job.options.checksum;
+    let bucket = &job.object.bucket;
+    // Not raced against the stop: an upload that was begun has to be known, to be aborted.
+    let multipart = loop {
+        let algorithm = algorithm_for(&job.client, bucket, wanted);
+        let begun = Multipart::begin(&job.client, &job.object, &headers, algorithm, &job.meter);
+        match begun.await {
+            Err(error) if refuses_checksum(&job.client, bucket, wanted, &error) => {}
+            begun => break begun?,
+        }
+    };
+    let sent = tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(Error::cancelled()),
+        sent = send_parts(job, &multipart, first, second, parts) => sent,
+    };
+    let ended = match sent {
+        Err(error) => Err(error),
+        Ok(parts) => tokio::select! {
+            biased;
+            () = stop.cancelled() => Err(Error::cancelled()),
+            made = complete(job, &multipart, parts) => made,
+        },
+    };
+    match ended {
+        Ok(written) => Ok(written),
+        Err(error) => Err(match multipart.abort().await {
+            Ok(()) => error,
+            Err(_) => left_behind(error, &multipart.id),
+        }),
+    }
+}
+
+async fn complete(
+    job: &Job,
+    multipart: &Multipart<'_>,
+    parts: Vec<Part>,
+) -> Result<Written, Error> {
+    let size = parts.iter().map(|part| part.size).sum();
+    let stored = multipart.complete(&job.options, parts, &job.meter).await?;
+    Ok(job.written(size, stored))
+}
+
+fn left_behind(mut error: Error, id: &str) -> Error {
+    error.message.push_str("; what was uploaded could not be removed (upload ");
+    error.message.push_str(id);
+    error.message.push(')');
+    let more = "incompleteUploads() finds such uploads and aborts them";
+    error.hint = Some(match error.hint.take() {
+        Some(hint) => format!("{hint}; {more}"),
+        None => more.to_owned(),
+    });
+    error
+}
+
+async fn send_parts(
+    job: &Arc<Job>,
+    multipart: &Multipart<'_>,
+    first: Bytes,
+    second: Option<Bytes>,
+    mut parts: mpsc::UnboundedReceiver<Message>,
+) -> Result<Vec<Part>, Error> {
+    let mut sent = Vec::new();
+    let mut tasks: JoinSet<Result<Part, Error>> = JoinSet::new();
+    let mut waiting = second;
+    let mut number = 0;
+    let mut start = |bytes: Bytes, tasks: &mut JoinSet<Result<Part, Error>>| {
+        number += 1;
+        let part =
+            send_part(Arc::clone(job), multipart.id.clone(), multipart.algorithm, number, bytes);
+        spawn(tasks, part);
+    };
+    start(first, &mut tasks);
+    let mut open = true;
+    while open || !tasks.is_empty() {
+        if let Some(bytes) = waiting.take_if(|_| tasks.len() < AT_ONCE) {
+            start(bytes, &mut tasks);
+        }
+        tokio::select! {
+            Some(ended) = tasks.join_next() => {
+                sent.push(joined(ended)??);
+                job.told();
+            }
+            next = parts.recv(), if open && waiting.is_none() && tasks.len() < AT_ONCE => {
+                match next {
+                    None => open = false,
+                    Some(Message::More) => {}
+                    Some(Message::Failed(error)) => return Err(error),
+                    Some(Message::Part(bytes)) => start(bytes, &mut tasks),
+                }
+            }
+        }
+    }
+    Ok(sent)
+}
+
+async fn send_part(
+    job: Arc<Job>,
+    upload_id: String,
+    algorithm: Option<dipper_wire::Algorithm>,
+    number: u32,
+    body: Bytes,
+) -> Result<Part, Error> {
+    let size = body.len() as u64;
+    let store = Store {
+        client: &job.client,
+        object: &job.object,
+        place: Place::Part { upload_id: &upload_id, number },
+        headers: &job.options.part_headers(),
+        options: &job.options,
+        body,
+        algorithm,
+        meter: &job.meter,
+    };
+    let stored = store.run().await?;
+    Ok(Part { number, size, stored })
+}
+
+impl Job {
+    /// Tells whoever watches how far it is.
+    fn told(&self) {
+        if let Some(progress) = &self.progress {
+            let metrics = self.meter.read();
+            progress.reached(metrics.bytes, self.size.unwrap_or(metrics.bytes), &metrics);
+        }
+    }
+
+    fn written(&self, size: u64, stored: Stored) -> Written {
+        let options = &self.options;
+        let metadata = options.metadata.iter();
+        Written {
+            stat: Stat {
+                size,
+                last_modified: None,
+                etag: Some(stored.etag),
+                content_type: options.content_type.clone(),
+                content_encoding: options.content_encoding.clone(),
+                version_id: stored.version_id,
+                storage_class: options.storage_class.clone(),
+                metadata: metadata
+                    .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
+                    .collect(),
+            },
+            metrics: self.meter.read(),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Writing objects: in one request, or in parts that are sent beside each other.
+//!
+//! Bytes come from a buffer of Rust's own, from a file, or from a program that brings them
+//! piece by piece. Small ones are one request. Larger ones are an upload in parts; what is
+//! left of one that fails is aborted. Every part is kept until the server has it, so that it
+//! can be sent again.
+
+mod confirm;
+mod driver;
+mod multipart;
+mod part_sizes;
+mod pushed;
+mod slab;
+mod sources;
+mod store;
+mod write_options;
+
+pub use driver::Written;
+pub use pushed::{Upload, UploadRequest};
+pub use sources::{upload_file, upload_memory};
+pub(crate) use store::with_headers;
+pub(crate) use write_options::Headers;
+pub use write_options::{ChecksumOption, CustomerKey, Encryption, WriteOptions};
