@@ -7,11 +7,12 @@ export type BufferHandle = number & { readonly __handle: "BufferHandle" };
 export type ClientHandle = number & { readonly __handle: "ClientHandle" };
 export type ServerHandle = number & { readonly __handle: "ServerHandle" };
 export type StreamHandle = number & { readonly __handle: "StreamHandle" };
+export type UploadHandle = number & { readonly __handle: "UploadHandle" };
 export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 176070093060938;
+export const ABI_HASH = 2672531295720497;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -28,6 +29,8 @@ export const symbols = {
   dipper_submit: { parameters: ["f64", "buffer", "f64", "buffer", "f64"], result: "f64" },
   dipper_submit_into: { parameters: ["f64", "buffer", "f64", "buffer", "f64"], result: "f64" },
   dipper_stream_release: { parameters: ["f64"], result: "f64" },
+  dipper_upload_write: { parameters: ["f64", "buffer", "f64"], result: "f64" },
+  dipper_upload_release: { parameters: ["f64"], result: "f64" },
   dipper_cancel: { parameters: ["f64"], result: "f64" },
   dipper_drain: { parameters: ["f64", "buffer", "f64"], result: "f64" },
   dipper_next_record: { parameters: ["f64"], result: "f64" },
@@ -63,6 +66,10 @@ export interface Native {
   submitInto(queue: QueueHandle, request: Uint8Array<ArrayBuffer>, target: Uint8Array<ArrayBuffer>): OperationHandle;
   /** Forgets a stream; what it reads ahead ends. */
   streamRelease(stream: StreamHandle): number;
+  /** Copies bytes into an upload, as many as there is room for; returns how many, zero when `uploadRoom` is to be asked. */
+  uploadWrite(upload: UploadHandle, bytes: Uint8Array<ArrayBuffer>): number;
+  /** Forgets an upload; what is not finished is aborted. */
+  uploadRelease(upload: UploadHandle): number;
   /** Ends an operation early. Unknown operations have ended already: no error. */
   cancel(operation: OperationHandle): number;
   /** Writes completion records that are ready; returns the bytes written. */
@@ -94,6 +101,8 @@ export function bind(
     submit: (queue, requests, handles) => checked(symbols.dipper_submit(queue, requests, requests.byteLength, handles, handles.byteLength)),
     submitInto: (queue, request, target) => checked(symbols.dipper_submit_into(queue, request, request.byteLength, target, target.byteLength)) as OperationHandle,
     streamRelease: (stream) => checked(symbols.dipper_stream_release(stream)),
+    uploadWrite: (upload, bytes) => checked(symbols.dipper_upload_write(upload, bytes, bytes.byteLength)),
+    uploadRelease: (upload) => checked(symbols.dipper_upload_release(upload)),
     cancel: (operation) => checked(symbols.dipper_cancel(operation)),
     drain: (queue, room) => checked(symbols.dipper_drain(queue, room, room.byteLength)),
     nextRecord: (queue) => checked(symbols.dipper_next_record(queue)),
@@ -275,13 +284,21 @@ files: { [key in string]: string },
  */
 skipped: Array<string>, };
 
-export type ObjectMessage = { client: number, bucket: string, key: string, versionId?: string, };
+export type ObjectMessage = { client: number, bucket: string, key: string, versionId?: string, 
+/**
+ * The base64 of 32 bytes.
+ */
+customerKey?: string, };
 
 export type SourceMessage = { "scheme": "s3", bucket: string, key: string, versionId?: string, 
 /**
  * The size, where a listing told it.
  */
-size?: number, } | { "scheme": "http", url: string, } | { "scheme": "file", path: string, };
+size?: number, 
+/**
+ * The base64 of 32 bytes.
+ */
+customerKey?: string, } | { "scheme": "http", url: string, } | { "scheme": "file", path: string, };
 
 export type SpanMessage = { "kind": "whole" } | { "kind": "range", start: number, end?: number, } | { "kind": "last", count: number, };
 
@@ -311,7 +328,11 @@ gap: number, ifMatch?: string, progress: boolean, } | { "operation": "getMany", 
 /**
  * A buffer; an empty object when unset.
  */
-buffer?: number, contentType?: string, contentEncoding?: string, cacheControl?: string, metadata: { [key in string]: string }, ifMatch?: string, ifNoneMatch?: string, } | { "operation": "delete", object: ObjectMessage, } | { "operation": "copy", object: ObjectMessage, bucket: string, key: string, } | { "operation": "presign", object: ObjectMessage, method: PresignMethodMessage, 
+buffer?: number, write: WriteMessage, progress: boolean, } | { "operation": "openUpload", object: ObjectMessage, write: WriteMessage, 
+/**
+ * How many bytes will come, where that is known.
+ */
+size?: number, progress: boolean, } | { "operation": "uploadRoom", upload: number, } | { "operation": "finishUpload", upload: number, } | { "operation": "delete", object: ObjectMessage, } | { "operation": "copy", object: ObjectMessage, bucket: string, key: string, } | { "operation": "presign", object: ObjectMessage, method: PresignMethodMessage, 
 /**
  * Seconds.
  */

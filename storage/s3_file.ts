@@ -5,7 +5,7 @@ import type { Location } from "../client/location.ts";
 import { parseLocation, requireKey, uriOf } from "../client/s3_uri.ts";
 import { invalidInput } from "../ffi/errors.ts";
 import type { Completed } from "../ffi/queue.ts";
-import type { ObjectMessage, Request, StatMessage } from "../ffi/symbols.ts";
+import type { ObjectMessage, Request, WrittenMessage } from "../ffi/symbols.ts";
 import { bodyOf, type Writable } from "./body.ts";
 import { checkedCall } from "./call_options.ts";
 import type { Slice } from "./byte_range.ts";
@@ -96,17 +96,20 @@ export class S3File extends ObjectFile {
       const { payload } = await this.#run("write", options, (object) => ({
         operation: "put",
         object,
-        metadata,
-        ...defined({
-          buffer: body.handle,
-          contentType: options.contentType ?? body.contentType,
-          contentEncoding: options.contentEncoding,
-          cacheControl: options.cacheControl,
-          ifMatch: options.ifMatch,
-          ifNoneMatch: options.ifNoneMatch,
-        }),
+        ...defined({ buffer: body.handle }),
+        write: {
+          metadata,
+          ...defined({
+            contentType: options.contentType ?? body.contentType,
+            contentEncoding: options.contentEncoding,
+            cacheControl: options.cacheControl,
+            ifMatch: options.ifMatch,
+            ifNoneMatch: options.ifNoneMatch,
+          }),
+        },
+        progress: false,
       }));
-      return statOf(this.uri, payload as StatMessage);
+      return statOf(this.uri, (payload as WrittenMessage).stat);
     } finally {
       body.release();
     }

@@ -88,7 +88,7 @@ pub enum SourceMessage {
         /// The size, where a listing told it.
         size: Option<u64>,
         /// The base64 of 32 bytes.
-        #[cfg_attr(test, ts(type = "string"))]
+        #[cfg_attr(test, ts(as = "Option<String>", optional))]
         customer_key: Option<CustomerKeyMessage>,
     },
     Http {
@@ -119,7 +119,7 @@ pub struct ObjectMessage {
     pub key: String,
     pub version_id: Option<String>,
     /// The base64 of 32 bytes.
-    #[cfg_attr(test, ts(type = "string"))]
+    #[cfg_attr(test, ts(as = "Option<String>", optional))]
     pub customer_key: Option<CustomerKeyMessage>,
 }
 
