@@ -370,6 +370,22 @@ verified: string, };
 
 export type ReadMessage = { stat: StatMessage, metrics: MetricsMessage, };
 
+export type WriteMessage = { contentType?: string, contentEncoding?: string, contentLanguage?: string, contentDisposition?: string, cacheControl?: string, 
+/**
+ * Milliseconds since 1970.
+ */
+expires?: number, metadata: { [key in string]: string }, tags?: { [key in string]: string }, storageClass?: string, acl?: string, encryption?: EncryptionMessage, ifMatch?: string, ifNoneMatch?: string, checksum?: WriteChecksumMessage, 
+/**
+ * Bytes.
+ */
+partSize?: number, };
+
+export type EncryptionMessage = { "kind": "s3" } | { "kind": "kms", keyId?: string, context?: { [key in string]: string }, bucketKey?: boolean, } | { "kind": "customer", key: string, };
+
+export type WriteChecksumMessage = "crc64nvme" | "crc32" | "crc32c" | "sha1" | "sha256" | "none";
+
+export type WrittenMessage = { stat: StatMessage, metrics: MetricsMessage, };
+
 export type EntryMessage = { key: string, size: number, 
 /**
  * Milliseconds since 1970.
