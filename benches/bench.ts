@@ -27,7 +27,9 @@ import { smallObjects } from "./small_objects.ts";
 import { soak } from "./soak.ts";
 import { streamMemory } from "./stream_memory.ts";
 import { caseTable, figureTable } from "./table.ts";
+import { treeDownload, treeUpload } from "./trees.ts";
 import { upload } from "./upload.ts";
+import { uploadMemory, uploadMemoryHuge } from "./upload_memory.ts";
 
 const CASES: readonly BenchCase[] = [
   largeObjectHttp,
@@ -39,6 +41,10 @@ const CASES: readonly BenchCase[] = [
   borrowing,
   streamMemory,
   upload,
+  uploadMemory,
+  uploadMemoryHuge,
+  treeDownload,
+  treeUpload,
   soak,
 ];
 

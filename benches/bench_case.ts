@@ -6,6 +6,7 @@
  */
 import type { ProgramName } from "./peers/programs.ts";
 import type { Job, Outcome } from "./job.ts";
+import type { Servers } from "./setup/servers.ts";
 
 /** What a contender is to the figures. */
 export type Role =
@@ -28,10 +29,22 @@ export interface Contender {
 }
 
 /** What is to be served. */
-export type Served = "tiny" | "medium" | "large" | "huge" | "small" | "listing";
+export type Served = "tiny" | "medium" | "large" | "huge" | "small" | "tree";
 
 /** Where a case's requests go. */
-export type ServerName = "http" | "https" | "LocalS3";
+export type ServerName =
+  | "http" // nginx
+  | "https"
+  | "versitygw" // S3 over files in memory, not ours
+  | "scripted"; // answers at once: pages made beforehand, and a sink
+
+/** The place of one run. */
+export interface Ground {
+  /** What of the job is for this run only. */
+  job: Partial<Job>;
+  /** Looks at what the run left, and clears it away. Tells what is wrong with it, if anything. */
+  cleared(): Promise<string | undefined>;
+}
 
 /** One concept of the bench. */
 export interface BenchCase {
@@ -51,6 +64,8 @@ export interface BenchCase {
   minutes?: number;
   /** Touch this much memory before each run (`peers/rust/src/touch.rs`). */
   touch?: number;
+  /** Makes the place of each run, where a run leaves something. */
+  ground?(servers: Servers): Promise<Ground>;
   /** In the order of the rows and of each round. */
   contenders: Contender[];
   /** What makes one better than another; more is better. */

@@ -15,6 +15,9 @@ export type Work =
   | "list" // all keys of a bucket
   | "stream" // one huge object, chunk by chunk
   | "upload" // one large object, the other way
+  | "uploadStream" // one huge object that is made while it is sent
+  | "downloadTree" // many small objects into a folder
+  | "uploadTree" // a folder of many small files
   | "borrow" // what a view costs
   | "soak"; // small objects for a long time
 
@@ -46,6 +49,8 @@ export interface Job {
   settle: number;
   /** How many requests at once. */
   parallel: number;
+  /** For trees: the local folder. */
+  directory?: string;
 }
 
 /** What was measured. Memory is in bytes, latency in seconds. */

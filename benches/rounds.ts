@@ -49,10 +49,18 @@ export async function runRounds(
     for (const [contender, program] of ready) {
       if (missing.has(contender)) continue;
       signal.throwIfAborted();
-      const job = { ...DEFAULTS, ...server, ...of.job, ...contender.job };
+      const ground = await of.ground?.(servers);
+      const job = { ...DEFAULTS, ...server, ...of.job, ...contender.job, ...ground?.job };
       if (touch) await run(touch.program, touch.args, { quiet: true, signal });
-      const outcome = await runOnce(program, job, of.minutes ?? RUN_MINUTES, signal);
+      let wrong: string | undefined;
+      let outcome: Outcome | Missing;
+      try {
+        outcome = await runOnce(program, job, of.minutes ?? RUN_MINUTES, signal);
+      } finally {
+        wrong = await ground?.cleared();
+      }
       if ("missing" in outcome) missing.set(contender, outcome.missing);
+      else if (wrong !== undefined) missing.set(contender, `left it wrong: ${wrong}`);
       else outcomes.get(contender)!.push(outcome);
     }
   }

@@ -5,25 +5,30 @@
  *
  * @module
  */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { exists, run, Unavailable } from "../../tools/commands.ts";
 import { buildCachePath, cachePath, deno, root } from "../../tools/repository.ts";
 import { virtualEnvironment } from "../../tools/python_environment.ts";
 import type { Job } from "../job.ts";
+import { debianProgram } from "../setup/debian_package.ts";
 
 /** The programs, by the name that a case calls them. */
 export type ProgramName =
   | "dipper"
+  | "dipper, whole process" // from its start to its end
   | "recv"
   | "curl"
   | "aws-sdk-rust"
   | "Deno fetch"
   | "@aws-sdk/client-s3"
+  | "@aws-sdk/lib-storage"
   | "Bun S3Client"
   | "boto3"
   | "obstore"
-  | "s3dlio";
+  | "s3dlio"
+  | "AWS CLI"
+  | "rclone";
 
 /** How to start a program with a job. */
 export interface Program {
@@ -91,17 +96,10 @@ export class Programs {
       case "dipper":
         return {
           version: JSON.parse(await Deno.readTextFile(join(root, "deno.json"))).version,
-          command: (job) => ({
-            program: deno,
-            args: [
-              "run",
-              "--allow-all",
-              "--v8-flags=--expose-gc",
-              join(folder, "javascript", "dipper.ts"),
-              JSON.stringify(job),
-            ],
-          }),
+          command: dipper,
         };
+      case "dipper, whole process":
+        return await this.#commandLine("", (job) => ({ ...dipper(job), env: {} }));
       case "recv":
         return await this.#rust("recv", "");
       case "aws-sdk-rust":
@@ -115,18 +113,10 @@ export class Programs {
           version: Deno.version.deno,
           command: (job) => denoPeer("deno_fetch.ts", job),
         };
-      case "@aws-sdk/client-s3": {
-        const packages = await this.#npm();
-        const sdk = join(packages, "@aws-sdk", "client-s3");
-        const { version, main } = JSON.parse(await Deno.readTextFile(join(sdk, "package.json")));
-        return {
-          version,
-          command: (job) => {
-            const peer = denoPeer("aws_sdk.ts", job, ["--node-modules-dir=manual"]);
-            return { ...peer, env: { BENCH_AWS_SDK: pathToFileURL(join(sdk, main)).href } };
-          },
-        };
-      }
+      case "@aws-sdk/client-s3":
+        return await this.#awsSdk("client-s3", {});
+      case "@aws-sdk/lib-storage":
+        return await this.#awsSdk("lib-storage", { way: "lib-storage" });
       case "Bun S3Client": {
         const program = await bun(await this.#npm());
         return {
@@ -137,6 +127,57 @@ export class Programs {
             ...(job.ca && { env: { NODE_EXTRA_CA_CERTS: job.ca } }),
           }),
         };
+      }
+      case "AWS CLI": {
+        const python = await virtualEnvironment(
+          cachePath("bench", "awscli"),
+          join(folder, "python", "awscli.txt"),
+        );
+        const program = join(dirname(python), "aws");
+        const said = (await run(program, ["--version"], { quiet: true })).output;
+        return await this.#commandLine(/aws-cli\/(\S+)/.exec(said)?.[1] ?? "", (job) => {
+          const uri = `s3://${job.bucket}/${job.key}`;
+          const [from, to] = job.case === "uploadTree"
+            ? [job.directory!, uri]
+            : [uri, job.directory!];
+          return {
+            program,
+            args: ["s3", "cp", "--recursive", "--only-show-errors", from, to],
+            env: {
+              AWS_ENDPOINT_URL: job.endpoint,
+              AWS_REGION: "us-east-1",
+              AWS_ACCESS_KEY_ID: job.accessKeyId,
+              AWS_SECRET_ACCESS_KEY: job.secretAccessKey,
+            },
+          };
+        });
+      }
+      case "rclone": {
+        const program = await debianProgram("rclone", "usr/bin/rclone", "version");
+        const said = (await run(program, ["version"], { quiet: true })).output;
+        return await this.#commandLine(/rclone v(\S+)/.exec(said)?.[1] ?? "", (job) => {
+          const remote = `bench:${job.bucket}/${job.key}`;
+          const [from, to] = job.case === "uploadTree"
+            ? [job.directory!, remote]
+            : [remote, job.directory!];
+          const many = job.parallel > 1
+            ? [`--transfers=${job.parallel}`, `--checkers=${job.parallel}`]
+            : [];
+          return {
+            program,
+            args: ["copy", ...many, from, to],
+            env: {
+              // The remote is told here; there is no file of the user's.
+              RCLONE_CONFIG: "/dev/null",
+              RCLONE_CONFIG_BENCH_TYPE: "s3",
+              RCLONE_CONFIG_BENCH_PROVIDER: "Other",
+              RCLONE_CONFIG_BENCH_ENDPOINT: job.endpoint,
+              RCLONE_CONFIG_BENCH_REGION: "us-east-1",
+              RCLONE_CONFIG_BENCH_ACCESS_KEY_ID: job.accessKeyId,
+              RCLONE_CONFIG_BENCH_SECRET_ACCESS_KEY: job.secretAccessKey,
+            },
+          };
+        });
       }
       case "boto3":
       case "obstore":
@@ -161,7 +202,43 @@ export class Programs {
     }
   }
 
-  /** The Rust program, which is the limit and two peers. */
+  /** A package of the SDK for JavaScript, in Deno. */
+  async #awsSdk(name: "client-s3" | "lib-storage", own: Partial<Job>): Promise<Program> {
+    const packages = join(await this.#npm(), "@aws-sdk");
+    const manifest = async (name: string): Promise<{ version: string; main: string }> =>
+      JSON.parse(await Deno.readTextFile(join(packages, name, "package.json")));
+    const entry = async (name: string): Promise<string> =>
+      pathToFileURL(join(packages, name, (await manifest(name)).main)).href;
+    const env = {
+      BENCH_AWS_SDK: await entry("client-s3"),
+      BENCH_AWS_LIB_STORAGE: await entry("lib-storage"),
+    };
+    return {
+      version: (await manifest(name)).version,
+      command: (job) => ({
+        ...denoPeer("aws_sdk.ts", { ...job, ...own }, ["--node-modules-dir=manual"]),
+        env,
+      }),
+    };
+  }
+
+  /** A command line that does trees, timed from its start to its end. */
+  async #commandLine(
+    version: string,
+    of: (job: Job) => { program: string; args: string[]; env: Record<string, string> },
+  ): Promise<Program> {
+    const { command } = await this.#rust("command", version);
+    return {
+      version,
+      command(job) {
+        const { program, args, env } = of(job);
+        const told = { ...job, program, arguments: args };
+        return { ...command(told), env };
+      },
+    };
+  }
+
+  /** The Rust program, which is the limit, two peers, and who runs command lines. */
   async #rust(client: string, version: string): Promise<Program> {
     const program = await this.#once("rust", async () => {
       if (!await exists("cargo", "--version")) throw new Unavailable("cargo is not on PATH");
@@ -207,6 +284,15 @@ export class Programs {
     this.#made.set(name, made);
     return made;
   }
+}
+
+/** dipper in Deno. */
+function dipper(job: Job): { program: string; args: string[] } {
+  const program = join(folder, "javascript", "dipper.ts");
+  return {
+    program: deno,
+    args: ["run", "--allow-all", "--v8-flags=--expose-gc", program, JSON.stringify(job)],
+  };
 }
 
 /** A program in Deno that does not see our configuration. */

@@ -1,17 +1,16 @@
 /**
  * nginx on 127.0.0.1 and free ports, over HTTP and HTTPS, serving a folder in memory. It is Debian's
- * package, unpacked below the cache without being installed.
+ * package.
  *
- * It is not S3: it serves files with ranges and ETags whatever the signature says, and answers a
- * listing from pages written beforehand. That is what a bench of clients needs: a server that costs
- * as little as can be.
+ * It is not S3: it serves files with ranges and ETags whatever the signature says. That is what a
+ * bench of clients needs: a server that costs as little as can be.
  *
  * @module
  */
 import { join } from "node:path";
 import { makeCertificates } from "../../tests/storage/certificates.ts";
-import { end, exists, run, spawn, Unavailable } from "../../tools/commands.ts";
-import { cachePath } from "../../tools/repository.ts";
+import { end, run, spawn } from "../../tools/commands.ts";
+import { debianProgram } from "./debian_package.ts";
 import { temporaryMemory } from "./memory_folder.ts";
 
 /** A running nginx; disposing it stops it and removes its folder. */
@@ -34,7 +33,7 @@ export interface Nginx extends AsyncDisposable {
  * @throws {Unavailable} when it cannot be had.
  */
 export async function startNginx(): Promise<Nginx> {
-  const program = await nginxProgram();
+  const program = await debianProgram("nginx", "usr/sbin/nginx", "-v");
   const version = (await run(program, ["-v"], { quiet: true })).output.trim().split(" ").at(-1)!;
   // Between asking for free ports and using them, another program may take one.
   for (let attempt = 1;; attempt++) {
@@ -44,33 +43,6 @@ export async function startNginx(): Promise<Nginx> {
       if (attempt === 3) throw error;
     }
   }
-}
-
-async function nginxProgram(): Promise<string> {
-  const folder = cachePath("bench", "nginx");
-  const unpacked = join(folder, "usr", "sbin", "nginx");
-  if (await exists(unpacked, "-v")) return unpacked;
-  const download = join(folder, "download");
-  await Deno.mkdir(download, { recursive: true });
-  const fetched = async (): Promise<boolean> =>
-    (await run("apt-get", ["download", "nginx"], { cwd: download, quiet: true })).success;
-  try {
-    // A new machine has no list of packages yet.
-    if (!await fetched() && (await run("apt-get", ["update"], { quiet: true })).success) {
-      await fetched();
-    }
-    for await (const { name } of Deno.readDir(download)) {
-      if (name.endsWith(".deb")) await run("dpkg", ["-x", join(download, name), folder]);
-    }
-  } catch (error) {
-    if (!(error instanceof Unavailable)) throw error;
-  }
-  for (const program of [unpacked, "nginx", "/usr/sbin/nginx"]) {
-    if (await exists(program, "-v")) return program;
-  }
-  throw new Unavailable(
-    "nginx is not there and Debian's package cannot be downloaded or run; install nginx",
-  );
 }
 
 async function start(program: string, version: string): Promise<Nginx> {
@@ -151,20 +123,12 @@ http {
   keepalive_timeout 1h;
   open_file_cache max=20000 inactive=1h;
   open_file_cache_valid 1h;
-  map $args $page {
-    "~(^|&)continuation-token=(?<token>[0-9]+)" $token;
-    default "";
-  }
   server {
     listen 127.0.0.1:${plain};
     listen 127.0.0.1:${secure} ssl;
     ssl_certificate ${own}/certificate.pem;
     ssl_certificate_key ${own}/key.pem;
     root ${own}/served;
-    location ~ ^/listing/?$ {
-      default_type application/xml;
-      try_files /listing-pages/page$page.xml =404;
-    }
   }
 }
 `;

@@ -1,6 +1,6 @@
 /**
- * What the server serves: random bytes in files of the sizes that the figures name, a huge file of
- * nothing, and the pages of a listing.
+ * What the servers serve: random bytes in files of the sizes that the figures name, a huge file of
+ * nothing, a tree of small files.
  *
  * @module
  */
@@ -26,8 +26,19 @@ export const OBJECTS = {
 /** Many small objects. */
 export const SMALL = { prefix: "small/", size: 16 * 1024, count: 10_000 } as const;
 
-/** The listing: a bucket of its own, in pages of 1,000. */
-export const LISTING = { bucket: "listing", keys: 100_000, page: 1000 } as const;
+/** The listing: a bucket of its own. */
+export const LISTING = {
+  bucket: "listing",
+  name: "trips/year=2024/part-",
+  keys: 100_000,
+  page: 1000,
+} as const;
+
+/** The bucket that takes all and keeps nothing. */
+export const SINK = "sink";
+
+/** A tree of small files: 100 folders of 100. */
+export const TREE = { prefix: "tree/", size: 16 * 1024, count: 10_000 } as const;
 
 /** Writes the objects that these names stand for below a served folder. */
 export async function writeObjects(folder: string, names: Iterable<string>): Promise<void> {
@@ -35,7 +46,6 @@ export async function writeObjects(folder: string, names: Iterable<string>): Pro
   await Deno.mkdir(join(bucket, SMALL.prefix), { recursive: true });
   for (const name of new Set(names)) {
     if (name === "small") await writeSmall(bucket);
-    else if (name === "listing") await writeListing(join(folder, "listing-pages"));
     else if (name === "huge") await writeSparse(join(bucket, "huge"), OBJECTS.huge.size);
     else {
       const { key, size } = OBJECTS[name as "tiny" | "medium" | "large"];
@@ -70,30 +80,39 @@ async function writeSmall(bucket: string): Promise<void> {
   }
 }
 
-/** The answers to ListObjectsV2, as S3 writes them; the token of a page is its number. */
-async function writeListing(folder: string): Promise<void> {
-  await Deno.mkdir(folder);
-  const pages = LISTING.keys / LISTING.page;
-  for (let page = 0; page < pages; page++) {
-    const contents = Array.from({ length: LISTING.page }, (_, index) => {
-      const number = page * LISTING.page + index;
-      const key = `trips/year=2024/part-${String(number).padStart(8, "0")}.parquet`;
-      const etag = number.toString(16).padStart(32, "0");
-      return `<Contents><Key>${key}</Key><LastModified>2024-05-01T12:00:00.000Z</LastModified>` +
-        `<ETag>&quot;${etag}&quot;</ETag><Size>${number}</Size>` +
-        `<StorageClass>STANDARD</StorageClass></Contents>`;
-    });
-    const next = page + 1 < pages
-      ? `<IsTruncated>true</IsTruncated><NextContinuationToken>${page + 1}</NextContinuationToken>`
-      : "<IsTruncated>false</IsTruncated>";
-    const token = page > 0 ? `<ContinuationToken>${page}</ContinuationToken>` : "";
-    await Deno.writeTextFile(
-      join(folder, `page${page === 0 ? "" : page}.xml`),
-      `<?xml version="1.0" encoding="UTF-8"?>\n` +
-        `<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">` +
-        `<Name>${LISTING.bucket}</Name><Prefix></Prefix>${token}${next}` +
-        `<KeyCount>${LISTING.page}</KeyCount><MaxKeys>1000</MaxKeys>${contents.join("")}` +
-        `</ListBucketResult>`,
-    );
+/** Writes the tree into a folder. */
+export async function writeTree(folder: string): Promise<void> {
+  const bytes = crypto.getRandomValues(new Uint8Array(TREE.size));
+  for (let number = 0; number < TREE.count; number++) {
+    const path = pathInTree(number);
+    if (number % 100 === 0) await Deno.mkdir(join(folder, path, ".."), { recursive: true });
+    new DataView(bytes.buffer).setUint32(0, number);
+    await Deno.writeFile(join(folder, path), bytes);
   }
+}
+
+/** The path of a file of the tree. */
+export function pathInTree(number: number): string {
+  const folder = String(Math.floor(number / 100)).padStart(2, "0");
+  return `${folder}/${String(number).padStart(6, "0")}.bin`;
+}
+
+/** What is wrong with a copy of the tree; nothing if it has all files whole. */
+export async function wrongWithTree(folder: string): Promise<string | undefined> {
+  for (let number = 0; number < TREE.count; number++) {
+    const path = pathInTree(number);
+    try {
+      const { size } = await Deno.stat(join(folder, path));
+      if (size !== TREE.size) return `${path} has ${size} of ${TREE.size} bytes`;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      return `${path} is missing`;
+    }
+    // Every hundredth is looked into.
+    if (number % 100 === 0) {
+      const bytes = await Deno.readFile(join(folder, path));
+      if (new DataView(bytes.buffer).getUint32(0) !== number) return `${path} has other bytes`;
+    }
+  }
+  return undefined;
 }

@@ -11,12 +11,24 @@ import type { TestServer } from "./test_server.ts";
 const VERSION = "v1.8.0";
 const REGION = "us-east-1";
 
+/** How to run it. */
+export interface VersitygwOptions extends CommandOptions {
+  /** Where its folder is made; where temporary files are by default. */
+  parent?: string;
+}
+
+/** The running server. */
+export interface Versitygw extends TestServer {
+  /** Its folder: `BUCKET/KEY`. */
+  folder: string;
+}
+
 /**
  * Starts the server, compiled first if it is not there.
  *
  * @throws {Unavailable} when it cannot be compiled.
  */
-export async function startVersitygw(options: CommandOptions = {}): Promise<TestServer> {
+export async function startVersitygw(options: VersitygwOptions = {}): Promise<Versitygw> {
   const program = await goTool(
     "versitygw",
     "github.com/versity/versitygw/cmd/versitygw",
@@ -26,16 +38,19 @@ export async function startVersitygw(options: CommandOptions = {}): Promise<Test
   // Between asking for a free port and using it, another program may take it.
   for (let attempt = 1;; attempt++) {
     try {
-      return await start(program);
+      return await start(program, options.parent);
     } catch (error) {
       if (attempt === 3) throw error;
     }
   }
 }
 
-async function start(program: string): Promise<TestServer> {
+async function start(program: string, parent?: string): Promise<Versitygw> {
   await using undo = new AsyncDisposableStack();
-  const folder = await Deno.makeTempDir({ prefix: "dipper-versitygw-" });
+  const folder = await Deno.makeTempDir({
+    prefix: "dipper-versitygw-",
+    ...(parent !== undefined && { dir: parent }),
+  });
   undo.defer(() => Deno.remove(folder, { recursive: true }));
   const port = freePort();
   const access = `test${randomHex(8)}`;
@@ -69,6 +84,7 @@ async function start(program: string): Promise<TestServer> {
 
   const running = undo.move();
   return {
+    folder,
     environment: {
       DIPPER_TEST_VERSITYGW_ENDPOINT: endpoint,
       DIPPER_TEST_VERSITYGW_ACCESS_KEY: access,

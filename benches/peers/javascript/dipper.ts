@@ -5,10 +5,10 @@
  *
  * @module
  */
-import { DipperError, S3Client, type S3ClientOptions, type S3File } from "dipper";
+import { DipperError, RustBuffer, S3Client, type S3ClientOptions, type S3File } from "dipper";
 import type { Missing, Outcome } from "../../job.ts";
 import { borrowAndMove } from "../../borrow_and_move.ts";
-import { jobGiven, measure, report, resident } from "./meter.ts";
+import { chunks, jobGiven, measure, report, resident } from "./meter.ts";
 
 const job = jobGiven();
 
@@ -28,6 +28,9 @@ const uri = (key: string): string => `s3://${job.bucket}/${key}`;
 interface Later {
   getMany?(sources: string[]): AsyncIterable<{ bytes?: Uint8Array; error?: unknown }>;
   stream?(): ReadableStream<Uint8Array<ArrayBuffer>>;
+  writer?(): WritableStream<Uint8Array>;
+  download?(prefix: string, directory: string): Promise<unknown>;
+  upload?(directory: string, prefix: string): Promise<unknown>;
 }
 
 async function run(): Promise<Outcome | Missing> {
@@ -83,14 +86,48 @@ async function run(): Promise<Outcome | Missing> {
     case "soak":
       return await soak(client);
     case "upload": {
-      const body = new Uint8Array(job.size).fill(7);
-      return await measure(async () => {
+      const buffer = job.way === "RustBuffer" ? new RustBuffer(job.size) : undefined;
+      buffer?.view().fill(7);
+      const body = buffer ?? new Uint8Array(job.size).fill(7);
+      const outcome = await measure(async () => {
         await (file as S3File).write(body);
         return { bytes: job.size, operations: 1 };
       });
+      buffer?.dispose();
+      return outcome;
+    }
+    case "uploadStream": {
+      const later = file as Later;
+      if (!later.writer) return { missing: "writer() is not there yet" };
+      return await measure(async () => {
+        await ReadableStream.from(chunks(job.size)).pipeTo(later.writer!());
+        return { bytes: job.size, operations: 1 };
+      });
+    }
+    case "downloadTree": {
+      const later = client as Later;
+      if (!later.download) return { missing: "download() is not there yet" };
+      await later.download(uri(job.key), job.directory!);
+      return NOTHING_MEASURED;
+    }
+    case "uploadTree": {
+      const later = client as Later;
+      if (!later.upload) return { missing: "upload() is not there yet" };
+      await later.upload(job.directory!, uri(job.key));
+      return NOTHING_MEASURED;
     }
   }
 }
+
+/** Who runs it as a command line measures it from outside. */
+const NOTHING_MEASURED: Outcome = {
+  seconds: 0,
+  bytes: 0,
+  operations: 0,
+  cpuSeconds: 0,
+  idleBytes: 0,
+  peakBytes: 0,
+};
 
 /** The same object again and again, its memory given back each time in one of three ways. */
 async function repeated(client: S3Client): Promise<Outcome> {

@@ -66,6 +66,21 @@ export interface Client {
   stream?(key: string): Promise<number>;
   /** Writes an object. */
   put?(key: string, body: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** Writes an object from chunks. */
+  putStream?(key: string, chunks: AsyncIterable<Uint8Array<ArrayBuffer>>): Promise<void>;
+}
+
+/**
+ * So many bytes, in chunks of 1 MiB. They are the same memory again and again: what is measured is
+ * the client, not the garbage of whoever feeds it.
+ */
+export async function* chunks(size: number): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const chunk = new Uint8Array(2 ** 20).fill(7);
+  for (let left = size; left > 0; left -= chunk.length) {
+    yield chunk.subarray(0, Math.min(left, chunk.length));
+    // As a source does that reads from somewhere.
+    await Promise.resolve();
+  }
 }
 
 /** Does the job with a client that reads object by object. */
@@ -114,6 +129,12 @@ export async function run(job: Job, client: Client): Promise<Outcome | Missing> 
         return { bytes: job.size, operations: 1 };
       });
     }
+    case "uploadStream":
+      if (!client.putStream) return { missing: "has no upload of a stream" };
+      return await measure(async () => {
+        await client.putStream!(job.key, chunks(job.size));
+        return { bytes: job.size, operations: 1 };
+      });
     default:
       return { missing: `has no case ${job.case}` };
   }

@@ -46,4 +46,8 @@ def put(key, body):
     client.upload_fileobj(io.BytesIO(body), job["bucket"], key)
 
 
-run(job, get, one, small, keys, put)
+def put_stream(key, file):
+    client.upload_fileobj(file, job["bucket"], key)
+
+
+run(job, get, one, small, keys, put, put_stream)

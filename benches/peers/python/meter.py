@@ -65,7 +65,19 @@ def resident(field):
     raise RuntimeError(f"no {field}")
 
 
-def run(job, get, object_, small=None, list_=None, put=None):
+class Made:
+    """So many bytes, made while they are read: the same memory again and again."""
+
+    def __init__(self, size):
+        self.left = size
+
+    def read(self, count=-1):
+        count = self.left if count < 0 else min(count, self.left)
+        self.left -= count
+        return b"\7" * count
+
+
+def run(job, get, object_, small=None, list_=None, put=None, put_stream=None):
     """Does the job. `get` reads a key, `object_` the large object, `small` many keys at once."""
     if job.get("warmUp"):
         get(job["warmUp"])
@@ -108,5 +120,12 @@ def run(job, get, object_, small=None, list_=None, put=None):
             return job["size"], 1
 
         report(measured(send))
+    elif case == "uploadStream" and put_stream:
+
+        def send_made():
+            put_stream(job["key"], Made(job["size"]))
+            return job["size"], 1
+
+        report(measured(send_made))
     else:
         report({"missing": f"has no case {case}"})

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase", default)]
 #[derive(Default)]
 pub struct Job {
-    /// Which client of this program: `recv`, `sdk` or `curl`.
+    /// Which client of this program: `recv`, `sdk`, `curl` or `command`.
     pub client: String,
     /// What to measure.
     pub case: String,
@@ -35,8 +35,10 @@ pub struct Job {
     pub parallel: usize,
     /// For `recv`: `fresh`, `huge` or `warm`.
     pub memory: String,
-    /// For `curl`: its path, if it is not on PATH.
+    /// For `curl`: its path, if it is not on PATH. For `command`: the program.
     pub program: Option<String>,
+    /// For `command`: what it is given.
+    pub arguments: Vec<String>,
 }
 
 /// What was measured. Memory is in bytes, latency in seconds.

@@ -1,6 +1,7 @@
 //! One measured run of a peer: reads a job from the command line, prints an outcome. Each run is a
 //! process of its own, so that its processor time and its memory are its own.
 
+mod command;
 mod curl;
 mod job;
 mod meter;
@@ -16,6 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let outcome = match job.client.as_str() {
         "recv" => recv::run(&job)?,
         "curl" => curl::run(&job)?,
+        "command" => command::run(&job)?,
         "touch" => touch::run(&job)?,
         "sdk" => sdk::run(job)?,
         client => return Err(format!("there is no client {client}").into()),
