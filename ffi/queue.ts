@@ -102,6 +102,8 @@ class Queue {
   constructor(loaded: Library) {
     this.#library = loaded;
     this.handle = loaded.checked(loaded.node.open(() => this.#drain())) as QueueHandle;
+    // What was uploaded of an object that will not be there costs money until it is aborted.
+    globalThis.addEventListener("unload", () => loaded.native.endOfProgram(this.handle));
   }
 
   submit(submission: Submission, options: SubmitOptions): Promise<Completed> {

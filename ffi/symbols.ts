@@ -12,7 +12,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 2672531295720497;
+export const ABI_HASH = 1559393563668911;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -31,6 +31,7 @@ export const symbols = {
   dipper_stream_release: { parameters: ["f64"], result: "f64" },
   dipper_upload_write: { parameters: ["f64", "buffer", "f64"], result: "f64" },
   dipper_upload_release: { parameters: ["f64"], result: "f64" },
+  dipper_end_of_program: { parameters: ["f64"], result: "f64" },
   dipper_cancel: { parameters: ["f64"], result: "f64" },
   dipper_drain: { parameters: ["f64", "buffer", "f64"], result: "f64" },
   dipper_next_record: { parameters: ["f64"], result: "f64" },
@@ -70,6 +71,8 @@ export interface Native {
   uploadWrite(upload: UploadHandle, bytes: Uint8Array<ArrayBuffer>): number;
   /** Forgets an upload; what is not finished is aborted. */
   uploadRelease(upload: UploadHandle): number;
+  /** Ends all that an isolate has under way and waits until nothing is left of its uploads, two seconds at most: for the end of the program. */
+  endOfProgram(queue: QueueHandle): number;
   /** Ends an operation early. Unknown operations have ended already: no error. */
   cancel(operation: OperationHandle): number;
   /** Writes completion records that are ready; returns the bytes written. */
@@ -103,6 +106,7 @@ export function bind(
     streamRelease: (stream) => checked(symbols.dipper_stream_release(stream)),
     uploadWrite: (upload, bytes) => checked(symbols.dipper_upload_write(upload, bytes, bytes.byteLength)),
     uploadRelease: (upload) => checked(symbols.dipper_upload_release(upload)),
+    endOfProgram: (queue) => checked(symbols.dipper_end_of_program(queue)),
     cancel: (operation) => checked(symbols.dipper_cancel(operation)),
     drain: (queue, room) => checked(symbols.dipper_drain(queue, room, room.byteLength)),
     nextRecord: (queue) => checked(symbols.dipper_next_record(queue)),

@@ -48,6 +48,8 @@ abi! {
     fn dipper_upload_write(upload: UploadHandle, bytes: Bytes) -> Number = uploads::write;
     /// Forgets an upload; what is not finished is aborted.
     fn dipper_upload_release(upload: UploadHandle) -> Number = uploads::release;
+    /// Ends all that an isolate has under way and waits until nothing is left of its uploads, two seconds at most: for the end of the program.
+    fn dipper_end_of_program(queue: QueueHandle) -> Number = operations::end_of_program;
     /// Ends an operation early. Unknown operations have ended already: no error.
     fn dipper_cancel(operation: OperationHandle) -> Number = operations::cancel;
     /// Writes completion records that are ready; returns the bytes written.

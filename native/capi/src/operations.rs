@@ -9,7 +9,7 @@ use std::time::Duration;
 use dipper_core::{
     Buffer, Client, Destination, Error, Gate, GetRequest, Got, Items, ListRequest, ManyRequest,
     Metrics, OperationGuard, Progress, RangesRequest, Source, StreamRequest, Upload, UploadRequest,
-    ledger,
+    ledger, stopped_uploads_ended,
 };
 use dipper_local_s3::{Options, Server};
 use dipper_wire::{Handle, Private, Revoker, SlotTable};
@@ -172,6 +172,34 @@ pub fn release_of(queue: Handle) {
     drop(clients);
     // Stops them in the background, where their temporary directories are removed too.
     drop(servers);
+}
+
+/// Ends what an isolate has under way, and waits until nothing is left of its uploads, two
+/// seconds at most: for the end of the program.
+pub fn end_of_program(queue: Handle) -> Result<(), Error> {
+    let of_queue = |wanted: &dyn Fn(&Running)| {
+        let mut any = false;
+        OPERATIONS.for_each(|running| {
+            if running.queue == queue {
+                any = true;
+                wanted(running);
+            }
+        });
+        any
+    };
+    let any = of_queue(&|running| running.abort.abort());
+    uploads::release_of(queue);
+    let all = async {
+        // An operation that was aborted stops its uploads when it is dropped, a moment later.
+        while any && of_queue(&|_| {}) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        stopped_uploads_ended().await;
+    };
+    runtime::handle()?.block_on(async {
+        drop(tokio::time::timeout(LAST_PATIENCE, all).await);
+    });
+    Ok(())
 }
 
 /// The duty to tell the end of an operation, exactly once.

@@ -1,7 +1,6 @@
 //! Uploads that handles name: a program brings their bytes piece by piece.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use dipper_core::{Error, Metrics, Upload, Written};
 use dipper_wire::{Handle, SlotTable};
@@ -9,7 +8,6 @@ use dipper_wire::{Handle, SlotTable};
 use crate::declaration::kind;
 use crate::export::stale;
 use crate::queue::Queue;
-use crate::runtime;
 
 static UPLOADS: SlotTable<Named> = SlotTable::new(kind::UPLOAD);
 
@@ -44,13 +42,6 @@ impl Sink {
     fn abort(&self) {
         match self {
             Self::Object(upload) => upload.abort(),
-        }
-    }
-
-    /// Waits until nothing goes on any more.
-    async fn ended(&self) {
-        match self {
-            Self::Object(upload) => upload.ended().await,
         }
     }
 
@@ -103,26 +94,11 @@ pub fn release(handle: Handle) -> Result<(), Error> {
     Ok(())
 }
 
-/// How long the end of an isolate waits until what it began is removed.
-const LAST_PATIENCE: Duration = Duration::from_secs(2);
-
-/// Aborts the uploads of an isolate that ended, and waits until nothing of them is left: the
-/// program may end with it.
+/// Aborts the uploads of an isolate that ended. What they stored goes in the background.
 pub fn release_of(queue: Handle) {
-    let ended = UPLOADS.remove_where(|named| named.queue == queue);
-    if ended.is_empty() {
-        return;
-    }
-    for named in &ended {
+    for named in UPLOADS.remove_where(|named| named.queue == queue) {
         named.open.sink.abort();
     }
-    let Ok(runtime) = runtime::handle() else { return };
-    let all = async {
-        for named in &ended {
-            named.open.sink.ended().await;
-        }
-    };
-    drop(runtime.block_on(async { tokio::time::timeout(LAST_PATIENCE, all).await }));
 }
 
 /// Aborts the uploads of a client that is gone. Their names stay until JavaScript lets go.

@@ -69,5 +69,5 @@ pub use status::{ErrorClass, Status};
 pub use stream::{Reader, StreamRequest, stream};
 pub use upload::{
     ChecksumOption, CustomerKey, Encryption, Upload, UploadRequest, WriteOptions, Written,
-    upload_file, upload_memory,
+    stopped_uploads_ended, upload_file, upload_memory,
 };

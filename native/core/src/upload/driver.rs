@@ -1,6 +1,8 @@
 //! The task that sends an upload: it lives until the object is there, or nothing of it is.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
@@ -49,6 +51,8 @@ pub(super) enum Message {
 /// Parts on their way at once. Each waits for a connection of its own.
 pub(super) const AT_ONCE: usize = 6;
 
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
 type Outcome = Option<Result<Written, Error>>;
 
 /// Whoever holds it can wait for the end; dropped, it ends the upload.
@@ -57,12 +61,35 @@ pub(super) struct Driver {
     stop: CancellationToken,
 }
 
+/// The drivers that are at work, so that the end of a program can wait for those that were
+/// stopped.
+type AtWork = HashMap<u64, (CancellationToken, watch::Receiver<Outcome>)>;
+
+fn at_work() -> MutexGuard<'static, AtWork> {
+    static AT_WORK: OnceLock<Mutex<AtWork>> = OnceLock::new();
+    AT_WORK.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until nothing is left of the uploads that were stopped.
+pub async fn stopped_uploads_ended() {
+    let stopped: Vec<_> = at_work()
+        .values()
+        .filter(|(stop, _)| stop.is_cancelled())
+        .map(|(_, outcome)| outcome.clone())
+        .collect();
+    for mut outcome in stopped {
+        let _ = outcome.wait_for(Option::is_some).await;
+    }
+}
+
 impl Driver {
     /// Starts to send what comes. The end of `parts` is the end of the object.
     pub(super) fn start(job: Arc<Job>, parts: mpsc::UnboundedReceiver<Message>) -> Self {
         let stop = CancellationToken::new();
         let (tell, outcome) = watch::channel(None);
         let stopped = stop.clone();
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        at_work().insert(number, (stop.clone(), outcome.clone()));
         let counted = ledger().operation();
         let drive = async move {
             let ended = drive(&job, parts, &stopped).await;
@@ -73,6 +100,7 @@ impl Driver {
             drop(job);
             drop(counted);
             tell.send_replace(Some(ended));
+            at_work().remove(&number);
         };
         // It outlives the operation that starts it, behind a gate of its own: what was begun
         // is aborted also when nobody waits for that.

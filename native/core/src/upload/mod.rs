@@ -15,7 +15,7 @@ mod sources;
 mod store;
 mod write_options;
 
-pub use driver::Written;
+pub use driver::{Written, stopped_uploads_ended};
 pub use pushed::{Upload, UploadRequest};
 pub use sources::{upload_file, upload_memory};
 pub(crate) use store::with_headers;
