@@ -115,7 +115,10 @@ impl Connection {
             }
         }
         if let Stream::Tls(stream) = &mut self.stream {
-            stream.flush().await.map_err(ExchangeError::Broken)?;
+            match tokio::time::timeout(stall, stream.flush()).await {
+                Err(_) => return Err(ExchangeError::Stalled(stall)),
+                Ok(flushed) => flushed.map_err(ExchangeError::Broken)?,
+            }
         }
         Ok(true)
     }

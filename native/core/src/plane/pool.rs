@@ -65,8 +65,10 @@ pub(crate) struct Host {
     name: String,
     idle: Mutex<Vec<Idle>>,
     permits: Arc<Semaphore>,
-    /// How much at once is worth while.
+    /// How much to read at once is worth while.
     pub(crate) pace: Pace,
+    /// How much to write at once is worth while.
+    pub(crate) upload_pace: Pace,
     kind: AtomicU8,
 }
 
@@ -159,6 +161,7 @@ impl Pool {
                 idle: Mutex::default(),
                 permits: Arc::new(Semaphore::new(self.connections)),
                 pace: Pace::new(self.connections),
+                upload_pace: Pace::new(self.connections),
                 kind: AtomicU8::new(0),
             })
         });

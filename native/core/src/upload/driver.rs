@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
@@ -15,6 +16,7 @@ use super::store::{Place, Store, Stored, algorithm_for, refuses_checksum};
 use super::write_options::WriteOptions;
 use crate::gate::{Gate, joined, spawn};
 use crate::metrics::Meter;
+use crate::pace::Pace;
 use crate::{Client, Error, Metrics, ObjectRef, Progress, Stat, ledger};
 
 /// What was written, and how.
@@ -48,8 +50,13 @@ pub(super) enum Message {
     Failed(Error),
 }
 
-/// Parts on their way at once. Each waits for a connection of its own.
-pub(super) const AT_ONCE: usize = 6;
+/// How long a begun upload whose name is not known yet is waited for, once it is unwanted.
+const BEGIN_PATIENCE: Duration = Duration::from_secs(10);
+/// A reading of the pace takes so long at least.
+const READING: Duration = Duration::from_millis(250);
+
+/// Parts at once through the SDK's client.
+const SDK_AT_ONCE: usize = 6;
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
@@ -227,17 +234,20 @@ async fn in_parts(
     parts: mpsc::UnboundedReceiver<Message>,
     stop: &CancellationToken,
 ) -> Result<Written, Error> {
-    let headers = job.options.headers()?;
-    let wanted = job.options.checksum;
-    let bucket = &job.object.bucket;
-    // Not raced against the stop: an upload that was begun has to be known, to be aborted.
-    let multipart = loop {
-        let algorithm = algorithm_for(&job.client, bucket, wanted);
-        let begun = Multipart::begin(&job.client, &job.object, &headers, algorithm, &job.meter);
-        match begun.await {
-            Err(error) if refuses_checksum(&job.client, bucket, wanted, &error) => {}
-            begun => break begun?,
+    let begun = begin(job);
+    tokio::pin!(begun);
+    let multipart = tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        begun = &mut begun => Some(begun?),
+    };
+    let Some(multipart) = multipart else {
+        // An upload that was asked for has to be known, to be aborted. Memory need not wait.
+        drop((first, second, parts));
+        if let Ok(Ok(multipart)) = tokio::time::timeout(BEGIN_PATIENCE, begun).await {
+            let _ = multipart.abort().await;
         }
+        return Err(Error::cancelled());
     };
     let sent = tokio::select! {
         biased;
@@ -258,6 +268,20 @@ async fn in_parts(
             Ok(()) => error,
             Err(_) => left_behind(error, &multipart.id),
         }),
+    }
+}
+
+async fn begin(job: &Job) -> Result<Multipart<'_>, Error> {
+    let headers = job.options.headers()?;
+    let wanted = job.options.checksum;
+    let bucket = &job.object.bucket;
+    loop {
+        let algorithm = algorithm_for(&job.client, bucket, wanted);
+        let begun = Multipart::begin(&job.client, &job.object, &headers, algorithm, &job.meter);
+        match begun.await {
+            Err(error) if refuses_checksum(&job.client, bucket, wanted, &error) => {}
+            begun => return begun,
+        }
     }
 }
 
@@ -292,31 +316,46 @@ async fn send_parts(
 ) -> Result<Vec<Part>, Error> {
     let mut sent = Vec::new();
     let mut tasks: JoinSet<Result<Part, Error>> = JoinSet::new();
-    let mut waiting = second;
+    let mut waiting = Some(first);
+    let mut second = second;
     let mut number = 0;
-    let mut start = |bytes: Bytes, tasks: &mut JoinSet<Result<Part, Error>>| {
-        number += 1;
-        let part =
-            send_part(Arc::clone(job), multipart.id.clone(), multipart.algorithm, number, bytes);
-        spawn(tasks, part);
-    };
-    start(first, &mut tasks);
     let mut open = true;
-    while open || !tasks.is_empty() {
-        if let Some(bytes) = waiting.take_if(|_| tasks.len() < AT_ONCE) {
-            start(bytes, &mut tasks);
+    let site = job.client.site(&job.object.bucket).await.ok().flatten();
+    let pace = site.as_ref().map(|site| &site.host.upload_pace);
+    let mut reading = (Instant::now(), 0_u64);
+    while open || waiting.is_some() || !tasks.is_empty() {
+        let at_once = pace.map_or(SDK_AT_ONCE, Pace::at_once);
+        if tasks.len() < at_once
+            && let Some(bytes) = waiting.take()
+        {
+            waiting = second.take();
+            number += 1;
+            let id = multipart.id.clone();
+            spawn(&mut tasks, send_part(Arc::clone(job), id, multipart.algorithm, number, bytes));
+            continue;
         }
         tokio::select! {
             Some(ended) = tasks.join_next() => {
-                sent.push(joined(ended)??);
+                let part = joined(ended)??;
+                reading.1 += part.size;
+                sent.push(part);
                 job.told();
+                // The pipe was full all the time: what came through is what it takes.
+                let full = tasks.len() + 1 >= at_once;
+                let elapsed = reading.0.elapsed();
+                if elapsed >= READING {
+                    if let (Some(pace), true) = (pace, full) {
+                        pace.measured(reading.1 as f64 / elapsed.as_secs_f64());
+                    }
+                    reading = (Instant::now(), 0);
+                }
             }
-            next = parts.recv(), if open && waiting.is_none() && tasks.len() < AT_ONCE => {
+            next = parts.recv(), if open && waiting.is_none() => {
                 match next {
                     None => open = false,
                     Some(Message::More) => {}
                     Some(Message::Failed(error)) => return Err(error),
-                    Some(Message::Part(bytes)) => start(bytes, &mut tasks),
+                    Some(Message::Part(bytes)) => waiting = Some(bytes),
                 }
             }
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, mpsc};
 
-use super::driver::{AT_ONCE, Driver, Job, Message, Written};
+use super::driver::{Driver, Job, Message, Written};
 use super::part_sizes::PartSizes;
 use super::slab::Slab;
 use super::write_options::WriteOptions;
@@ -27,11 +27,12 @@ pub struct UploadRequest {
 
 /// The memory of an upload: what the figure for peak memory leaves room for.
 const WINDOW: u64 = 48 << 20;
+const MOST_SLABS: usize = 6;
 
 /// How many slabs of this size an upload has.
 pub(super) fn slabs_for(size: u64) -> usize {
     let fitting = usize::try_from(WINDOW / size.max(1)).unwrap_or(usize::MAX);
-    fitting.clamp(2, AT_ONCE)
+    fitting.clamp(2, MOST_SLABS)
 }
 
 /// An upload that takes bytes. Dropped before it is finished, it is aborted.

@@ -149,7 +149,7 @@ impl Store<'_> {
                     if error.status == Status::SlowDown
                         && let Ok(Some(site)) = self.client.site(&self.object.bucket).await
                     {
-                        site.host.pace.slow_down();
+                        site.host.upload_pace.slow_down();
                     }
                     retries.after(error).await?;
                     self.meter.retry();
