@@ -16,6 +16,7 @@
  * @module
  */
 
+export type { LogFunction, Logger, LogLevel, LogRecord } from "./client/logger.ts";
 export { type Credentials, type S3ClientOptions } from "./client/options.ts";
 export {
   AccessDeniedError,

@@ -4,6 +4,7 @@
 
 import { InvalidInputError } from "../ffi/errors.ts";
 import { library, libraryNeeds } from "../ffi/library.ts";
+import { forgetLogger, nameLogger } from "../ffi/log_records.ts";
 import { ensure, missingFlags, type Need, permissionError } from "../ffi/permissions.ts";
 import { NativeStream } from "../ffi/native_stream.ts";
 import { type Completed, queueHandle, submit, type SubmitOptions } from "../ffi/queue.ts";
@@ -11,11 +12,13 @@ import { readablePath } from "../ffi/readable_path.ts";
 import type {
   ClientHandle,
   ClientRequest,
+  QueueHandle,
   Request,
   SourceMessage,
   StreamHandle,
 } from "../ffi/symbols.ts";
 import type { Location } from "./location.ts";
+import { toLogger } from "./logger.ts";
 import { type CheckedOptions, checkEndpoint } from "./options.ts";
 import { lookAround, type Surroundings } from "./surroundings.ts";
 
@@ -245,10 +248,20 @@ export class Connection {
 
   #client(subject: Subject): ClientHandle {
     if (this.#closed) throw this.#goneError(subject);
-    return this.#handle ??= library().native.clientNew(
-      queueHandle(),
-      encoder.encode(JSON.stringify(this.#request())),
-    );
+    return this.#handle ??= this.#make();
+  }
+
+  #make(): ClientHandle {
+    const queue = queueHandle();
+    const { logger, logLevel: level = "debug" } = this.options;
+    if (logger === undefined) return clientNew(queue, this.#request());
+    const id = nameLogger(toLogger(logger));
+    try {
+      return clientNew(queue, { ...this.#request(), logger: { id, level } });
+    } catch (error) {
+      forgetLogger(id);
+      throw error;
+    }
   }
 
   #goneError({ operation, uri }: Subject): InvalidInputError {
@@ -317,6 +330,10 @@ export class Connection {
     const given = variables["AWS_ENDPOINT_URL_S3"] ?? variables["AWS_ENDPOINT_URL"];
     return checkEndpoint(given, operation);
   }
+}
+
+function clientNew(queue: QueueHandle, request: ClientRequest): ClientHandle {
+  return library().native.clientNew(queue, encoder.encode(JSON.stringify(request)));
 }
 
 /** A URL's host and port, as permissions name it. */

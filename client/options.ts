@@ -1,6 +1,7 @@
 // How a client behaves, and the checks of it.
 
 import { invalidInput } from "../ffi/errors.ts";
+import { checkLogger, LOG_LEVELS, type LogFunction, type Logger, type LogLevel } from "./logger.ts";
 
 /** Credentials that are given, not looked for. */
 export interface Credentials {
@@ -59,6 +60,17 @@ export interface S3ClientOptions {
    * Default: `"auto"`.
    */
   checksums?: "auto" | "full" | "off";
+  /**
+   * Who is told what the client does: `console` or the like, or a function of a
+   * {@linkcode LogRecord}. It is called between the steps of operations, never holds them up, and
+   * what it throws is dropped. Records hold no credential. Default: nobody.
+   */
+  logger?: Logger | LogFunction;
+  /**
+   * How much the logger is told. `"info"` is what happens seldom, `"debug"` every request as well,
+   * `"trace"` also what the AWS SDK tells of itself. Default: `"debug"`.
+   */
+  logLevel?: LogLevel;
 }
 
 const KNOWN: readonly (keyof S3ClientOptions)[] = [
@@ -76,6 +88,8 @@ const KNOWN: readonly (keyof S3ClientOptions)[] = [
   "partSize",
   "transport",
   "checksums",
+  "logger",
+  "logLevel",
 ];
 
 /** Options that were checked. They are a copy: later changes of the caller's have no effect. */
@@ -94,6 +108,8 @@ export interface CheckedOptions {
   readonly partSize: number | undefined;
   readonly transport: S3ClientOptions["transport"];
   readonly checksums: S3ClientOptions["checksums"];
+  readonly logger: S3ClientOptions["logger"];
+  readonly logLevel: LogLevel | undefined;
 }
 
 /**
@@ -131,7 +147,10 @@ export function checkOptions(options: S3ClientOptions, operation: string): Check
   if (options.pathStyle !== undefined && typeof options.pathStyle !== "boolean") {
     throw invalidInput(operation, "pathStyle is not true or false", "pass a boolean");
   }
-  const oneOf = <T extends string>(name: "transport" | "checksums", words: readonly T[]) => {
+  const oneOf = <T extends string>(
+    name: "transport" | "checksums" | "logLevel",
+    words: readonly T[],
+  ) => {
     const value: unknown = options[name];
     const word = words.find((known) => known === value);
     if (value === undefined || word !== undefined) return word;
@@ -154,6 +173,8 @@ export function checkOptions(options: S3ClientOptions, operation: string): Check
     partSize: whole("partSize", 64 * 1024, 5 * 1024 ** 3),
     transport: oneOf("transport", ["direct", "sdk"]),
     checksums: oneOf("checksums", ["auto", "full", "off"]),
+    logger: checkLogger(options.logger, operation),
+    logLevel: oneOf("logLevel", LOG_LEVELS),
   };
 }
 

@@ -8,12 +8,14 @@
 import { type DipperError, errorOf, InternalError, invalidInput } from "./errors.ts";
 import { collect, type Library, library } from "./library.ts";
 import { type Metrics, metricsFrom } from "./metrics.ts";
+import { takeRecord } from "./log_records.ts";
 import { isGranted, request } from "./permissions.ts";
 import {
   type AskHandle,
   type BufferHandle,
   type ErrorDetails,
   KIND,
+  type LogRecordMessage,
   type MetricsMessage,
   type OperationHandle,
   type Question,
@@ -242,6 +244,10 @@ class Queue {
   }
 
   #take(kind: number, handle: number, value: number, extent: number, payload: unknown): void {
+    if (kind === KIND.Log) {
+      takeRecord(handle, payload as LogRecordMessage | undefined);
+      return;
+    }
     if (kind === KIND.Ask) {
       this.#answer(handle as AskHandle, payload as Question);
       return;

@@ -12,7 +12,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 1559393563668911;
+export const ABI_HASH = 1972042078566501;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -119,7 +119,7 @@ export function bind(
 export const RECORD = { size: 40, operation: 0, value: 8, extent: 16, kind: 24, status: 28, payload: 32, index: 36 } as const;
 
 /** What a record tells. */
-export const KIND = { Done: 1, Failed: 2, Cancelled: 3, Progress: 4, Ask: 5, Item: 6 } as const;
+export const KIND = { Done: 1, Failed: 2, Cancelled: 3, Progress: 4, Ask: 5, Item: 6, Log: 7 } as const;
 
 /** Every status: its code, its class and whether trying again may help. */
 export const STATUS = {
@@ -254,6 +254,28 @@ export type TransportMessage = "direct" | "sdk" | "http" | "file";
 
 export type ChecksumsMessage = "auto" | "full" | "off";
 
+export type LogLevelMessage = "error" | "warn" | "info" | "debug" | "trace";
+
+export type LoggerMessage = { 
+/**
+ * What names the logger in its isolate.
+ */
+id: number, level: LogLevelMessage, };
+
+export type LogRecordMessage = { 
+/**
+ * Milliseconds since 1970.
+ */
+time: number, level: LogLevelMessage, target: string, message: string, 
+/**
+ * The operation in which it happened.
+ */
+operation: string, 
+/**
+ * To what, how long it took, and so on.
+ */
+fields: Record<string, string | number | boolean>, };
+
 export type ClientRequest = { region?: string, endpoint?: string, pathStyle?: boolean, profile?: string, credentials: CredentialsMessage, caCertificates?: string, 
 /**
  * Milliseconds.
@@ -275,6 +297,10 @@ connections?: number,
  * Bytes.
  */
 partSize?: number, transport?: TransportMessage, checksums?: ChecksumsMessage, 
+/**
+ * Who is told what happens.
+ */
+logger?: LoggerMessage, 
 /**
  * Environment variables that may be read, by name.
  */

@@ -35,12 +35,51 @@ pub struct ClientRequest {
     pub part_size: Option<u64>,
     pub transport: Option<TransportMessage>,
     pub checksums: Option<ChecksumsMessage>,
+    /// Who is told what happens.
+    pub logger: Option<LoggerMessage>,
     /// Environment variables that may be read, by name.
     pub variables: HashMap<String, String>,
     /// Files that may be read, by path.
     pub files: HashMap<String, String>,
     /// Steps of the credential chain that are not allowed.
     pub skipped: Vec<String>,
+}
+
+/// How much is told.
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(rename_all = "camelCase")]
+pub enum LogLevelMessage {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// Who is told what happens, and how much of it.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS))]
+pub struct LoggerMessage {
+    /// What names the logger in its isolate.
+    pub id: f64,
+    pub level: LogLevelMessage,
+}
+
+/// What happened.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS))]
+pub struct LogRecordMessage {
+    /// Milliseconds since 1970.
+    pub time: f64,
+    pub level: LogLevelMessage,
+    pub target: String,
+    pub message: String,
+    /// The operation in which it happened.
+    pub operation: &'static str,
+    /// To what, how long it took, and so on.
+    #[cfg_attr(test, ts(type = "Record<string, string | number | boolean>"))]
+    pub fields: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Where credentials come from.
@@ -766,6 +805,7 @@ impl From<ClientRequest> for core::ClientOptions {
                 files: request.files,
                 skipped: request.skipped,
             },
+            logger: None,
         }
     }
 }

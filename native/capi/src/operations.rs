@@ -29,7 +29,7 @@ use crate::queue::{self, Completion, Kind, Queue};
 use crate::streams::Stream;
 use crate::target::private;
 use crate::uploads::{Open, Sink};
-use crate::{handles, runtime, streams, uploads};
+use crate::{handles, log_records, runtime, streams, uploads};
 
 static CLIENTS: SlotTable<Owned<Arc<Client>>> = SlotTable::new(kind::CLIENT);
 static SERVERS: SlotTable<Owned<Server>> = SlotTable::new(kind::SERVER);
@@ -85,7 +85,10 @@ pub fn client_new(queue: Handle, request: &[u8]) -> Result<Handle, Error> {
     let queue = queue::of(queue)?;
     // The SDK's HTTP client starts timers as it is made.
     let _inside = runtime::handle()?.enter();
-    let client = Arc::new(Client::new(parsed::<ClientRequest>(request)?.into())?);
+    let request: ClientRequest = parsed(request)?;
+    let logger = request.logger.as_ref().map(|message| log_records::logger(&queue, message));
+    let options = dipper_core::ClientOptions { logger, ..request.into() };
+    let client = Arc::new(Client::new(options)?);
     CLIENTS
         .insert(Owned { queue: queue.handle(), thing: client })
         .ok_or_else(|| Error::internal("more than 16 million clients are alive"))
@@ -265,12 +268,15 @@ fn prepare(
         Ending { queue: Arc::clone(queue), operation, counted: Some(ledger().operation()) };
     let queue = Arc::clone(queue);
     let task = async move {
-        let gate = Gate::new(Arc::new(Asker(Arc::clone(&queue))), granted);
+        let logger = through.as_ref().ok().and_then(Option::as_ref);
+        let logger = logger.and_then(|(_, client)| client.logger());
+        let gate = Gate::new(Arc::new(Asker(Arc::clone(&queue))), granted).logging(logger, name);
         let work = {
             let context = Context { queue: Arc::clone(&queue), operation };
             async move { run(request, through?, body?, target, context).await }
         };
-        let behind = AssertUnwindSafe(gate.clone().around(work)).catch_unwind();
+        let told = dipper_core::told(work);
+        let behind = AssertUnwindSafe(gate.clone().around(told)).catch_unwind();
         // The statement drops the work, and with it all that it holds, before the end is told.
         let ended = Abortable::new(behind, aborted).await;
         gate.emptied().await;

@@ -19,6 +19,7 @@ use dipper_wire::{Handle, SlotTable};
 
 use crate::declaration::kind;
 use crate::export::stale;
+use crate::log_records::Held;
 use crate::runtime;
 
 /// How long a wake may go unanswered before it is repeated, at first and at most: an
@@ -45,6 +46,9 @@ pub enum Kind {
     /// One of several results: `index` says which, `value` is its buffer, `extent` its
     /// length. With a status it failed, and the payload is `ErrorDetails`.
     Item = 6,
+    /// What happened: `operation` names the logger, the payload is a `LogRecordMessage`; none
+    /// when that logger will be told no more.
+    Log = 7,
 }
 
 /// The fixed part of a record. `ffi/symbols.ts` carries its offsets.
@@ -94,6 +98,8 @@ impl Record {
 pub struct Completion {
     pub record: Record,
     pub payload: Vec<u8>,
+    /// Let go when the isolate has taken it.
+    pub held: Option<Held>,
 }
 
 impl Completion {
@@ -107,7 +113,7 @@ impl Completion {
             payload: 0,
             index: 0,
         };
-        Self { record, payload: Vec::new() }
+        Self { record, payload: Vec::new(), held: None }
     }
 
     fn size(&self) -> usize {

@@ -84,6 +84,9 @@ fn messages_of(config: &Config) -> String {
         messages::CredentialsMessage::decl(config),
         messages::TransportMessage::decl(config),
         messages::ChecksumsMessage::decl(config),
+        messages::LogLevelMessage::decl(config),
+        messages::LoggerMessage::decl(config),
+        messages::LogRecordMessage::decl(config),
         messages::ClientRequest::decl(config),
         messages::ObjectMessage::decl(config),
         messages::SourceMessage::decl(config),
@@ -162,7 +165,15 @@ fn render() -> String {
         offset_of!(Record, payload),
         offset_of!(Record, index),
     );
-    let kinds = [Kind::Done, Kind::Failed, Kind::Cancelled, Kind::Progress, Kind::Ask, Kind::Item];
+    let kinds = [
+        Kind::Done,
+        Kind::Failed,
+        Kind::Cancelled,
+        Kind::Progress,
+        Kind::Ask,
+        Kind::Item,
+        Kind::Log,
+    ];
     let kinds = list(kinds.map(|kind| format!("{kind:?}: {}", kind as u32)));
     let _ = writeln!(
         text,

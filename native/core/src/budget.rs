@@ -9,8 +9,10 @@ mod memory_limit;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::oneshot;
+use tracing::info;
 
 use crate::{Error, Status};
 
@@ -119,7 +121,18 @@ impl Budget {
         };
         // A waiter that gives up may have held back smaller ones behind it.
         let _recheck = Recheck(Arc::clone(self));
-        receive.await.map_err(|_| Error::internal("the memory budget forgot a waiting operation"))
+        let since = Instant::now();
+        info!(
+            target: "dipper::memory",
+            bytes,
+            used = self.used(),
+            limit = self.limit,
+            "waiting for memory"
+        );
+        let ticket = receive.await;
+        let ms = since.elapsed().as_secs_f64() * 1000.0;
+        info!(target: "dipper::memory", bytes, ms, "memory is there");
+        ticket.map_err(|_| Error::internal("the memory budget forgot a waiting operation"))
     }
 
     fn release(self: &Arc<Self>, bytes: u64) {

@@ -22,6 +22,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tracing::info;
 
 use crate::credential_cache::{Cached, CredentialCache};
 use crate::gate::{Ways, gated, gated_connector};
@@ -29,7 +30,7 @@ use crate::plane::{Pool, check_certificates};
 use crate::proxy::{Proxies, Proxy};
 use crate::retry::RetryBudget;
 use crate::site::{Addressing, Site};
-use crate::{Budget, Error, Surroundings, Ticket, ledger};
+use crate::{Budget, Error, Logger, Surroundings, Ticket, ledger};
 
 /// Where a client's credentials come from.
 #[derive(Clone, Default)]
@@ -115,6 +116,8 @@ pub struct ClientOptions {
     pub checksums: Checksums,
     /// What the credential chain may see.
     pub surroundings: Surroundings,
+    /// Who is told what happens.
+    pub logger: Option<Arc<Logger>>,
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -166,6 +169,9 @@ impl Client {
     /// # Errors
     /// `InvalidInput` for certificates that are none.
     pub fn new(options: ClientOptions) -> Result<Self, Error> {
+        if let Some(logger) = &options.logger {
+            logger.hide(secrets_of(&options));
+        }
         let mut roots = TrustStore::default().with_native_roots(true);
         if let Some(pem) = &options.ca_certificates {
             check_certificates(pem)?;
@@ -355,6 +361,7 @@ impl Client {
             *told += 1;
             region.clone_into(known);
         }
+        info!(target: "dipper::region", bucket, region, asked, "the bucket is in another region");
         self.lock_sites().remove(bucket);
         true
     }
@@ -425,15 +432,16 @@ impl Client {
 
     /// A server's own words without this client's credentials, should it say them back.
     pub(crate) fn without_secrets(&self, text: &str) -> String {
-        let mut secrets = self.options.surroundings.secrets();
-        if let CredentialsOption::Explicit { access_key_id, secret_access_key, session_token } =
-            &self.options.credentials
-        {
-            secrets.extend([access_key_id.as_str(), secret_access_key]);
-            secrets.extend(session_token.as_deref());
-        }
+        let secrets = secrets_of(&self.options);
         let long_enough = secrets.into_iter().filter(|secret| secret.len() >= 4);
-        long_enough.fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
+        let text = crate::log::without_signatures(text.to_owned());
+        long_enough.fold(text, |text, secret| text.replace(secret, "…"))
+    }
+
+    /// Who is told what happens.
+    #[must_use]
+    pub fn logger(&self) -> Option<Arc<Logger>> {
+        self.options.logger.clone()
     }
 
     /// Refuses what can never fit the budgets.
@@ -453,6 +461,18 @@ impl Client {
         tickets.push(ledger().budget().reserve(bytes).await?);
         Ok(tickets)
     }
+}
+
+/// What of a client's options must not be shown.
+fn secrets_of(options: &ClientOptions) -> Vec<&str> {
+    let mut secrets = options.surroundings.secrets();
+    if let CredentialsOption::Explicit { access_key_id, secret_access_key, session_token } =
+        &options.credentials
+    {
+        secrets.extend([access_key_id.as_str(), secret_access_key]);
+        secrets.extend(session_token.as_deref());
+    }
+    secrets
 }
 
 /// The endpoint that the chain found: that of S3 itself before that of all services.

@@ -9,6 +9,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_smithy_runtime_api::client::identity::Identity;
 use tokio::sync::Mutex as AsyncMutex;
+use tracing::info;
 
 /// A provider and what it gave last.
 #[derive(Debug)]
@@ -78,6 +79,11 @@ impl CredentialCache {
                 ))
             }
             Ok(credentials) => {
+                crate::log::hide(&credentials);
+                let expires_in_s = credentials.expiry().and_then(|expiry| {
+                    Some(expiry.duration_since(SystemTime::now()).ok()?.as_secs())
+                });
+                info!(target: "dipper::credentials", expires_in_s, "credentials loaded");
                 let identity = Identity::from(credentials.clone());
                 let known = Known { credentials, identity };
                 *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known.clone());

@@ -40,6 +40,8 @@ impl Surroundings {
             "AWS_SECRET_ACCESS_KEY",
             "AWS_SESSION_TOKEN",
             "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+            // Whoever knows the path is given the task's credentials.
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
         ];
         const SETTINGS: &[&str] =
             &["aws_access_key_id", "aws_secret_access_key", "aws_session_token"];

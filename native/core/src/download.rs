@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use dipper_wire::Slot;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
+use tracing::debug;
 
 use crate::gate::{joined, spawn};
 use crate::metrics::Meter;
@@ -370,6 +371,7 @@ impl Work {
         let mut retries = Retries::new(client.retry_budget(), client.retries());
         let mut piece = None;
         self.meter.part();
+        debug!(target: "dipper::transfer", bytes = slot.missing(), "reading a part");
         let mut since = slot.filled();
         loop {
             let body = match flow.take() {

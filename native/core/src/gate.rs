@@ -14,8 +14,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::Error;
+use crate::log::{Logger, OperationLog};
+use crate::log_request::{RequestLog, attempt_of};
 use crate::proxy::Proxies;
 use crate::revocable_body::revocable;
+use crate::sdk_error::deepest;
 use crate::stall_guard::guarded;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -53,6 +56,7 @@ pub struct Gate {
     keeper: Arc<dyn Gatekeeper>,
     granted: Arc<Mutex<HashSet<String>>>,
     tasks: TaskTracker,
+    log: Option<OperationLog>,
 }
 
 tokio::task_local! {
@@ -63,7 +67,14 @@ impl Gate {
     /// A gate that lets requests to `granted` hosts (`name:port`) pass unasked.
     pub fn new(keeper: Arc<dyn Gatekeeper>, granted: impl IntoIterator<Item = String>) -> Self {
         let granted = Arc::new(Mutex::new(granted.into_iter().collect()));
-        Self { keeper, granted, tasks: TaskTracker::new() }
+        Self { keeper, granted, tasks: TaskTracker::new(), log: None }
+    }
+
+    /// The same gate for an operation whose events go to this logger.
+    #[must_use]
+    pub fn logging(mut self, logger: Option<Arc<Logger>>, operation: &'static str) -> Self {
+        self.log = logger.map(|logger| OperationLog { logger, operation });
+        self
     }
 
     /// Another gate with the same answers, for what lives on after the operation.
@@ -87,6 +98,15 @@ impl Gate {
     /// The gate of the operation that runs on this task.
     pub(crate) fn current() -> Option<Self> {
         GATE.try_with(Self::clone).ok()
+    }
+
+    /// Where the operation that runs on this task tells what happens.
+    pub(crate) fn log() -> Option<OperationLog> {
+        Self::with_log(OperationLog::clone)
+    }
+
+    pub(crate) fn with_log<T>(look: impl FnOnce(&OperationLog) -> T) -> Option<T> {
+        GATE.try_with(|gate| gate.log.as_ref().map(look)).ok().flatten()
     }
 
     pub(crate) async fn ask(&self, need: Need) -> bool {
@@ -298,6 +318,11 @@ impl HttpConnector for GatedConnector {
                 }
             }
             let reads = matches!(request.method(), "GET" | "HEAD");
+            let log = {
+                let attempt = attempt_of(request.headers().get("amz-sdk-request"));
+                let target = request.uri().splitn(4, '/').nth(3).unwrap_or_default();
+                RequestLog::sent(request.method(), &host, &format!("/{target}"), attempt)
+            };
             let (body, hold) = revocable(request.take_body());
             *request.body_mut() = body;
             let answer = if METADATA_HOSTS.contains(&host.as_str()) {
@@ -310,6 +335,15 @@ impl HttpConnector for GatedConnector {
                 inner.call(request).await
             };
             hold.release();
+            match (&log, &answer) {
+                (Some(log), Ok(answer)) => log.answered(
+                    answer.status().as_u16(),
+                    answer.headers().get("x-amz-request-id"),
+                    answer.headers().get("content-length").and_then(|length| length.parse().ok()),
+                ),
+                (Some(log), Err(error)) => log.failed(&deepest(error)),
+                (None, _) => {}
+            }
             match answer {
                 Ok(answer) if !reads && is_web_page(&answer) => {
                     Err(ConnectorError::user(Box::new(WebPage)))

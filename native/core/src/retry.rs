@@ -8,6 +8,8 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use tracing::warn;
+
 use crate::{Error, Status};
 
 /// What all operations of a client may spend on retries.
@@ -67,8 +69,18 @@ impl<'a> Retries<'a> {
         }
         self.spent += PRICE;
         self.left -= 1;
-        let share = fastrand::f64();
-        tokio::time::sleep(self.wait.mul_f64(share)).await;
+        let wait = self.wait.mul_f64(fastrand::f64());
+        warn!(
+            target: "dipper::retry",
+            code = error.status.code(),
+            status = error.http_status,
+            request_id = error.request_id.as_deref(),
+            error = %error,
+            wait_ms = wait.as_secs_f64() * 1000.0,
+            left = self.left,
+            "trying again"
+        );
+        tokio::time::sleep(wait).await;
         self.wait = (self.wait * 2).min(LONGEST_WAIT);
         Ok(())
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use dipper_wire::{Framing, Head, Url};
 use rustls::ClientConfig;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::debug;
 
 use super::body::Body;
 use super::connection::{Answered, Connection, Request};
@@ -16,6 +17,7 @@ use super::dial::dial;
 use super::tls::client_config;
 use crate::Error;
 use crate::gate::{Gate, HostRefused};
+use crate::log_request::RequestLog;
 use crate::metrics::Meter;
 use crate::pace::Pace;
 
@@ -199,10 +201,26 @@ impl Pool {
                 None => {
                     let tls = if url.tls { Some(self.tls()?) } else { None };
                     meter.connection();
-                    (Connection::new(dial(url, tls, self.connect_timeout).await?), true)
+                    let since = Instant::now();
+                    let stream = dial(url, tls, self.connect_timeout).await?;
+                    let ms = since.elapsed().as_secs_f64() * 1000.0;
+                    debug!(target: "dipper::connection", host = host.name, tls = url.tls, ms, "opened");
+                    (Connection::new(stream), true)
                 }
             };
-            let Answered { head, complete } = match connection.exchange(request, stall).await {
+            let log = RequestLog::of_head(&request.bytes, &host.name);
+            let exchanged = connection.exchange(request, stall).await;
+            if let Some(log) = log {
+                match &exchanged {
+                    Ok(Answered { head, .. }) => log.answered(
+                        head.status,
+                        head.get("x-amz-request-id"),
+                        head.content_length().ok().flatten(),
+                    ),
+                    Err(error) => log.failed(error),
+                }
+            }
+            let Answered { head, complete } = match exchanged {
                 Ok(answered) => answered,
                 // The server had closed a connection that looked quiet, or what came first is
                 // the rest of an answer that was longer than announced: no answer began.
