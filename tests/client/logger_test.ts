@@ -44,7 +44,9 @@ function find(records: LogRecord[], target: string, message: string): LogRecord 
 describe("a logger", () => {
   it("is told of each request: where to, and how it was answered", async () => {
     const before = Date.now();
-    const records = await told({}, (client) => client.file("s3://bucket/key").text());
+    const all = await told({}, (client) => client.file("s3://bucket/key").text());
+    // A HEAD for the checksum goes out beside it.
+    const records = all.filter(({ fields }) => fields["method"] !== "HEAD");
     const sent = find(records, "dipper::request", "sent");
     const { host, ...fields } = sent.fields;
     assertEquals(fields, { operation: "get", method: "GET", path: "/bucket/key" });
@@ -154,10 +156,7 @@ describe("a logger", () => {
       new Set(
         records.filter(({ message }) => message === "answered").map(({ fields }) => fields["path"]),
       );
-    assertEquals(
-      paths(first!),
-      new Set(["/bucket", "/bucket/", "/bucket/one"].filter((path) => paths(first!).has(path))),
-    );
+    assertEquals([...paths(first!)].filter((path) => /other|silent/.test(String(path))), []);
     assert(paths(first!).has("/bucket/one"));
     assertEquals(paths(second!), new Set(["/bucket/other"]));
   });
