@@ -68,6 +68,10 @@ const WITH_HANDLE: Record<string, (handle: number) => number> = {
     ),
   dipper_stream_release: (handle) => raw.dipper_stream_release(handle),
   dipper_server_stop: (handle) => raw.dipper_server_stop(handle),
+  dipper_upload_write: (handle) =>
+    withBytes(new Uint8Array(8), (...b) => raw.dipper_upload_write(handle, ...b)),
+  dipper_upload_release: (handle) => raw.dipper_upload_release(handle),
+  dipper_end_of_program: (handle) => raw.dipper_end_of_program(handle),
   dipper_cancel: (handle) => raw.dipper_cancel(handle),
   dipper_drain: (handle) => raw.dipper_drain(handle, new Uint8Array(64), 64),
   dipper_next_record: (handle) => raw.dipper_next_record(handle),
@@ -370,7 +374,9 @@ memoryTest("requests that name garbage fail by their completions", async () => {
       { operation: "openStream", ...read },
       { operation: "ranges", client: garbage, source, ranges: [[0, 1]], gap: 0, progress: true },
       { operation: "getMany", client: garbage, sources: [source], ordered: true, progress: true },
-      { operation: "put", object, buffer: garbage, metadata: {} },
+      { operation: "put", object, buffer: garbage, write: { metadata: {} }, progress: false },
+      { operation: "uploadRoom", upload: garbage },
+      { operation: "finishUpload", upload: garbage },
       { operation: "list", client: garbage, bucket: "bucket", prefix: "" },
       { operation: "buckets", client: garbage },
       { operation: "createBucket", client: garbage, bucket: "bucket" },
@@ -392,7 +398,13 @@ memoryTest("a put that names a stale buffer fails by its completion", async () =
   const stale = buffer();
   raw.dipper_buffer_release(stale);
   const object = { client: name, bucket: "bucket", key: "key" };
-  submit([{ operation: "put", object, buffer: stale, metadata: {} }]);
+  submit([{
+    operation: "put",
+    object,
+    buffer: stale,
+    write: { metadata: {} },
+    progress: false,
+  }]);
   const [completion] = await ended(1);
   assertEquals(codeOf(-completion!.status), "StaleHandle");
   raw.dipper_client_release(name);

@@ -180,6 +180,7 @@ pub fn release_of(queue: Handle) {
 /// Ends what an isolate has under way, and waits until nothing is left of its uploads, two
 /// seconds at most: for the end of the program.
 pub fn end_of_program(queue: Handle) -> Result<(), Error> {
+    let queue = queue::of(queue)?.handle();
     let of_queue = |wanted: &dyn Fn(&Running)| {
         let mut any = false;
         OPERATIONS.for_each(|running| {

@@ -99,7 +99,18 @@ impl Driver {
         at_work().insert(number, (stop.clone(), outcome.clone()));
         let counted = ledger().operation();
         let drive = async move {
+            let ObjectRef { bucket, key, .. } = &job.object;
+            tracing::debug!(target: "dipper::upload", bucket, key, size = job.size, "started");
             let ended = drive(&job, parts, &stopped).await;
+            match &ended {
+                Ok(written) => {
+                    let (bytes, parts) = (written.stat.size, written.metrics.parts);
+                    tracing::info!(target: "dipper::upload", bucket, key, bytes, parts, "completed");
+                }
+                Err(error) => {
+                    tracing::info!(target: "dipper::upload", bucket, key, %error, "aborted");
+                }
+            }
             let ended = ended.map_err(|error| {
                 error.about(format!("s3://{}/{}", job.object.bucket, job.object.key))
             });

@@ -1,5 +1,7 @@
 //! Sending the bytes of an object, or of a part of one, in one request.
 
+use aws_sdk_s3::config::Region;
+use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_types::base64;
 use bytes::Bytes;
@@ -13,7 +15,7 @@ use crate::metrics::{Meter, Transport};
 use crate::plane::Answer as Reply;
 use crate::retry::Retries;
 use crate::sdk_error::{About, Answered, message_of};
-use crate::{Checksums, Client, Error, ObjectRef, Status, elsewhere};
+use crate::{Checksums, Client, Error, ObjectRef, Status};
 
 /// Adds headers to a request of the SDK's, before it is signed.
 macro_rules! with_headers {
@@ -296,7 +298,15 @@ impl Store<'_> {
                         .set_checksum_crc32_c(told(Algorithm::Crc32c))
                         .set_checksum_sha1(told(Algorithm::Sha1))
                         .set_checksum_sha256(told(Algorithm::Sha256));
-                    let request = elsewhere!(client, bucket, request);
+                    // Sent once: who tries again has to know that an answer was lost.
+                    let once = client
+                        .override_for(bucket)
+                        .unwrap_or_else(|| {
+                            let region = Region::new(connected.region.clone());
+                            aws_sdk_s3::config::Builder::new().region(region)
+                        })
+                        .retry_config(RetryConfig::disabled());
+                    let request = request.customize().config_override(once);
                     match with_headers!(request, self.headers).send().await {
                         Err(error) if about.has_moved(&error) => self.meter.retry(),
                         answer => break answer.map_err(|error| about.error(error))?,
