@@ -16,8 +16,15 @@
  * @module
  */
 
+export type {
+  AssumeRole,
+  Credentials,
+  CredentialsFunction,
+  CredentialsOption,
+  TemporaryCredentials,
+} from "./client/credentials.ts";
 export type { LogFunction, Logger, LogLevel, LogRecord } from "./client/logger.ts";
-export { type Credentials, type S3ClientOptions } from "./client/options.ts";
+export type { S3ClientOptions } from "./client/options.ts";
 export {
   AccessDeniedError,
   BudgetExceededError,

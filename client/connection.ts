@@ -7,6 +7,7 @@ import { library, libraryNeeds } from "../ffi/library.ts";
 import { forgetLogger, nameLogger } from "../ffi/log_records.ts";
 import { ensure, missingFlags, type Need, permissionError } from "../ffi/permissions.ts";
 import { NativeStream } from "../ffi/native_stream.ts";
+import { nameFunction } from "../ffi/program_functions.ts";
 import { type Completed, queueHandle, submit, type SubmitOptions } from "../ffi/queue.ts";
 import { readablePath } from "../ffi/readable_path.ts";
 import type {
@@ -73,6 +74,9 @@ export class Grants {
 }
 
 const encoder = new TextEncoder();
+
+/** Lets the native side look again, when credentials have ended or could not be had. */
+const LOOK = nameFunction(lookAround);
 
 /** A client's options and, from the first call on, its native half. */
 export class Connection {
@@ -241,6 +245,7 @@ export class Connection {
   close(): void {
     this.#closed = true;
     this.#surroundings = undefined;
+    this.options.credentials?.forget();
     if (this.#handle === undefined) return;
     library().native.clientRelease(this.#handle);
     this.#handle = undefined;
@@ -295,13 +300,14 @@ export class Connection {
         partSize: this.options.partSize,
         transport: this.options.transport,
         checksums: this.options.checksums,
+        dualStack: this.options.dualStack,
+        fips: this.options.fips,
+        accelerate: this.options.accelerate,
+        requesterPays: this.options.requesterPays,
       }),
-      credentials: credentials === undefined
-        ? { kind: "chain" }
-        : credentials === "anonymous"
-        ? { kind: "anonymous" }
-        : { kind: "explicit", ...credentials },
-      ...this.#look(),
+      credentials: credentials?.message() ?? { kind: "chain" },
+      surroundings: this.#look(),
+      look: LOOK,
     };
   }
 
@@ -310,23 +316,31 @@ export class Connection {
    * side asks before it reaches any other.
    */
   #host({ operation, bucket }: Subject): string | undefined {
+    // An access point has a host of its own, and so has a directory bucket.
+    if (bucket !== undefined && (bucket.startsWith("arn:") || bucket.endsWith("--x-s3"))) {
+      return undefined;
+    }
     const endpoint = this.options.endpoint ?? this.#endpointFromEnvironment(operation);
     if (endpoint !== undefined) {
       const isAddress = /^[\d.]+$|^\[/.test(endpoint.hostname);
       const virtual = this.options.pathStyle === false && bucket !== undefined && !isAddress;
       return `${virtual ? `${bucket}.` : ""}${hostOf(endpoint)}`;
     }
-    const { variables } = this.#look();
+    const { variables, files } = this.#look();
+    const { dualStack, fips, accelerate } = this.options;
+    const elsewhere = [variables["AWS_USE_DUALSTACK_ENDPOINT"], variables["AWS_USE_FIPS_ENDPOINT"]];
+    if (dualStack || fips || accelerate || elsewhere.some((value) => value)) return undefined;
     const region = this.options.region ?? variables["AWS_REGION"];
-    // A profile may say anything; dots and ARNs go other ways.
-    if (region === undefined || bucket === undefined || /[.:]/.test(bucket)) return undefined;
-    if (Object.keys(this.#look().files).length > 0) return undefined;
+    // A profile may say anything; dots go another way.
+    if (region === undefined || bucket === undefined || bucket.includes(".")) return undefined;
+    if (Object.keys(files).length > 0) return undefined;
     const place = this.options.pathStyle ? "" : `${bucket}.`;
     return `${place}s3.${region}.amazonaws.com:443`;
   }
 
   #endpointFromEnvironment(operation: string): URL | undefined {
     const { variables } = this.#look();
+    if (/^true$/i.test(variables["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] ?? "")) return undefined;
     const given = variables["AWS_ENDPOINT_URL_S3"] ?? variables["AWS_ENDPOINT_URL"];
     return checkEndpoint(given, operation);
   }

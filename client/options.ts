@@ -2,16 +2,11 @@
 
 import { invalidInput } from "../ffi/errors.ts";
 import { checkLogger, LOG_LEVELS, type LogFunction, type Logger, type LogLevel } from "./logger.ts";
-
-/** Credentials that are given, not looked for. */
-export interface Credentials {
-  /** The access key id. */
-  accessKeyId: string;
-  /** The secret access key. Never shown. */
-  secretAccessKey: string;
-  /** The token of a temporary session. Never shown. */
-  sessionToken?: string;
-}
+import {
+  checkCredentials,
+  type CheckedCredentials,
+  type CredentialsOption,
+} from "./credentials.ts";
 
 /**
  * How a client behaves. What is unset comes from the standard AWS chain: environment variables,
@@ -27,8 +22,19 @@ export interface S3ClientOptions {
   pathStyle?: boolean;
   /** The profile in the shared configuration files. */
   profile?: string;
-  /** Credentials; `"anonymous"` sends requests unsigned, for public data. */
-  credentials?: Credentials | "anonymous";
+  /**
+   * Credentials, a function that gives them and is called again before they expire, or a role to
+   * assume; `"anonymous"` sends requests unsigned, for public data.
+   */
+  credentials?: CredentialsOption;
+  /** AWS hosts that IPv6 reaches, too. Default: as the chain says, else false. */
+  dualStack?: boolean;
+  /** AWS hosts with validated cryptography (FIPS 140). Default: as the chain says, else false. */
+  fips?: boolean;
+  /** AWS hosts near the caller, for buckets with transfer acceleration. Default: false. */
+  accelerate?: boolean;
+  /** You pay for requests and transfers, where a bucket asks for that. Default: false. */
+  requesterPays?: boolean;
   /** Certificates in PEM form to trust beside the system's. */
   caCertificates?: string;
   /** How long to wait for a connection, in milliseconds. Default: 10,000. */
@@ -79,6 +85,10 @@ const KNOWN: readonly (keyof S3ClientOptions)[] = [
   "pathStyle",
   "profile",
   "credentials",
+  "dualStack",
+  "fips",
+  "accelerate",
+  "requesterPays",
   "caCertificates",
   "connectTimeout",
   "stallTimeout",
@@ -98,7 +108,11 @@ export interface CheckedOptions {
   readonly endpoint: URL | undefined;
   readonly pathStyle: boolean | undefined;
   readonly profile: string | undefined;
-  readonly credentials: Credentials | "anonymous" | undefined;
+  readonly credentials: CheckedCredentials | undefined;
+  readonly dualStack: boolean | undefined;
+  readonly fips: boolean | undefined;
+  readonly accelerate: boolean | undefined;
+  readonly requesterPays: boolean | undefined;
   readonly caCertificates: string | undefined;
   readonly connectTimeout: number | undefined;
   readonly stallTimeout: number | undefined;
@@ -144,9 +158,12 @@ export function checkOptions(options: S3ClientOptions, operation: string): Check
       `pass ${name} as a number`,
     );
   };
-  if (options.pathStyle !== undefined && typeof options.pathStyle !== "boolean") {
-    throw invalidInput(operation, "pathStyle is not true or false", "pass a boolean");
+  for (const name of ["pathStyle", "dualStack", "fips", "accelerate", "requesterPays"] as const) {
+    const value: unknown = options[name];
+    if (value === undefined || typeof value === "boolean") continue;
+    throw invalidInput(operation, `${name} is not true or false`, "pass a boolean");
   }
+  refuseContradictions(options, operation);
   const oneOf = <T extends string>(
     name: "transport" | "checksums" | "logLevel",
     words: readonly T[],
@@ -164,6 +181,10 @@ export function checkOptions(options: S3ClientOptions, operation: string): Check
     pathStyle: options.pathStyle,
     profile: text("profile"),
     credentials: checkCredentials(options.credentials, operation),
+    dualStack: options.dualStack,
+    fips: options.fips,
+    accelerate: options.accelerate,
+    requesterPays: options.requesterPays,
     caCertificates: text("caCertificates"),
     connectTimeout: whole("connectTimeout", 1, longest),
     stallTimeout: whole("stallTimeout", 1, longest),
@@ -204,26 +225,21 @@ export function checkEndpoint(
   return url;
 }
 
-function checkCredentials(
-  credentials: S3ClientOptions["credentials"],
-  operation: string,
-): CheckedOptions["credentials"] {
-  if (credentials === undefined || credentials === "anonymous") return credentials;
-  const given = (value: unknown): value is string =>
-    // deno-lint-ignore no-control-regex -- such characters break the signature's header
-    typeof value === "string" && value !== "" && !/[\x00-\x1f\x7f]/.test(value);
-  const { accessKeyId, secretAccessKey, sessionToken } = Object(credentials) as Credentials;
-  if (
-    given(accessKeyId) && given(secretAccessKey) &&
-    (sessionToken === undefined || given(sessionToken))
-  ) {
-    return sessionToken === undefined
-      ? { accessKeyId, secretAccessKey }
-      : { accessKeyId, secretAccessKey, sessionToken };
+/** An option that another one makes meaningless is a mistake, not something to ignore. */
+function refuseContradictions(options: S3ClientOptions, operation: string): void {
+  const refused = (what: string, hint: string): Error => invalidInput(operation, what, hint);
+  const { endpoint, pathStyle, accelerate, fips } = options;
+  const forAws = (["accelerate", "fips", "dualStack"] as const).find((name) => options[name]);
+  if (endpoint !== undefined && forAws !== undefined) {
+    throw refused(
+      `${forAws} chooses a host of AWS, and endpoint names another`,
+      `leave ${forAws} or endpoint away`,
+    );
   }
-  throw invalidInput(
-    operation,
-    "credentials are incomplete or hold control characters",
-    'pass { accessKeyId, secretAccessKey, sessionToken? }, or "anonymous"',
-  );
+  if (accelerate && pathStyle) {
+    throw refused("accelerate needs bucket names in the host name", "leave pathStyle away");
+  }
+  if (accelerate && fips) {
+    throw refused("there are no accelerated hosts with FIPS", "leave accelerate or fips away");
+  }
 }

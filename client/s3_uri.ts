@@ -1,6 +1,6 @@
 // Reading and checking S3 locations, before anything is sent.
 
-import { invalidInput } from "../ffi/errors.ts";
+import { invalidInput, UnsupportedError } from "../ffi/errors.ts";
 
 /** A bucket, and a key or prefix in it as it stands. */
 export interface Location {
@@ -52,7 +52,7 @@ export function requireKey(location: Location, operation: string): Location {
 
 function fromString(text: string, operation: string): Location {
   // Nearly all are written so, and there may be tens of thousands a second.
-  if (text.startsWith("s3://")) return split(text, 5);
+  if (text.startsWith("s3://")) return text.startsWith("arn:", 5) ? splitArn(text) : split(text, 5);
   const match = /^([A-Za-z][A-Za-z0-9+.-]*):(\/\/)?/.exec(text);
   const scheme = match?.[1]?.toLowerCase();
   if (scheme !== "s3") throw unknownScheme(scheme, text, operation);
@@ -65,6 +65,14 @@ function split(text: string, at: number): Location {
   return slash === -1
     ? { bucket: text.slice(at), key: "" }
     : { bucket: text.slice(at, slash), key: text.slice(slash + 1) };
+}
+
+/** An access point, and the key behind it: `arn:…:accesspoint/name` or `arn:…:accesspoint:name`. */
+function splitArn(text: string): Location {
+  const bucket = /^arn:[^/]*(?:\/[^/]*)?/.exec(text.slice(5))?.[0] ?? "";
+  const ends = /:accesspoint:[^/]*/.exec(bucket);
+  const length = ends === null ? bucket.length : ends.index + ends[0].length;
+  return { bucket: bucket.slice(0, length), key: text.slice(5 + length + 1) };
 }
 
 function fromUrl(url: URL, operation: string): Location {
@@ -110,6 +118,10 @@ export function checkBucket(bucket: string, operation: string): void {
   if (typeof bucket === "string" && bucket !== "") {
     const plain = /^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$/.test(bucket);
     if (plain) return;
+    if (bucket.startsWith("arn:")) {
+      checkAccessPoint(bucket, operation);
+      return;
+    }
   }
   const what = bucket === ""
     ? "the bucket is empty"
@@ -118,6 +130,31 @@ export function checkBucket(bucket: string, operation: string): void {
     operation,
     what,
     "a bucket has 3 to 63 lower-case letters, digits, dots and hyphens: s3://bucket/key",
+  );
+}
+
+/** Of what has an ARN, an access point of one region is used like a bucket. */
+function checkAccessPoint(arn: string, operation: string): void {
+  const [, service, region, resource] =
+    /^arn:aws[a-z-]*:([a-z0-9-]+):([a-z0-9-]*):(?:\d{12})?:(.+)$/.exec(arn) ?? [];
+  const known = service === "s3" || service === "s3-object-lambda";
+  if (known && region !== "" && /^accesspoint[:/][a-z0-9-]{1,63}$/.test(resource ?? "")) return;
+  if (service === "s3" && region === "") {
+    throw new UnsupportedError(
+      `${
+        quoted(arn)
+      } is an access point of several regions, whose requests are signed in another way`,
+      {
+        code: "Unsupported",
+        operation,
+        hint: "use the access point or the bucket of one region",
+      },
+    );
+  }
+  throw invalidInput(
+    operation,
+    `${quoted(arn)} is no ARN of an S3 access point`,
+    "write it as s3://arn:aws:s3:eu-central-1:123456789012:accesspoint/name/key",
   );
 }
 

@@ -3,13 +3,10 @@
 // skipped, and an error about missing credentials names it.
 
 import { isGranted } from "../ffi/permissions.ts";
+import type { SurroundingsMessage } from "../ffi/symbols.ts";
 
 /** What may be seen, and what was skipped with the flag that would allow it. */
-export interface Surroundings {
-  variables: Record<string, string>;
-  files: Record<string, string>;
-  skipped: string[];
-}
+export type Surroundings = SurroundingsMessage;
 
 /** The variables that the SDK's configuration and credential providers read, and the proxies'. */
 const VARIABLES = [
@@ -23,6 +20,9 @@ const VARIABLES = [
   "AWS_SHARED_CREDENTIALS_FILE",
   "AWS_ENDPOINT_URL",
   "AWS_ENDPOINT_URL_S3",
+  "AWS_ENDPOINT_URL_STS",
+  "AWS_ENDPOINT_URL_SSO",
+  "AWS_ENDPOINT_URL_SSO_OIDC",
   "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
   "AWS_ROLE_ARN",
   "AWS_ROLE_SESSION_NAME",
@@ -65,10 +65,20 @@ export function lookAround(): Surroundings {
     found.skipped.push(`the environment (--allow-env=${keys.join(",")})`);
   }
   readFiles(found);
-  if (!isGranted({ name: "net", host: "169.254.169.254:80" })) {
-    found.skipped.push("the instance metadata service (--allow-net=169.254.169.254:80)");
+  const metadata = metadataHost(found.variables);
+  if (metadata !== undefined && !isGranted({ name: "net", host: metadata })) {
+    found.skipped.push(`the instance metadata service (--allow-net=${metadata})`);
   }
   return found;
+}
+
+/** Where an instance is asked about itself, unless that is switched off. */
+function metadataHost(variables: Record<string, string>): string | undefined {
+  if (/^true$/i.test(variables["AWS_EC2_METADATA_DISABLED"] ?? "")) return undefined;
+  const url = URL.parse(variables["AWS_EC2_METADATA_SERVICE_ENDPOINT"] ?? "");
+  if (url !== null) return `${url.hostname}:${url.port || "80"}`;
+  const newer = /^ipv6$/i.test(variables["AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"] ?? "");
+  return newer ? "[fd00:ec2::254]:80" : "169.254.169.254:80";
 }
 
 function readFiles(found: Surroundings): void {
@@ -88,7 +98,14 @@ function readFiles(found: Surroundings): void {
     [...text.matchAll(/^\s*web_identity_token_file\s*=\s*(.+?)\s*$/gm)].map((match) => match[1])
   );
   for (const path of [variables["AWS_WEB_IDENTITY_TOKEN_FILE"], ...tokens]) {
-    if (path !== undefined) readFile(found, path, "the web identity token");
+    if (path !== undefined && path !== "") readFile(found, path, "the web identity token");
+  }
+  const token = variables["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"];
+  if (token !== undefined) {
+    readFile(found, token, "the container's authorization token");
+    // The token is sent in a header, where the line's end has no place.
+    const text = found.files[token];
+    if (text !== undefined) found.files[token] = text.trimEnd();
   }
   readTokenCache(found, inHome("sso/cache"));
   dropProcesses(found);

@@ -10,7 +10,9 @@ import { collect, type Library, library } from "./library.ts";
 import { type Metrics, metricsFrom } from "./metrics.ts";
 import { takeRecord } from "./log_records.ts";
 import { isGranted, request } from "./permissions.ts";
+import { runFunction } from "./program_functions.ts";
 import {
+  type AnswerMessage,
   type AskHandle,
   type BufferHandle,
   type ErrorDetails,
@@ -300,6 +302,16 @@ class Queue {
     }
   }
 
+  /** Runs a function of the program; its answer may come much later. */
+  async #call(ask: AskHandle, name: number): Promise<void> {
+    const answer: AnswerMessage<unknown> = await runFunction(name);
+    try {
+      this.#library.native.answerWith(ask, encoder.encode(JSON.stringify(answer)));
+    } catch {
+      // Nobody waits for it any more.
+    }
+  }
+
   #answer(ask: AskHandle, question: Question): void {
     const { native, node } = this.#library;
     if (question.kind === "collect") {
@@ -312,9 +324,35 @@ class Queue {
       }, 0);
       return;
     }
+    if (question.kind === "call") {
+      void this.#call(ask, question.function);
+      return;
+    }
+    if (question.kind === "keep") {
+      native.answer(ask, keepFile(question.path, question.text) ? 1 : 0);
+      return;
+    }
     const need = { name: "net", host: question.host } as const;
     const granted = METADATA_HOSTS.includes(question.host) ? isGranted(need) : request(need);
     native.answer(ask, granted ? 1 : 0);
+  }
+}
+
+/** Replaces a file that the credential chain read, where writing it is granted. */
+function keepFile(path: string, text: string): boolean {
+  if (!isGranted({ name: "write", path })) return false;
+  const next = `${path}.dipper`;
+  try {
+    if (!isGranted({ name: "write", path: next })) {
+      Deno.writeTextFileSync(path, text, { mode: 0o600 });
+      return true;
+    }
+    // Another program may be reading it.
+    Deno.writeTextFileSync(next, text, { mode: 0o600, createNew: true });
+    Deno.renameSync(next, path);
+    return true;
+  } catch {
+    return false;
   }
 }
 

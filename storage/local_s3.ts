@@ -1,6 +1,7 @@
 // The embedded S3 server: a real one, inside this process, for examples, tests and trying out.
 
-import type { Credentials, S3ClientOptions } from "../client/options.ts";
+import type { Credentials } from "../client/credentials.ts";
+import type { S3ClientOptions } from "../client/options.ts";
 import { defined } from "../client/connection.ts";
 import { invalidInput } from "../ffi/errors.ts";
 import { libraryNeeds } from "../ffi/library.ts";

@@ -60,6 +60,8 @@ abi! {
     fn dipper_server_stop(server: ServerHandle) -> Number = operations::server_stop;
     /// Answers a question: zero refuses, anything else grants.
     fn dipper_answer(ask: AskHandle, granted: Number) -> Number = asks::answer;
+    /// Answers a question that asks for a message, with `AnswerMessage` JSON.
+    fn dipper_answer_with(ask: AskHandle, message: Bytes) -> Number = asks::answer_with;
 }
 
 /// The hash of this declaration and of the messages.

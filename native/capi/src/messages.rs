@@ -4,6 +4,7 @@
 //! hash that both sides compare.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, UNIX_EPOCH};
 
 use dipper_core as core;
 use dipper_wire::Algorithm;
@@ -37,12 +38,65 @@ pub struct ClientRequest {
     pub checksums: Option<ChecksumsMessage>,
     /// Who is told what happens.
     pub logger: Option<LoggerMessage>,
+    /// Hosts that IPv6 reaches, too.
+    pub dual_stack: Option<bool>,
+    /// Hosts with validated cryptography.
+    pub fips: Option<bool>,
+    /// Hosts near the caller.
+    pub accelerate: Option<bool>,
+    /// The requester pays.
+    pub requester_pays: Option<bool>,
+    /// What the credential chain may see as the client is made.
+    pub surroundings: SurroundingsMessage,
+    /// The function that looks again.
+    pub look: u64,
+}
+
+/// What the credential chain may see.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(deny_unknown_fields)]
+pub struct SurroundingsMessage {
     /// Environment variables that may be read, by name.
     pub variables: HashMap<String, String>,
     /// Files that may be read, by path.
     pub files: HashMap<String, String>,
     /// Steps of the credential chain that are not allowed.
     pub skipped: Vec<String>,
+}
+
+/// What a function of the program gave, or why it failed.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(rename_all = "camelCase")]
+pub enum AnswerMessage<T> {
+    Given(T),
+    Failed(String),
+}
+
+/// Credentials that a function of the program gave.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct GivenCredentialsMessage {
+    pub access_key_id: String,
+    pub secret_access_key: String,
+    pub session_token: Option<String>,
+    /// Milliseconds since 1970.
+    pub expiration: Option<f64>,
+}
+
+/// A role to assume.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct RoleMessage {
+    pub role_arn: String,
+    pub external_id: Option<String>,
+    pub session_name: Option<String>,
+    /// Seconds.
+    pub duration: Option<u32>,
+    pub source: Box<CredentialsMessage>,
 }
 
 /// How much is told.
@@ -89,7 +143,16 @@ pub struct LogRecordMessage {
 pub enum CredentialsMessage {
     Chain,
     Anonymous,
-    Explicit { access_key_id: String, secret_access_key: String, session_token: Option<String> },
+    Explicit {
+        access_key_id: String,
+        secret_access_key: String,
+        session_token: Option<String>,
+    },
+    /// What a function of the program gives.
+    Function {
+        function: u64,
+    },
+    Role(RoleMessage),
 }
 
 /// Which way bodies take.
@@ -499,6 +562,10 @@ pub enum Question {
     Net { host: String },
     /// Please collect what is no longer used, before so many bytes are allocated.
     Collect { bytes: u64 },
+    /// Please run this function; the answer is an `AnswerMessage`.
+    Call { function: u64 },
+    /// Please replace this file, where that is allowed.
+    Keep { path: String, text: String },
 }
 
 /// What went wrong.
@@ -765,25 +832,13 @@ impl From<core::Bucket> for BucketMessage {
 
 impl From<ClientRequest> for core::ClientOptions {
     fn from(request: ClientRequest) -> Self {
-        let milliseconds = |number: u32| std::time::Duration::from_millis(u64::from(number));
+        let milliseconds = |number: u32| Duration::from_millis(u64::from(number));
         Self {
             region: request.region,
             endpoint: request.endpoint,
             path_style: request.path_style,
             profile: request.profile,
-            credentials: match request.credentials {
-                CredentialsMessage::Chain => core::CredentialsOption::Chain,
-                CredentialsMessage::Anonymous => core::CredentialsOption::Anonymous,
-                CredentialsMessage::Explicit {
-                    access_key_id,
-                    secret_access_key,
-                    session_token,
-                } => core::CredentialsOption::Explicit {
-                    access_key_id,
-                    secret_access_key,
-                    session_token,
-                },
-            },
+            credentials: request.credentials.into(),
             ca_certificates: request.ca_certificates,
             connect_timeout: request.connect_timeout.map(milliseconds),
             stall_timeout: request.stall_timeout.map(milliseconds),
@@ -800,12 +855,52 @@ impl From<ClientRequest> for core::ClientOptions {
                 Some(ChecksumsMessage::Full) => core::Checksums::Full,
                 Some(ChecksumsMessage::Off) => core::Checksums::Off,
             },
-            surroundings: core::Surroundings {
-                variables: request.variables,
-                files: request.files,
-                skipped: request.skipped,
-            },
             logger: None,
+            dual_stack: request.dual_stack,
+            fips: request.fips,
+            accelerate: request.accelerate.unwrap_or(false),
+            requester_pays: request.requester_pays.unwrap_or(false),
+            surroundings: request.surroundings.into(),
+            look: Some(request.look),
+        }
+    }
+}
+
+impl From<SurroundingsMessage> for core::Surroundings {
+    fn from(seen: SurroundingsMessage) -> Self {
+        Self { variables: seen.variables, files: seen.files, skipped: seen.skipped }
+    }
+}
+
+impl From<CredentialsMessage> for core::CredentialsOption {
+    fn from(credentials: CredentialsMessage) -> Self {
+        match credentials {
+            CredentialsMessage::Chain => Self::Chain,
+            CredentialsMessage::Anonymous => Self::Anonymous,
+            CredentialsMessage::Explicit { access_key_id, secret_access_key, session_token } => {
+                Self::Explicit { access_key_id, secret_access_key, session_token }
+            }
+            CredentialsMessage::Function { function } => Self::Program(function),
+            CredentialsMessage::Role(role) => Self::Role(Box::new(core::RoleOption {
+                role_arn: role.role_arn,
+                external_id: role.external_id,
+                session_name: role.session_name,
+                duration: role.duration.map(|seconds| Duration::from_secs(seconds.into())),
+                source: (*role.source).into(),
+            })),
+        }
+    }
+}
+
+impl From<GivenCredentialsMessage> for core::ProgramCredentials {
+    fn from(given: GivenCredentialsMessage) -> Self {
+        // What is no time is one that is over.
+        let since = |end: f64| Duration::try_from_secs_f64(end / 1000.0).unwrap_or_default();
+        Self {
+            access_key_id: given.access_key_id,
+            secret_access_key: given.secret_access_key,
+            session_token: given.session_token,
+            expiration: given.expiration.and_then(|end| UNIX_EPOCH.checked_add(since(end))),
         }
     }
 }

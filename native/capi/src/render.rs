@@ -82,6 +82,10 @@ fn binding(function: &Function) -> String {
 fn messages_of(config: &Config) -> String {
     let declarations = [
         messages::CredentialsMessage::decl(config),
+        messages::RoleMessage::decl(config),
+        messages::GivenCredentialsMessage::decl(config),
+        messages::SurroundingsMessage::decl(config),
+        messages::AnswerMessage::<ts_rs::Dummy>::decl(config),
         messages::TransportMessage::decl(config),
         messages::ChecksumsMessage::decl(config),
         messages::LogLevelMessage::decl(config),

@@ -6,13 +6,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    RequestChecksumCalculation, SharedAsyncSleep, SharedCredentialsProvider,
-    StalledStreamProtectionConfig,
+    IdentityCache, RequestChecksumCalculation, SharedAsyncSleep, StalledStreamProtectionConfig,
 };
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
@@ -24,10 +23,17 @@ use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tracing::info;
 
+use crate::client_setup::ClientSetup;
 use crate::credential_cache::{Cached, CredentialCache};
+use crate::credential_chain::Chain;
+use crate::credential_source::{
+    AssumedRole, CredentialSource, FromProgram, GIVEN, Given, RoleOption,
+};
+use crate::expired_token::ExpiredToken;
 use crate::gate::{Ways, gated, gated_connector};
 use crate::plane::{Pool, check_certificates};
 use crate::proxy::{Proxies, Proxy};
+use crate::requester_pays::RequesterPays;
 use crate::retry::RetryBudget;
 use crate::site::{Addressing, Site};
 use crate::{Budget, Error, Logger, Surroundings, Ticket, ledger};
@@ -49,6 +55,10 @@ pub enum CredentialsOption {
         /// The token of a temporary session.
         session_token: Option<String>,
     },
+    /// What a function of the embedding program gives: the number that names it.
+    Program(u64),
+    /// A role, assumed with other credentials.
+    Role(Box<RoleOption>),
 }
 
 impl fmt::Debug for CredentialsOption {
@@ -57,6 +67,8 @@ impl fmt::Debug for CredentialsOption {
             Self::Chain => "Chain",
             Self::Anonymous => "Anonymous",
             Self::Explicit { .. } => "Explicit(..)",
+            Self::Program(_) => "Program",
+            Self::Role(_) => "Role(..)",
         })
     }
 }
@@ -114,10 +126,20 @@ pub struct ClientOptions {
     pub transport: TransportOption,
     /// Which checksums are verified.
     pub checksums: Checksums,
+    /// Hosts that IPv6 reaches, too. Default: as the chain says.
+    pub dual_stack: Option<bool>,
+    /// Hosts with validated cryptography. Default: as the chain says.
+    pub fips: Option<bool>,
+    /// Hosts near the caller, for buckets that have them.
+    pub accelerate: bool,
+    /// The requester pays for requests and transfers.
+    pub requester_pays: bool,
     /// What the credential chain may see.
     pub surroundings: Surroundings,
     /// Who is told what happens.
     pub logger: Option<Arc<Logger>>,
+    /// The function of the embedding program that looks again.
+    pub look: Option<u64>,
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -170,7 +192,7 @@ impl Client {
     /// `InvalidInput` for certificates that are none.
     pub fn new(options: ClientOptions) -> Result<Self, Error> {
         if let Some(logger) = &options.logger {
-            logger.hide(secrets_of(&options));
+            logger.hide(secrets_of(&options).iter().map(String::as_str));
         }
         let mut roots = TrustStore::default().with_native_roots(true);
         if let Some(pem) = &options.ca_certificates {
@@ -230,7 +252,9 @@ impl Client {
 
     async fn connect(&self) -> Result<Connected, Error> {
         let options = &self.options;
-        let found = self.load(options.surroundings.env_without_metadata_service(), None).await;
+        let surroundings = &options.surroundings;
+        let mut setup = self.setup();
+        let found = setup.look(surroundings).await;
         let endpoint = options.endpoint.clone().or_else(|| endpoint_of(&found));
         let region = options
             .region
@@ -238,32 +262,37 @@ impl Client {
             .or_else(|| found.region().map(|region| region.as_ref().to_owned()))
             .unwrap_or_else(|| FALLBACK_REGION.to_owned());
         check_found(endpoint.as_deref(), &region)?;
-        let config = self.load(options.surroundings.env(), Some(region.clone())).await;
+        setup.region = Some(region.clone());
+        let config = setup.load(surroundings).await;
 
         let timeouts = TimeoutConfig::builder()
-            .connect_timeout(options.connect_timeout.unwrap_or(CONNECT_TIMEOUT))
+            .connect_timeout(self.connect_timeout())
             .read_timeout(self.stall_timeout())
             .build();
         let retries = RetryConfig::standard()
             .with_max_attempts(self.retries() + 1)
             .with_initial_backoff(Duration::from_millis(100));
         let path_style = options.path_style.unwrap_or(endpoint.is_some());
-        let credentials =
-            config.credentials_provider().map(|provider| Arc::new(CredentialCache::new(provider)));
+        let credentials = self.source(&options.credentials, &setup);
         let addressing = Addressing {
             endpoint: endpoint.clone(),
             path_style,
             use_fips: config.use_fips().unwrap_or(false),
             use_dual_stack: config.use_dual_stack().unwrap_or(false),
+            accelerate: options.accelerate,
+            requester_pays: options.requester_pays,
         };
         let mut builder = aws_sdk_s3::config::Builder::from(&config)
             .force_path_style(path_style)
+            .accelerate(options.accelerate)
             .timeout_config(timeouts)
             .retry_config(retries)
             // Without a name of its own, all clients of the process would share one budget.
             .retry_partition(RetryPartition::new(format!("dipper-{:p}", &raw const *self)))
             // What goes along with a body is decided where the body is made.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            // Credentials are kept and renewed by the cache that the data plane shares.
+            .identity_cache(IdentityCache::no_cache())
             // Stalls are watched where the body is read, with the caller's own limit.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         if let Some(endpoint) = &options.endpoint {
@@ -273,45 +302,61 @@ impl Client {
             let only = aws_sdk_s3::config::ResponseChecksumValidation::WhenRequired;
             builder = builder.response_checksum_validation(only);
         }
+        if options.requester_pays {
+            builder = builder.interceptor(RequesterPays);
+        }
         if let Some(cache) = &credentials {
-            builder = builder.credentials_provider(Cached(Arc::clone(cache)));
+            builder = builder
+                .credentials_provider(Cached(Arc::clone(cache)))
+                .retry_classifier(ExpiredToken(Arc::clone(cache)));
         }
         let place = endpoint.unwrap_or_else(|| format!("AWS region {region}"));
         let s3 = aws_sdk_s3::Client::from_conf(builder.build());
         Ok(Connected { s3, place, region, credentials, addressing })
     }
 
-    async fn load(
+    fn setup(&self) -> ClientSetup {
+        ClientSetup {
+            http: self.http.clone(),
+            profile: self.options.profile.clone(),
+            region: self.options.region.clone(),
+            fips: self.options.fips,
+            dual_stack: self.options.dual_stack,
+            connect_timeout: self.connect_timeout(),
+            stall_timeout: self.stall_timeout(),
+        }
+    }
+
+    /// Where credentials come from; `None` for unsigned requests.
+    fn source(
         &self,
-        env: aws_types::os_shim_internal::Env,
-        region: Option<String>,
-    ) -> SdkConfig {
-        let options = &self.options;
-        let mut loader: ConfigLoader = aws_config::defaults(BehaviorVersion::latest())
-            .env(env)
-            .fs(options.surroundings.fs())
-            .http_client(self.http.clone());
-        if let Some(region) = region.or_else(|| options.region.clone()) {
-            loader = loader.region(Region::new(region));
-        }
-        if let Some(profile) = &options.profile {
-            loader = loader.profile_name(profile);
-        }
-        match &options.credentials {
-            CredentialsOption::Chain => {}
-            CredentialsOption::Anonymous => loader = loader.no_credentials(),
+        option: &CredentialsOption,
+        setup: &ClientSetup,
+    ) -> Option<Arc<CredentialCache>> {
+        let surroundings = &self.options.surroundings;
+        let patience = self.stall_timeout();
+        let (source, patience): (Arc<dyn CredentialSource>, _) = match option {
+            CredentialsOption::Anonymous => return None,
             CredentialsOption::Explicit { access_key_id, secret_access_key, session_token } => {
-                let given = Credentials::new(
-                    access_key_id,
-                    secret_access_key,
-                    session_token.clone(),
-                    None,
-                    "explicit options",
-                );
-                loader = loader.credentials_provider(SharedCredentialsProvider::new(given));
+                let token = session_token.clone();
+                let given = Credentials::new(access_key_id, secret_access_key, token, None, GIVEN);
+                (Arc::new(Given(given)), patience)
             }
-        }
-        loader.load().await
+            CredentialsOption::Program(function) => (Arc::new(FromProgram(*function)), patience),
+            CredentialsOption::Chain => {
+                let chain = Chain::new(setup.clone(), self.options.look, surroundings.clone());
+                // Several services may be asked in turn.
+                (Arc::new(chain), 2 * patience)
+            }
+            CredentialsOption::Role(role) => {
+                let source = self.source(&role.source, setup)?;
+                let surroundings = surroundings.clone();
+                let role = (**role).clone();
+                let setup = setup.clone();
+                (Arc::new(AssumedRole { role, source, setup, surroundings }), 3 * patience)
+            }
+        };
+        Some(Arc::new(CredentialCache::new(source, patience)))
     }
 
     /// Where a bucket is reached on the data plane; `None` when the SDK's client must do it.
@@ -379,8 +424,21 @@ impl Client {
 
     /// What a request about a bucket changes in the SDK's configuration.
     pub(crate) fn override_for(&self, bucket: &str) -> Option<aws_sdk_s3::config::Builder> {
-        let region = self.region_of(bucket)?;
-        Some(aws_sdk_s3::config::Builder::new().region(Region::new(region)))
+        let moved = self.region_of(bucket);
+        let named_by_arn = is_arn(bucket);
+        if moved.is_none() && !named_by_arn {
+            return None;
+        }
+        // An override without a region would unset the client's.
+        let own = || self.connected.get().map(|connected| connected.region.clone());
+        let region = moved.or_else(own).map(Region::new);
+        let mut changed = aws_sdk_s3::config::Builder::new();
+        changed.set_region(region);
+        // Access points are always in the host name.
+        if named_by_arn {
+            changed.set_force_path_style(Some(false));
+        }
+        Some(changed)
     }
 
     pub(crate) async fn sdk_permit(&self) -> Option<OwnedSemaphorePermit> {
@@ -420,22 +478,15 @@ impl Client {
         self.options.retries.unwrap_or(RETRIES).min(MOST_RETRIES)
     }
 
-    /// The profile that was asked for.
-    pub(crate) fn profile(&self) -> Option<&str> {
-        let variable = self.options.surroundings.variables.get("AWS_PROFILE");
-        self.options.profile.as_deref().or(variable.map(String::as_str))
-    }
-
-    pub(crate) fn skipped(&self) -> &[String] {
-        &self.options.surroundings.skipped
-    }
-
     /// A server's own words without this client's credentials, should it say them back.
     pub(crate) fn without_secrets(&self, text: &str) -> String {
-        let secrets = secrets_of(&self.options);
+        let mut secrets = secrets_of(&self.options);
+        let connected = self.connected.get();
+        let cache = connected.and_then(|connected| connected.credentials.as_ref());
+        secrets.extend(cache.map(|cache| cache.secrets()).unwrap_or_default());
         let long_enough = secrets.into_iter().filter(|secret| secret.len() >= 4);
         let text = crate::log::without_signatures(text.to_owned());
-        long_enough.fold(text, |text, secret| text.replace(secret, "…"))
+        long_enough.fold(text, |text, secret| text.replace(&secret, "…"))
     }
 
     /// Who is told what happens.
@@ -464,15 +515,30 @@ impl Client {
 }
 
 /// What of a client's options must not be shown.
-fn secrets_of(options: &ClientOptions) -> Vec<&str> {
+fn secrets_of(options: &ClientOptions) -> Vec<String> {
     let mut secrets = options.surroundings.secrets();
-    if let CredentialsOption::Explicit { access_key_id, secret_access_key, session_token } =
-        &options.credentials
-    {
-        secrets.extend([access_key_id.as_str(), secret_access_key]);
-        secrets.extend(session_token.as_deref());
-    }
+    secrets_in(&options.credentials, &mut secrets);
     secrets
+}
+
+fn secrets_in(credentials: &CredentialsOption, secrets: &mut Vec<String>) {
+    match credentials {
+        CredentialsOption::Explicit { access_key_id, secret_access_key, session_token } => {
+            secrets.extend([access_key_id.clone(), secret_access_key.clone()]);
+            secrets.extend(session_token.clone());
+        }
+        CredentialsOption::Role(role) => {
+            secrets.extend(role.external_id.clone());
+            secrets_in(&role.source, secrets);
+        }
+        CredentialsOption::Chain | CredentialsOption::Anonymous | CredentialsOption::Program(_) => {
+        }
+    }
+}
+
+/// Whether a bucket is the ARN of an access point.
+pub(crate) fn is_arn(bucket: &str) -> bool {
+    bucket.starts_with("arn:")
 }
 
 /// The endpoint that the chain found: that of S3 itself before that of all services.

@@ -7,10 +7,13 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use aws_config::profile::ProfileSet;
 use aws_types::os_shim_internal::{Env, Fs};
 
+use crate::sdk_error::deepest;
+
 /// Environment variables and files, as far as they may be read.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Surroundings {
     /// Environment variables by name.
     pub variables: HashMap<String, String>,
@@ -34,7 +37,7 @@ impl fmt::Debug for Surroundings {
 
 impl Surroundings {
     /// Everything in here that must not be shown.
-    pub(crate) fn secrets(&self) -> Vec<&str> {
+    pub(crate) fn secrets(&self) -> Vec<String> {
         const VARIABLES: &[&str] = &[
             "AWS_ACCESS_KEY_ID",
             "AWS_SECRET_ACCESS_KEY",
@@ -43,15 +46,51 @@ impl Surroundings {
             // Whoever knows the path is given the task's credentials.
             "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
         ];
-        const SETTINGS: &[&str] =
-            &["aws_access_key_id", "aws_secret_access_key", "aws_session_token"];
-        let variables = VARIABLES.iter().filter_map(|name| self.variables.get(*name));
-        let settings = self.files.values().flat_map(|text| text.lines()).filter_map(|line| {
-            let (name, value) = line.split_once('=')?;
-            let name = name.trim().to_ascii_lowercase();
-            SETTINGS.contains(&name.as_str()).then(|| value.trim())
-        });
-        variables.map(String::as_str).chain(settings).collect()
+        const SETTINGS: &[&str] = &[
+            "aws_access_key_id",
+            "aws_secret_access_key",
+            "aws_session_token",
+            "credential_process",
+            "external_id",
+        ];
+        const FIELDS: &[&str] = &["accessToken", "refreshToken", "clientSecret"];
+        let mut secrets: Vec<String> =
+            VARIABLES.iter().filter_map(|name| self.variables.get(*name)).cloned().collect();
+        for (path, text) in &self.files {
+            if path.ends_with(".json") {
+                let parts: Vec<_> = text.split('"').collect();
+                let values = parts.windows(3).filter(|part| FIELDS.contains(&part[0]));
+                secrets.extend(values.map(|part| part[2].to_owned()));
+            } else if text.contains('[') {
+                secrets.extend(text.lines().filter_map(|line| {
+                    let (name, value) = line.split_once('=')?;
+                    let name = name.trim().to_ascii_lowercase();
+                    SETTINGS.contains(&name.as_str()).then(|| value.trim().to_owned())
+                }));
+            } else {
+                // A token in a file of its own.
+                secrets.push(text.trim().to_owned());
+            }
+        }
+        secrets
+    }
+
+    /// The profiles of the shared files, or why they cannot be read.
+    pub(crate) async fn profiles(&self, chosen: Option<&str>) -> Result<ProfileSet, String> {
+        #[allow(deprecated)]
+        let files = aws_config::profile::profile_file::ProfileFiles::default();
+        let chosen = chosen.map(|name| name.to_owned().into());
+        let read = aws_config::profile::load(&self.fs(), &self.env(), &files, chosen).await;
+        read.map_err(|error| deepest(&error))
+    }
+
+    /// Without the keys of the environment.
+    pub(crate) fn env_without_keys(&self) -> Env {
+        let mut variables = self.variables.clone();
+        for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
+            variables.remove(name);
+        }
+        Env::from(variables)
     }
 
     pub(crate) fn env(&self) -> Env {

@@ -1,5 +1,7 @@
 //! One request to S3 over the data plane: signed, sent, and its failure understood.
 
+use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::identity::Identity;
 use bytes::Bytes;
 use dipper_wire::Head;
 
@@ -62,7 +64,9 @@ impl<'a> DirectRequest<'a> {
         let client = about.client;
         let identity = match &about.connected.credentials {
             None => None,
-            Some(cache) => Some(cache.identity().await.map_err(|error| about.unreachable(&error))?),
+            Some(cache) => {
+                Some(cache.identity().await.map_err(|error| about.without_credentials(error))?)
+            }
         };
         let mut request =
             site.request(self.method, self.key, &self.query, self.headers, identity.as_ref())?;
@@ -88,8 +92,9 @@ impl<'a> DirectRequest<'a> {
         // The session ended early: what the provider gives now may hold.
         if code.as_deref() == Some("ExpiredToken")
             && let Some(cache) = &about.connected.credentials
+            && let Some(sent) = identity.as_ref().and_then(Identity::data::<Credentials>)
+            && cache.forget(|known| known == sent.access_key_id())
         {
-            cache.forget();
             meter.retry();
             return Ok(Sent::Again);
         }

@@ -13,13 +13,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::Error;
 use crate::log::{Logger, OperationLog};
 use crate::log_request::{RequestLog, attempt_of};
 use crate::proxy::Proxies;
 use crate::revocable_body::revocable;
 use crate::sdk_error::deepest;
 use crate::stall_guard::guarded;
+use crate::{Error, ProgramCredentials, Surroundings};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
@@ -33,21 +33,43 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// What the Rust side asks of the embedding program.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Need {
     /// To reach a host, written `name:port`.
     Net(String),
     /// To collect what JavaScript no longer uses, before this many bytes are allocated.
     Collect(u64),
+    /// To replace a file that the credential chain read. The text is a secret.
+    Keep {
+        /// The file.
+        path: String,
+        /// What it shall hold.
+        text: String,
+    },
 }
 
 /// The answer to a [`Need`], later.
 pub type Answer = Pin<Box<dyn Future<Output = bool> + Send>>;
 
+/// What a function of the embedding program gives, later; or why it failed.
+pub type Given<T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send>>;
+
 /// Whoever answers for the embedding program.
 pub trait Gatekeeper: Send + Sync {
     /// Whether the need is granted. Never blocks.
     fn ask(&self, need: Need) -> Answer;
+
+    /// Runs the embedding program's function of this number, which gives credentials.
+    fn credentials(&self, function: u64) -> Given<ProgramCredentials> {
+        let _ = function;
+        Box::pin(async { Err("there is nobody to run it".to_owned()) })
+    }
+
+    /// Runs the function of this number, which looks at what the credential chain may see.
+    fn surroundings(&self, function: u64) -> Given<Surroundings> {
+        let _ = function;
+        Box::pin(async { Err("there is nobody to run it".to_owned()) })
+    }
 }
 
 /// The gate of one operation, and the tasks that run behind it.
@@ -55,6 +77,8 @@ pub trait Gatekeeper: Send + Sync {
 pub struct Gate {
     keeper: Arc<dyn Gatekeeper>,
     granted: Arc<Mutex<HashSet<String>>>,
+    /// Hosts that were asked for and not granted.
+    refused: Arc<Mutex<HashSet<String>>>,
     tasks: TaskTracker,
     log: Option<OperationLog>,
 }
@@ -67,7 +91,7 @@ impl Gate {
     /// A gate that lets requests to `granted` hosts (`name:port`) pass unasked.
     pub fn new(keeper: Arc<dyn Gatekeeper>, granted: impl IntoIterator<Item = String>) -> Self {
         let granted = Arc::new(Mutex::new(granted.into_iter().collect()));
-        Self { keeper, granted, tasks: TaskTracker::new(), log: None }
+        Self { keeper, granted, refused: Arc::default(), tasks: TaskTracker::new(), log: None }
     }
 
     /// The same gate for an operation whose events go to this logger.
@@ -80,7 +104,7 @@ impl Gate {
     /// Another gate with the same answers, for what lives on after the operation.
     #[must_use]
     pub fn fork(&self) -> Self {
-        Self { tasks: TaskTracker::new(), ..self.clone() }
+        Self { tasks: TaskTracker::new(), refused: Arc::default(), ..self.clone() }
     }
 
     /// Waits until no task runs behind this gate any more. A task that was aborted lets go
@@ -113,16 +137,34 @@ impl Gate {
         self.keeper.ask(need).await
     }
 
+    pub(crate) async fn keep(&self, path: String, text: String) -> bool {
+        self.keeper.ask(Need::Keep { path, text }).await
+    }
+
+    pub(crate) async fn credentials(&self, function: u64) -> Result<ProgramCredentials, String> {
+        self.keeper.credentials(function).await
+    }
+
+    pub(crate) async fn surroundings(&self, function: u64) -> Result<Surroundings, String> {
+        self.keeper.surroundings(function).await
+    }
+
+    /// The hosts that were not granted to this gate.
+    pub(crate) fn refused(&self) -> Vec<String> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hosts: Vec<_> = refused.iter().cloned().collect();
+        hosts.sort();
+        hosts
+    }
+
     pub(crate) async fn admits(&self, host: &str) -> bool {
         let known = self.granted.lock().unwrap_or_else(PoisonError::into_inner).contains(host);
         if known {
             return true;
         }
         let granted = self.keeper.ask(Need::Net(host.to_owned())).await;
-        if granted {
-            let mut hosts = self.granted.lock().unwrap_or_else(PoisonError::into_inner);
-            hosts.insert(host.to_owned());
-        }
+        let list = if granted { &self.granted } else { &self.refused };
+        list.lock().unwrap_or_else(PoisonError::into_inner).insert(host.to_owned());
         granted
     }
 }
@@ -200,6 +242,14 @@ fn is_web_page(answer: &HttpResponse) -> bool {
 const METADATA_HOSTS: &[&str] =
     &["169.254.169.254:80", "169.254.170.2:80", "169.254.170.23:80", "[fd00:ec2::254]:80"];
 const METADATA_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Whether a request asks a machine about itself, at whatever address.
+fn is_metadata(host: &str, request: &HttpRequest) -> bool {
+    let has = |name: &str| request.headers().contains_key(name);
+    METADATA_HOSTS.contains(&host)
+        || has("x-aws-ec2-metadata-token-ttl-seconds")
+        || has("x-aws-ec2-metadata-token")
+}
 
 /// Nobody answers at the metadata service's address.
 #[derive(Debug)]
@@ -290,6 +340,10 @@ impl GatedConnector {
     fn way(&self, request: &HttpRequest) -> (SharedHttpConnector, Option<String>) {
         let target = request.uri().split(['?', '#']).next().and_then(Url::parse);
         let proxied = target.and_then(|target| {
+            // What a machine knows about itself, its keys among it, is no proxy's business.
+            if METADATA_HOSTS.contains(&format!("{}:{}", target.host, target.port).as_str()) {
+                return None;
+            }
             let proxy = self.proxies.of(target.tls, &target.host, target.port)?;
             let way = if target.tls { &self.https_proxy } else { &self.http_proxy };
             Some((way.clone()?, proxy.host_and_port()))
@@ -325,7 +379,7 @@ impl HttpConnector for GatedConnector {
             };
             let (body, hold) = revocable(request.take_body());
             *request.body_mut() = body;
-            let answer = if METADATA_HOSTS.contains(&host.as_str()) {
+            let answer = if is_metadata(&host, &request) {
                 // Most machines have no such host, and packets to it vanish. A failure that
                 // is the caller's own is not tried again.
                 tokio::time::timeout(METADATA_PATIENCE, inner.call(request))

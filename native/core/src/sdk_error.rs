@@ -3,8 +3,7 @@
 use std::error::Error as StdError;
 use std::time::{Duration, SystemTime};
 
-use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
@@ -171,8 +170,8 @@ impl About<'_> {
         if find::<WebPage>(error).is_some() {
             return self.without_etag("a web page");
         }
-        if let Some(failed) = find::<CredentialsError>(error) {
-            return self.no_credentials(failed);
+        if let Some(failed) = find::<Error>(error) {
+            return self.without_credentials(failed.clone());
         }
         let cause = deepest(error);
         let text = whole(error);
@@ -200,32 +199,10 @@ impl About<'_> {
         }
     }
 
-    fn no_credentials(&self, failed: &CredentialsError) -> Error {
-        let skipped = self.client.skipped();
-        let not_allowed = if skipped.is_empty() {
-            String::new()
-        } else {
-            format!("; not allowed to look at: {}", skipped.join(", "))
-        };
-        let (status, found) = match failed {
-            CredentialsError::CredentialsNotLoaded(_) => {
-                (Status::NoCredentials, "no credentials were found".to_owned())
-            }
-            // The last step of the chain, which most machines do not have.
-            other if whole(other).contains("IMDS") || whole(other).contains("metadata service") => {
-                (Status::NoCredentials, "no credentials were found".to_owned())
-            }
-            other => (
-                Status::CredentialsFailed,
-                format!("the credentials cannot be loaded: {}", deepest(other)),
-            ),
-        };
-        let profile = self.client.profile().map(|name| format!(" in the profile {name:?}"));
-        let profile = profile.unwrap_or_default();
-        Error::new(status, format!("{found}{profile} for {}{not_allowed}", self.subject())).hint(
-            "pass credentials, name a profile, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
-             or use credentials: \"anonymous\" for public data",
-        )
+    /// There are no credentials to sign with.
+    pub(crate) fn without_credentials(&self, failed: Error) -> Error {
+        let message = format!("{} for {}", failed.message, self.subject());
+        Error { message, ..failed }
     }
 
     /// Every S3 server gives an object's ETag.
@@ -575,6 +552,36 @@ pub(crate) fn find<'a, T: StdError + 'static>(
     None
 }
 
+/// Steps of the credential chain that were not allowed, as a message ends.
+pub(crate) fn withheld(skipped: &[String]) -> String {
+    match skipped {
+        [] => String::new(),
+        skipped => format!("; not allowed to look at: {}", skipped.join(", ")),
+    }
+}
+
+/// Why a provider of credentials failed, in the words of whoever said so, and not too long.
+pub(crate) fn reason(error: &(dyn StdError + 'static)) -> String {
+    let mut told = None;
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(metadata) = error.downcast_ref::<ErrorMetadata>() {
+            told = Some(match (metadata.code(), metadata.message()) {
+                (Some(code), Some(message)) => format!("{code}: {message}"),
+                (Some(text), None) | (None, Some(text)) => text.to_owned(),
+                (None, None) => deepest(error),
+            });
+        }
+        next = error.source();
+    }
+    let text = told.unwrap_or_else(|| deepest(error));
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.char_indices().nth(300) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}
+
 /// The last cause: the one that says what happened.
 pub(crate) fn deepest(error: &(dyn StdError + 'static)) -> String {
     let mut last = error;
@@ -584,7 +591,7 @@ pub(crate) fn deepest(error: &(dyn StdError + 'static)) -> String {
     last.to_string()
 }
 
-fn whole(error: &(dyn StdError + 'static)) -> String {
+pub(crate) fn whole(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(error) = next {

@@ -14,7 +14,9 @@ use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
 use dipper_wire::Url;
 
+use crate::client::is_arn;
 use crate::plane::{Host, Pool, Request};
+use crate::requester_pays::REQUEST_PAYER;
 use crate::signer::{Signed, Signer};
 use crate::{Error, Status};
 
@@ -25,6 +27,7 @@ pub(crate) struct Site {
     pub(crate) region: String,
     signing_region: String,
     signing_name: String,
+    requester_pays: bool,
     signer: Signer,
 }
 
@@ -41,6 +44,9 @@ pub(crate) struct Addressing {
     pub(crate) path_style: bool,
     pub(crate) use_fips: bool,
     pub(crate) use_dual_stack: bool,
+    pub(crate) accelerate: bool,
+    /// The requester pays, and says so with each request.
+    pub(crate) requester_pays: bool,
 }
 
 impl Site {
@@ -56,9 +62,10 @@ impl Site {
             .bucket(bucket)
             .region(region)
             .set_endpoint(addressing.endpoint.clone())
-            .force_path_style(addressing.path_style)
+            .force_path_style(addressing.path_style && !is_arn(bucket))
             .use_fips(addressing.use_fips)
             .use_dual_stack(addressing.use_dual_stack)
+            .accelerate(addressing.accelerate)
             .build()
             .map_err(|error| Error::internal(error.to_string()))?;
         let resolver = DefaultResolver::new();
@@ -87,7 +94,8 @@ impl Site {
         let host = pool.host(&url);
         let region = region.to_owned();
         let signer = Signer::default();
-        Ok(Some(Self { url, host, region, signing_region, signing_name, signer }))
+        let requester_pays = addressing.requester_pays;
+        Ok(Some(Self { url, host, region, signing_region, signing_name, requester_pays, signer }))
     }
 
     /// A request about an object, or without a key about the bucket, signed if there is an
@@ -109,6 +117,13 @@ impl Site {
             target.push('=');
             encode(value, b"", &mut target);
         }
+        let with_payer: Vec<(&str, &str)>;
+        let headers = if self.requester_pays {
+            with_payer = headers.iter().copied().chain([REQUEST_PAYER]).collect();
+            &with_payer
+        } else {
+            headers
+        };
         let host = self.url.host_header();
         let mut text = String::with_capacity(1024);
         let _ = write!(text, "{method} {target} HTTP/1.1\r\nhost: {host}\r\n");
@@ -198,6 +213,8 @@ mod tests {
             path_style,
             use_fips: false,
             use_dual_stack: false,
+            accelerate: false,
+            requester_pays: false,
         }
     }
 
