@@ -7,11 +7,12 @@ export type BufferHandle = number & { readonly __handle: "BufferHandle" };
 export type ClientHandle = number & { readonly __handle: "ClientHandle" };
 export type ServerHandle = number & { readonly __handle: "ServerHandle" };
 export type StreamHandle = number & { readonly __handle: "StreamHandle" };
+export type UploadHandle = number & { readonly __handle: "UploadHandle" };
 export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 3341780883677311;
+export const ABI_HASH = 4002431973547445;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -28,6 +29,8 @@ export const symbols = {
   dipper_submit: { parameters: ["f64", "buffer", "f64", "buffer", "f64"], result: "f64" },
   dipper_submit_into: { parameters: ["f64", "buffer", "f64", "buffer", "f64"], result: "f64" },
   dipper_stream_release: { parameters: ["f64"], result: "f64" },
+  dipper_upload_write: { parameters: ["f64", "buffer", "f64"], result: "f64" },
+  dipper_upload_release: { parameters: ["f64"], result: "f64" },
   dipper_cancel: { parameters: ["f64"], result: "f64" },
   dipper_drain: { parameters: ["f64", "buffer", "f64"], result: "f64" },
   dipper_next_record: { parameters: ["f64"], result: "f64" },
@@ -64,6 +67,10 @@ export interface Native {
   submitInto(queue: QueueHandle, request: Uint8Array<ArrayBuffer>, target: Uint8Array<ArrayBuffer>): OperationHandle;
   /** Forgets a stream; what it reads ahead ends. */
   streamRelease(stream: StreamHandle): number;
+  /** Copies bytes into an upload, as many as there is room for; returns how many, zero when `uploadRoom` is to be asked. */
+  uploadWrite(upload: UploadHandle, bytes: Uint8Array<ArrayBuffer>): number;
+  /** Forgets an upload; what is not finished is aborted. */
+  uploadRelease(upload: UploadHandle): number;
   /** Ends an operation early. Unknown operations have ended already: no error. */
   cancel(operation: OperationHandle): number;
   /** Writes completion records that are ready; returns the bytes written. */
@@ -97,6 +104,8 @@ export function bind(
     submit: (queue, requests, handles) => checked(symbols.dipper_submit(queue, requests, requests.byteLength, handles, handles.byteLength)),
     submitInto: (queue, request, target) => checked(symbols.dipper_submit_into(queue, request, request.byteLength, target, target.byteLength)) as OperationHandle,
     streamRelease: (stream) => checked(symbols.dipper_stream_release(stream)),
+    uploadWrite: (upload, bytes) => checked(symbols.dipper_upload_write(upload, bytes, bytes.byteLength)),
+    uploadRelease: (upload) => checked(symbols.dipper_upload_release(upload)),
     cancel: (operation) => checked(symbols.dipper_cancel(operation)),
     drain: (queue, room) => checked(symbols.dipper_drain(queue, room, room.byteLength)),
     nextRecord: (queue) => checked(symbols.dipper_next_record(queue)),
@@ -319,17 +328,33 @@ surroundings: SurroundingsMessage,
  */
 look: number, };
 
-export type ObjectMessage = { client: number, bucket: string, key: string, versionId?: string, };
+export type ObjectMessage = { client: number, bucket: string, key: string, versionId?: string, 
+/**
+ * The base64 of 32 bytes.
+ */
+customerKey?: string, };
 
 export type SourceMessage = { "scheme": "s3", bucket: string, key: string, versionId?: string, 
 /**
  * The size, where a listing told it.
  */
-size?: number, } | { "scheme": "http", url: string, } | { "scheme": "file", path: string, };
+size?: number, 
+/**
+ * The base64 of 32 bytes.
+ */
+customerKey?: string, } | { "scheme": "http", url: string, } | { "scheme": "file", path: string, };
 
 export type SpanMessage = { "kind": "whole" } | { "kind": "range", start: number, end?: number, } | { "kind": "last", count: number, };
 
 export type LimitMessage = { bytes: number, hint: string, };
+
+export type PresignMethodMessage = "GET" | "HEAD" | "PUT" | "DELETE";
+
+export type ResponseHeadersMessage = { contentType?: string, contentDisposition?: string, contentEncoding?: string, contentLanguage?: string, cacheControl?: string, 
+/**
+ * Milliseconds since 1970.
+ */
+expires?: number, };
 
 export type Request = { "operation": "nothing" } | { "operation": "panic" } | { "operation": "get", client?: number, source: SourceMessage, span: SpanMessage, ifMatch?: string, limit?: LimitMessage, 
 /**
@@ -347,7 +372,15 @@ gap: number, ifMatch?: string, progress: boolean, } | { "operation": "getMany", 
 /**
  * A buffer; an empty object when unset.
  */
-buffer?: number, contentType?: string, contentEncoding?: string, cacheControl?: string, metadata: { [key in string]: string }, ifMatch?: string, ifNoneMatch?: string, } | { "operation": "delete", object: ObjectMessage, } | { "operation": "copy", object: ObjectMessage, bucket: string, key: string, } | { "operation": "list", client: number, bucket: string, prefix: string, delimiter?: string, startAfter?: string, token?: string, pageSize?: number, } | { "operation": "buckets", client: number, } | { "operation": "createBucket", client: number, bucket: string, } | { "operation": "deleteBucket", client: number, bucket: string, } | { "operation": "startLocalS3", directory?: string, port: number, } | { "operation": "stopLocalS3", server: number, };
+buffer?: number, write: WriteMessage, progress: boolean, } | { "operation": "openUpload", object: ObjectMessage, write: WriteMessage, 
+/**
+ * How many bytes will come, where that is known.
+ */
+size?: number, progress: boolean, } | { "operation": "uploadRoom", upload: number, } | { "operation": "finishUpload", upload: number, } | { "operation": "delete", object: ObjectMessage, } | { "operation": "copy", object: ObjectMessage, bucket: string, key: string, } | { "operation": "presign", object: ObjectMessage, method: PresignMethodMessage, 
+/**
+ * Seconds.
+ */
+expiresIn?: number, contentType?: string, contentLength?: number, response: ResponseHeadersMessage, } | { "operation": "list", client: number, bucket: string, prefix: string, delimiter?: string, startAfter?: string, token?: string, pageSize?: number, } | { "operation": "diagnose", client: number, bucket: string, key: string, } | { "operation": "buckets", client: number, } | { "operation": "createBucket", client: number, bucket: string, } | { "operation": "deleteBucket", client: number, bucket: string, } | { "operation": "startLocalS3", directory?: string, port: number, } | { "operation": "stopLocalS3", server: number, };
 
 export type Submission = { granted: Array<string>, 
 /**
@@ -381,6 +414,22 @@ verified: string, };
 
 export type ReadMessage = { stat: StatMessage, metrics: MetricsMessage, };
 
+export type WriteMessage = { contentType?: string, contentEncoding?: string, contentLanguage?: string, contentDisposition?: string, cacheControl?: string, 
+/**
+ * Milliseconds since 1970.
+ */
+expires?: number, metadata: { [key in string]: string }, tags?: { [key in string]: string }, storageClass?: string, acl?: string, encryption?: EncryptionMessage, ifMatch?: string, ifNoneMatch?: string, checksum?: WriteChecksumMessage, 
+/**
+ * Bytes.
+ */
+partSize?: number, };
+
+export type EncryptionMessage = { "kind": "s3" } | { "kind": "kms", keyId?: string, context?: { [key in string]: string }, bucketKey?: boolean, } | { "kind": "customer", key: string, };
+
+export type WriteChecksumMessage = "crc64nvme" | "crc32" | "crc32c" | "sha1" | "sha256" | "none";
+
+export type WrittenMessage = { stat: StatMessage, metrics: MetricsMessage, };
+
 export type EntryMessage = { key: string, size: number, 
 /**
  * Milliseconds since 1970.
@@ -398,6 +447,32 @@ export type BucketMessage = { name: string,
  * Milliseconds since 1970.
  */
 createdAt?: number, region?: string, };
+
+export type CallerMessage = { account: string, arn: string, userId: string, };
+
+export type VerdictMessage = { request: string, uri: string, milliseconds: number, 
+/**
+ * A remark on what went well.
+ */
+note?: string, 
+/**
+ * Why it failed.
+ */
+failed?: ErrorDetails, 
+/**
+ * Why it was not sent.
+ */
+skipped?: string, };
+
+export type DiagnosisMessage = { place: string, region: string, bucketRegion?: string, configuration?: ErrorDetails, provider?: string, 
+/**
+ * Milliseconds since 1970.
+ */
+expiration?: number, credentials?: ErrorDetails, caller?: CallerMessage, callerUnknown?: ErrorDetails, 
+/**
+ * Milliseconds by which this machine's clock is ahead.
+ */
+skew?: number, verdicts: Array<VerdictMessage>, remedy?: string, };
 
 export type LocalS3Message = { endpoint: string, region: string, accessKeyId: string, secretAccessKey: string, };
 

@@ -2,13 +2,14 @@
 
 import type { S3ClientOptions } from "../client/options.ts";
 import type { RustBuffer } from "../ffi/rust_buffer.ts";
+import type { Diagnosis } from "./diagnosis.ts";
 import type { ObjectEntry } from "./entry.ts";
 import type { Fetched, GetManyOptions } from "./get_many.ts";
 import type { HttpFile } from "./http_file.ts";
 import type { Listing, ListOptions } from "./listing.ts";
 import type { LocalFile } from "./local_file.ts";
 import type { ObjectFile } from "./object_file.ts";
-import type { FileOptions, ReadOptions, Source } from "./read_options.ts";
+import type { CallOptions, FileOptions, ReadOptions, Source } from "./read_options.ts";
 import { S3Client } from "./s3_client.ts";
 import type { S3File } from "./s3_file.ts";
 import type { ObjectLocation } from "./source.ts";
@@ -138,4 +139,27 @@ export function getMany(
  */
 export function list(prefix: string | URL | ObjectLocation, options: ListOptions = {}): Listing {
   return client().list(prefix, options);
+}
+
+/**
+ * Finds out why a bucket or an object can be reached, or not. See
+ * {@linkcode S3Client.diagnose}.
+ *
+ * @param uri `s3://bucket/` or `s3://bucket/key`.
+ * @throws {InvalidInputError} When it names no bucket.
+ *
+ * @example
+ * ```ts
+ * import { LocalS3 } from "dipper";
+ * await using s3 = await LocalS3.start();
+ * configure({ endpoint: s3.endpoint, credentials: s3.credentials });
+ * await s3.client().createBucket("bucket");
+ * console.log((await diagnose("s3://bucket/")).healthy); // true
+ * ```
+ */
+export async function diagnose(
+  uri: string | URL | ObjectLocation,
+  options: CallOptions = {},
+): Promise<Diagnosis> {
+  return await client().diagnose(uri, options);
 }

@@ -8,6 +8,7 @@ import type { RustBuffer } from "../ffi/rust_buffer.ts";
 import type { BucketMessage, ClientHandle, Request } from "../ffi/symbols.ts";
 import { type Bucket, bucketsOf } from "./bucket.ts";
 import { checkedCall } from "./call_options.ts";
+import { type Diagnosis, diagnosisOf } from "./diagnosis.ts";
 import type { ObjectEntry } from "./entry.ts";
 import { type Fetched, type GetManyOptions, manyObjects } from "./get_many.ts";
 import { HttpFile } from "./http_file.ts";
@@ -127,7 +128,7 @@ export class S3Client implements Disposable {
    * @throws {InvalidInputError} When it names no bucket.
    */
   list(prefix: string | URL | ObjectLocation, options: ListOptions = {}): Listing {
-    return new Listing(this.#connection, prefixOf(prefix), options);
+    return new Listing(this.#connection, prefixOf(prefix, "list"), options);
   }
 
   /**
@@ -163,6 +164,33 @@ export class S3Client implements Disposable {
       { signal: options.signal },
     );
     return bucketsOf(payload as BucketMessage[]);
+  }
+
+  /**
+   * Finds out why a bucket or an object can be reached, or not: who gave the credentials, who the
+   * caller is, where the bucket lives, whether the clocks agree, what the server says to one LIST,
+   * one HEAD and one GET of a byte, and what to do. What goes wrong is part of the diagnosis: it
+   * takes some ten seconds at most for each step, and holds no secret.
+   *
+   * @param uri `s3://bucket/` or `s3://bucket/key`.
+   * @throws {InvalidInputError} When it names no bucket.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * const diagnosis = await client.diagnose("s3://missing/key");
+   * console.log(diagnosis.verdicts[0].error?.code); // NoSuchBucket
+   * ```
+   */
+  async diagnose(
+    uri: string | URL | ObjectLocation,
+    options: CallOptions = {},
+  ): Promise<Diagnosis> {
+    const location = prefixOf(uri, "diagnose");
+    options = checkedCall(options, "diagnose");
+    return await diagnosisOf(this.#connection, location, options);
   }
 
   /** Ends the client's operations and forgets its credentials. Twice is harmless. */
@@ -216,15 +244,15 @@ export class S3Client implements Disposable {
 }
 
 /** What a listing is of. */
-function prefixOf(prefix: string | URL | ObjectLocation): Location {
-  if (typeof prefix === "string" || prefix instanceof URL) return parseLocation(prefix, "list");
+function prefixOf(prefix: string | URL | ObjectLocation, operation: string): Location {
+  if (typeof prefix === "string" || prefix instanceof URL) return parseLocation(prefix, operation);
   if (typeof prefix === "object" && prefix !== null) {
-    if ("bucket" in prefix && "key" in prefix) return checkLocation(prefix, "list");
+    if ("bucket" in prefix && "key" in prefix) return checkLocation(prefix, operation);
     const { uri } = prefix as { uri?: unknown };
-    if (typeof uri === "string") return parseLocation(uri, "list");
+    if (typeof uri === "string") return parseLocation(uri, operation);
   }
   throw invalidInput(
-    "list",
+    operation,
     `${prefix === null ? "null" : typeof prefix} names no bucket`,
     "pass s3://bucket/prefix, a URL, a prefix of a listing, or { bucket, key }",
   );

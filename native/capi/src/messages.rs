@@ -428,6 +428,8 @@ pub enum Request {
         token: Option<String>,
         page_size: Option<i32>,
     },
+    /// Finds out why a bucket or an object can be reached, or not: a `DiagnosisMessage`.
+    Diagnose { client: f64, bucket: String, key: String },
     /// Lists the buckets: `BucketMessage[]`.
     Buckets { client: f64 },
     /// Makes a bucket.
@@ -542,6 +544,64 @@ pub struct BucketMessage {
     pub region: Option<String>,
 }
 
+/// What was found out about a bucket or an object.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct DiagnosisMessage {
+    pub place: String,
+    pub region: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bucket_region: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<ErrorDetails>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiration: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<ErrorDetails>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller: Option<CallerMessage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller_unknown: Option<ErrorDetails>,
+    /// Milliseconds by which this machine's clock is ahead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skew: Option<i64>,
+    pub verdicts: Vec<VerdictMessage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+/// Who the caller is.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(rename_all = "camelCase")]
+pub struct CallerMessage {
+    pub account: String,
+    pub arn: String,
+    pub user_id: String,
+}
+
+/// What came of one request.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+pub struct VerdictMessage {
+    pub request: &'static str,
+    pub uri: String,
+    pub milliseconds: f64,
+    /// A remark on what went well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<ErrorDetails>,
+    /// Why it was not sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
+}
+
 /// How to reach an embedded server.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(TS))]
@@ -638,6 +698,7 @@ impl Request {
             Self::Copy { .. } => "copyTo",
             Self::Presign { .. } => "presign",
             Self::List { .. } => "list",
+            Self::Diagnose { .. } => "diagnose",
             Self::Buckets { .. } => "buckets",
             Self::CreateBucket { .. } => "createBucket",
             Self::DeleteBucket { .. } => "deleteBucket",
@@ -661,6 +722,7 @@ impl Request {
             | Self::OpenStream { client, .. }
             | Self::Stat { client, .. } => *client,
             Self::List { client, .. }
+            | Self::Diagnose { client, .. }
             | Self::Buckets { client }
             | Self::CreateBucket { client, .. }
             | Self::DeleteBucket { client, .. } => Some(*client),
@@ -862,6 +924,39 @@ impl From<ClientRequest> for core::ClientOptions {
             requester_pays: request.requester_pays.unwrap_or(false),
             surroundings: request.surroundings.into(),
             look: Some(request.look),
+        }
+    }
+}
+
+impl From<core::Diagnosis> for DiagnosisMessage {
+    fn from(found: core::Diagnosis) -> Self {
+        let details = |error| ErrorDetails::of(error, "diagnose");
+        let verdicts = found.verdicts.into_iter().map(|verdict| {
+            let (note, failed, skipped) = match verdict.outcome {
+                core::DiagnosisOutcome::Allowed(note) => (note, None, None),
+                core::DiagnosisOutcome::Failed(error) => (None, Some(details(error)), None),
+                core::DiagnosisOutcome::Skipped(why) => (None, None, Some(why)),
+            };
+            let core::Verdict { request, uri, milliseconds, .. } = verdict;
+            VerdictMessage { request, uri, milliseconds, note, failed, skipped }
+        });
+        Self {
+            place: found.place,
+            region: found.region,
+            bucket_region: found.bucket_region,
+            configuration: found.configuration.map(details),
+            provider: found.provider,
+            expiration: found.expiration,
+            credentials: found.credentials.map(details),
+            caller: found.caller.map(|caller| CallerMessage {
+                account: caller.account,
+                arn: caller.arn,
+                user_id: caller.user_id,
+            }),
+            caller_unknown: found.caller_unknown.map(details),
+            skew: found.skew,
+            verdicts: verdicts.collect(),
+            remedy: found.remedy,
         }
     }
 }

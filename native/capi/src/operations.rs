@@ -22,8 +22,8 @@ use crate::declaration::kind;
 use crate::export::{handle, panicked, stale};
 use crate::first_steps::first_steps;
 use crate::messages::{
-    BucketMessage, ClientRequest, ErrorDetails, LocalS3Message, MetricsMessage, PageMessage,
-    ReadMessage, Request, StatMessage, Submission, WrittenMessage,
+    BucketMessage, ClientRequest, DiagnosisMessage, ErrorDetails, LocalS3Message, MetricsMessage,
+    PageMessage, ReadMessage, Request, StatMessage, Submission, WrittenMessage,
 };
 use crate::queue::{self, Completion, Kind, Queue};
 use crate::streams::Stream;
@@ -582,6 +582,9 @@ async fn on_s3(
         Request::List { client: _, bucket, prefix, delimiter, start_after, token, page_size } => {
             let request = ListRequest { bucket, prefix, delimiter, start_after, token, page_size };
             told(&PageMessage::from(dipper_core::list(client, request).await?))
+        }
+        Request::Diagnose { bucket, key, .. } => {
+            told(&DiagnosisMessage::from(dipper_core::diagnose(client, &bucket, &key).await))
         }
         Request::Buckets { .. } => {
             let buckets = dipper_core::buckets(client).await?;

@@ -185,6 +185,13 @@ pub(crate) struct Connected {
     addressing: Addressing,
 }
 
+impl Connected {
+    /// Whether requests go to a server that was named.
+    pub(crate) fn has_endpoint(&self) -> bool {
+        self.addressing.endpoint.is_some()
+    }
+}
+
 impl Client {
     /// Checks the options. Nothing is read or sent yet.
     ///
@@ -308,6 +315,7 @@ impl Client {
         if let Some(cache) = &credentials {
             builder = builder
                 .credentials_provider(Cached(Arc::clone(cache)))
+                .interceptor(ExpiredToken(Arc::clone(cache)))
                 .retry_classifier(ExpiredToken(Arc::clone(cache)));
         }
         let place = endpoint.unwrap_or_else(|| format!("AWS region {region}"));
@@ -315,7 +323,7 @@ impl Client {
         Ok(Connected { s3, place, region, credentials, addressing })
     }
 
-    fn setup(&self) -> ClientSetup {
+    pub(crate) fn setup(&self) -> ClientSetup {
         ClientSetup {
             http: self.http.clone(),
             profile: self.options.profile.clone(),
@@ -325,6 +333,11 @@ impl Client {
             connect_timeout: self.connect_timeout(),
             stall_timeout: self.stall_timeout(),
         }
+    }
+
+    /// What could be seen when the client was made.
+    pub(crate) fn surroundings(&self) -> &Surroundings {
+        &self.options.surroundings
     }
 
     /// Where credentials come from; `None` for unsigned requests.
@@ -455,6 +468,10 @@ impl Client {
 
     pub(crate) fn retry_budget(&self) -> &RetryBudget {
         &self.retry_budget
+    }
+
+    pub(crate) fn requester_pays(&self) -> bool {
+        self.options.requester_pays
     }
 
     pub(crate) fn part_size(&self) -> Option<u64> {

@@ -194,14 +194,17 @@ impl CredentialCache {
     /// The server calls those expired that `sent` recognises by their key id: the next request
     /// asks the source again. Whether that may bring others.
     pub(crate) fn forget(&self, sent: impl FnOnce(&str) -> bool) -> bool {
-        if self.source.at_once().is_some() {
-            return false;
-        }
         let mut state = lock(&self.state);
         if state.known.as_ref().is_some_and(|known| sent(known.credentials.access_key_id())) {
-            state.known = None;
+            state.known = self.source.at_once().map(Known::new);
         }
-        true
+        drop(state);
+        self.may_change()
+    }
+
+    /// Whether the source may give others than those that are known.
+    pub(crate) fn may_change(&self) -> bool {
+        self.source.at_once().is_none()
     }
 
     /// What must not be shown of what is known.
@@ -236,7 +239,15 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 /// Refuses what no request can carry and what has expired already. The secret is not sent.
-fn sound(credentials: Credentials, source: &dyn CredentialSource) -> Result<Credentials, Error> {
+fn sound(
+    mut credentials: Credentials,
+    source: &dyn CredentialSource,
+) -> Result<Credentials, Error> {
+    // Some services write an empty token where there is none.
+    if credentials.session_token().is_some_and(str::is_empty) {
+        let (id, secret) = (credentials.access_key_id(), credentials.secret_access_key());
+        credentials = Credentials::new(id, secret, None, credentials.expiry(), "without a token");
+    }
     let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     let from = source.described();
     let token = credentials.session_token();

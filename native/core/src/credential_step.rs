@@ -222,7 +222,7 @@ impl Step {
         if let Some((profile, session)) = self.sign_on()
             && signed_off(&text)
         {
-            let what = if text.contains("failed to read") {
+            let what = if text.contains("failed to read") || text.contains("failed to load") {
                 format!("nobody has signed on for the profile {profile:?} here")
             } else {
                 format!("the single sign-on of the profile {profile:?} has expired")
@@ -269,9 +269,15 @@ impl Step {
 
 /// Whether single sign-on has to be done again.
 fn signed_off(text: &str) -> bool {
-    ["expired", "failed to read", "Unauthorized", "missing field", "invalid JSON"]
-        .iter()
-        .any(|sign| text.contains(sign))
+    const SIGNS: &[&str] = &[
+        "expired",
+        "failed to read",
+        "failed to load the cached SSO token",
+        "Unauthorized",
+        "missing field",
+        "invalid JSON",
+    ];
+    SIGNS.iter().any(|sign| text.contains(sign))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use dipper_wire::Head;
 
 use crate::metrics::Meter;
 use crate::plane::Answer as Reply;
-use crate::sdk_error::{About, Answered, message_of};
+use crate::sdk_error::{About, Answered, action_of_request, message_of};
 use crate::site::Site;
 use crate::{Error, ObjectRef};
 
@@ -88,7 +88,8 @@ impl<'a> DirectRequest<'a> {
             Reply::Empty | Reply::Chunked => Vec::new(),
         };
         let (code, text) = message_of(&message);
-        let answered = Answered::of(&head, head.status, code.clone(), text);
+        let mut answered = Answered::of(&head, head.status, code.clone(), text);
+        answered.action = action_of_request(self.method, self.key.is_some(), &self.query);
         // The session ended early: what the provider gives now may hold.
         if code.as_deref() == Some("ExpiredToken")
             && let Some(cache) = &about.connected.credentials

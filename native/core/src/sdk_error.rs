@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_xml::decode::{Document, try_data};
 use dipper_wire::Head;
 
-use crate::client::{Client, Connected};
+use crate::client::{Client, Connected, is_arn};
 use crate::gate::{HostRefused, WebPage};
 use crate::plane::ExchangeError;
 use crate::stall_guard::BodyStalled;
@@ -74,6 +74,7 @@ impl About<'_> {
                 let raw = answer.raw();
                 let header = |name: &str| raw.headers().get(name).map(str::to_owned);
                 self.of_answer(Answered {
+                    action: action_of(std::any::type_name::<E>()),
                     status: raw.status().as_u16(),
                     code: answer.err().code().map(str::to_owned),
                     message: answer.err().message().map(str::to_owned),
@@ -241,8 +242,16 @@ impl About<'_> {
     }
 
     fn answered(&self, answered: Answered) -> Error {
-        let Answered { status: http_status, code, message, request_id, region, server, date } =
-            answered;
+        let Answered {
+            action,
+            status: http_status,
+            code,
+            message,
+            request_id,
+            region,
+            server,
+            date,
+        } = answered;
         let (code, message) = (code.as_deref(), message.as_deref());
         if (200..300).contains(&http_status) {
             // Success, with a head that makes no sense.
@@ -361,11 +370,19 @@ impl About<'_> {
                 format!("{place} asks to slow down"),
                 Some("try again later, or send less at once".to_owned()),
             ),
-            (_, 401 | 403) => (
+            ("InvalidObjectState", _) => (
                 Status::AccessDenied,
-                format!("{place} refuses these credentials access to {subject}"),
-                Some("check the policy of the bucket and of the caller".to_owned()),
+                format!("{subject} is archived and cannot be read before it is restored"),
+                Some(format!(
+                    "run: aws s3api restore-object --bucket {bucket} --key {:?} \
+                     --restore-request Days=1, and read it some hours later",
+                    self.key.unwrap_or_default()
+                )),
             ),
+            (_, 401 | 403) => {
+                let Refusal { what, hint } = self.refused(action, message);
+                (Status::AccessDenied, what, Some(hint))
+            }
             (code, 404) if code.is_empty() || code == "NotFound" || code.starts_with("NoSuch") => (
                 Status::NotFound,
                 format!("{subject} does not exist at {place}"),
@@ -395,9 +412,125 @@ impl About<'_> {
     }
 }
 
+/// Why access was refused, and what to do.
+struct Refusal {
+    what: String,
+    hint: String,
+}
+
+impl About<'_> {
+    /// S3 says "Access Denied" and no more, whatever is missing.
+    fn refused(&self, action: Option<&str>, message: Option<&str>) -> Refusal {
+        let (place, subject) = (&self.connected.place, self.subject());
+        let unsigned = self.connected.credentials.is_none();
+        let who = if unsigned { "unsigned requests" } else { "these credentials" };
+        // AWS may name who lacks what.
+        let words = message.filter(|words| words.contains("not authorized"));
+        let words = words.map(|words| format!(": {}", self.client.without_secrets(words)));
+        let Some(action) = action else {
+            return Refusal {
+                what: format!(
+                    "{place} refuses {who} access to {subject}{}",
+                    words.unwrap_or_default()
+                ),
+                hint: "check the policy of the bucket and of the caller".to_owned(),
+            };
+        };
+        let resource = match (self.bucket, self.key) {
+            (Some(arn), None) if is_arn(arn) => arn.to_owned(),
+            (Some(arn), Some(key)) if is_arn(arn) => format!("{arn}/object/{key}"),
+            (Some(bucket), Some(key)) => format!("arn:aws:s3:::{bucket}/{key}"),
+            (Some(bucket), None) => format!("arn:aws:s3:::{bucket}"),
+            (None, _) => "*".to_owned(),
+        };
+        let mut hint = format!(
+            "check the policy of the bucket and of the caller: they must allow {action} on {resource}"
+        );
+        if let (Some(bucket), Some(_)) = (self.bucket, self.key) {
+            let read = action.starts_with("s3:Get");
+            let needs = if read { "kms:Decrypt" } else { "kms:GenerateDataKey" };
+            hint.push_str(&format!("; an object under a KMS key needs {needs} on that key, too"));
+            if read {
+                hint.push_str(", an archived one has to be restored first");
+                hint.push_str(&format!(
+                    ", and one that is not there is refused to who may not s3:ListBucket {bucket}"
+                ));
+            }
+        }
+        if unsigned {
+            hint.push_str("; unsigned requests reach only what is public: pass credentials");
+        } else if !self.client.requester_pays() {
+            hint.push_str("; a bucket whose requester pays needs requesterPays: true");
+        }
+        Refusal {
+            what: format!(
+                "{place} refuses {who} {action} on {subject}{}",
+                words.unwrap_or_default()
+            ),
+            hint,
+        }
+    }
+}
+
+/// What an operation of the SDK's needs to be allowed, by the name of its error's type.
+fn action_of(name: &str) -> Option<&'static str> {
+    let operation = name.rsplit("::").next()?.strip_suffix("Error")?;
+    Some(match operation {
+        "GetObject" | "HeadObject" => "s3:GetObject",
+        "PutObject"
+        | "CopyObject"
+        | "CreateMultipartUpload"
+        | "UploadPart"
+        | "UploadPartCopy"
+        | "CompleteMultipartUpload" => "s3:PutObject",
+        "AbortMultipartUpload" => "s3:AbortMultipartUpload",
+        "ListParts" => "s3:ListMultipartUploadParts",
+        "ListMultipartUploads" => "s3:ListBucketMultipartUploads",
+        "DeleteObject" | "DeleteObjects" => "s3:DeleteObject",
+        "ListObjectsV2" | "ListObjects" | "HeadBucket" => "s3:ListBucket",
+        "ListObjectVersions" => "s3:ListBucketVersions",
+        "ListBuckets" => "s3:ListAllMyBuckets",
+        "CreateBucket" => "s3:CreateBucket",
+        "DeleteBucket" => "s3:DeleteBucket",
+        "GetBucketLocation" => "s3:GetBucketLocation",
+        "GetObjectTagging" => "s3:GetObjectTagging",
+        "PutObjectTagging" => "s3:PutObjectTagging",
+        "DeleteObjectTagging" => "s3:DeleteObjectTagging",
+        "GetObjectAttributes" => "s3:GetObjectAttributes",
+        "RestoreObject" => "s3:RestoreObject",
+        "CreateSession" => "s3express:CreateSession",
+        _ => return None,
+    })
+}
+
+/// The same for a request of the data plane.
+pub(crate) fn action_of_request(
+    method: &str,
+    has_key: bool,
+    query: &[(&str, &str)],
+) -> Option<&'static str> {
+    let asks = |name: &str| query.iter().any(|(known, _)| *known == name);
+    Some(match (method, has_key) {
+        ("GET" | "HEAD", true) if asks("uploadId") => "s3:ListMultipartUploadParts",
+        ("GET" | "HEAD", true) if asks("versionId") => "s3:GetObjectVersion",
+        ("GET" | "HEAD", true) => "s3:GetObject",
+        ("PUT" | "POST", true) => "s3:PutObject",
+        ("DELETE", true) if asks("uploadId") => "s3:AbortMultipartUpload",
+        ("DELETE", true) if asks("versionId") => "s3:DeleteObjectVersion",
+        ("DELETE", true) => "s3:DeleteObject",
+        ("GET", false) if asks("uploads") => "s3:ListBucketMultipartUploads",
+        ("GET", false) if asks("versions") => "s3:ListBucketVersions",
+        ("GET" | "HEAD", false) => "s3:ListBucket",
+        ("POST", false) if asks("delete") => "s3:DeleteObject",
+        _ => return None,
+    })
+}
+
 /// An answer that is an error, by whichever way it came.
 #[derive(Debug, Default)]
 pub(crate) struct Answered {
+    /// What the request needs to be allowed, as policies name it.
+    pub(crate) action: Option<&'static str>,
     pub(crate) status: u16,
     pub(crate) code: Option<String>,
     pub(crate) message: Option<String>,
@@ -417,6 +550,7 @@ impl Answered {
     ) -> Self {
         let text = |name: &str| head.get(name).map(str::to_owned);
         Self {
+            action: None,
             status,
             code,
             message,
@@ -467,7 +601,7 @@ fn in_words(duration: Duration) -> String {
     }
 }
 
-fn not_allowed(host: &str) -> Error {
+pub(crate) fn not_allowed(host: &str) -> Error {
     Error::new(Status::PermissionDenied, format!("Deno's permissions do not allow to reach {host}"))
         .hint(format!("run with --allow-net={host}"))
 }
@@ -613,6 +747,20 @@ mod tests {
         for body in ["", "<html></html>", "<Error>", "<Error><Code></Code></Error>", "{}"] {
             assert_eq!(message_of(body.as_bytes()).0, None, "{body}");
         }
+    }
+
+    #[test]
+    fn actions_follow_from_the_operation() {
+        use aws_sdk_s3::operation::copy_object::CopyObjectError;
+        use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Error;
+        assert_eq!(action_of(std::any::type_name::<ListObjectsV2Error>()), Some("s3:ListBucket"));
+        assert_eq!(action_of(std::any::type_name::<CopyObjectError>()), Some("s3:PutObject"));
+        assert_eq!(action_of("x::OtherError"), None);
+        assert_eq!(action_of_request("HEAD", true, &[]), Some("s3:GetObject"));
+        let upload = [("partNumber", "1"), ("uploadId", "u")];
+        assert_eq!(action_of_request("PUT", true, &upload), Some("s3:PutObject"));
+        assert_eq!(action_of_request("DELETE", true, &upload), Some("s3:AbortMultipartUpload"));
+        assert_eq!(action_of_request("GET", false, &[("list-type", "2")]), Some("s3:ListBucket"));
     }
 
     #[test]
