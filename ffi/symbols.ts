@@ -12,7 +12,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 4002431973547445;
+export const ABI_HASH = 2331960875985131;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -31,6 +31,7 @@ export const symbols = {
   dipper_stream_release: { parameters: ["f64"], result: "f64" },
   dipper_upload_write: { parameters: ["f64", "buffer", "f64"], result: "f64" },
   dipper_upload_release: { parameters: ["f64"], result: "f64" },
+  dipper_end_of_program: { parameters: ["f64"], result: "f64" },
   dipper_cancel: { parameters: ["f64"], result: "f64" },
   dipper_drain: { parameters: ["f64", "buffer", "f64"], result: "f64" },
   dipper_next_record: { parameters: ["f64"], result: "f64" },
@@ -71,6 +72,8 @@ export interface Native {
   uploadWrite(upload: UploadHandle, bytes: Uint8Array<ArrayBuffer>): number;
   /** Forgets an upload; what is not finished is aborted. */
   uploadRelease(upload: UploadHandle): number;
+  /** Ends all that an isolate has under way and waits until nothing is left of its uploads, two seconds at most: for the end of the program. */
+  endOfProgram(queue: QueueHandle): number;
   /** Ends an operation early. Unknown operations have ended already: no error. */
   cancel(operation: OperationHandle): number;
   /** Writes completion records that are ready; returns the bytes written. */
@@ -106,6 +109,7 @@ export function bind(
     streamRelease: (stream) => checked(symbols.dipper_stream_release(stream)),
     uploadWrite: (upload, bytes) => checked(symbols.dipper_upload_write(upload, bytes, bytes.byteLength)),
     uploadRelease: (upload) => checked(symbols.dipper_upload_release(upload)),
+    endOfProgram: (queue) => checked(symbols.dipper_end_of_program(queue)),
     cancel: (operation) => checked(symbols.dipper_cancel(operation)),
     drain: (queue, room) => checked(symbols.dipper_drain(queue, room, room.byteLength)),
     nextRecord: (queue) => checked(symbols.dipper_next_record(queue)),
@@ -119,7 +123,7 @@ export function bind(
 export const RECORD = { size: 40, operation: 0, value: 8, extent: 16, kind: 24, status: 28, payload: 32, index: 36 } as const;
 
 /** What a record tells. */
-export const KIND = { Done: 1, Failed: 2, Cancelled: 3, Progress: 4, Ask: 5, Item: 6 } as const;
+export const KIND = { Done: 1, Failed: 2, Cancelled: 3, Progress: 4, Ask: 5, Item: 6, Log: 7 } as const;
 
 /** Every status: its code, its class and whether trying again may help. */
 export const STATUS = {
@@ -282,6 +286,28 @@ export type TransportMessage = "direct" | "sdk" | "http" | "file";
 
 export type ChecksumsMessage = "auto" | "full" | "off";
 
+export type LogLevelMessage = "error" | "warn" | "info" | "debug" | "trace";
+
+export type LoggerMessage = { 
+/**
+ * What names the logger in its isolate.
+ */
+id: number, level: LogLevelMessage, };
+
+export type LogRecordMessage = { 
+/**
+ * Milliseconds since 1970.
+ */
+time: number, level: LogLevelMessage, target: string, message: string, 
+/**
+ * The operation in which it happened.
+ */
+operation: string, 
+/**
+ * To what, how long it took, and so on.
+ */
+fields: Record<string, string | number | boolean>, };
+
 export type ClientRequest = { region?: string, endpoint?: string, pathStyle?: boolean, profile?: string, credentials: CredentialsMessage, caCertificates?: string, 
 /**
  * Milliseconds.
@@ -303,6 +329,10 @@ connections?: number,
  * Bytes.
  */
 partSize?: number, transport?: TransportMessage, checksums?: ChecksumsMessage, 
+/**
+ * Who is told what happens.
+ */
+logger?: LoggerMessage, 
 /**
  * Hosts that IPv6 reaches, too.
  */

@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use tokio::task::AbortHandle;
+use tracing::{info, warn};
 
 use crate::credential_source::CredentialSource;
 use crate::gate::Gate;
@@ -157,6 +158,7 @@ impl CredentialCache {
         let work = async move {
             let answer =
                 source.provide().await.and_then(|credentials| sound(credentials, &*source));
+            told(&answer, &*source);
             let answer = answer.map(Known::new);
             let mut state = lock(&shared);
             match &answer {
@@ -269,6 +271,23 @@ fn sound(
             format!("the credentials from {from} expired {} s ago", ago.as_secs()),
         )
         .hint("renew them, and check this machine's clock")),
+    }
+}
+
+/// Tells the operation's logger, and keeps the secrets out of what it is told later.
+fn told(answer: &Result<Credentials, Error>, source: &dyn CredentialSource) {
+    match answer {
+        Ok(credentials) => {
+            crate::log::hide(credentials);
+            let left = |end: SystemTime| end.duration_since(SystemTime::now()).ok();
+            let expires_in_s = credentials.expiry().and_then(left).map(|left| left.as_secs());
+            let provider = source.described();
+            info!(target: "dipper::credentials", provider, expires_in_s, "credentials loaded");
+        }
+        Err(error) => {
+            let provider = source.described();
+            warn!(target: "dipper::credentials", provider, error = %error, "credentials failed");
+        }
     }
 }
 
