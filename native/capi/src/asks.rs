@@ -38,9 +38,9 @@ impl Asker {
     }
 
     /// Runs a function of the isolate's.
-    fn call<M: DeserializeOwned, T>(&self, function: u64, read: fn(M) -> T) -> Given<T>
+    fn call<M, T>(&self, function: u64, read: fn(M) -> T) -> Given<T>
     where
-        M: 'static,
+        M: DeserializeOwned + 'static,
         T: 'static,
     {
         let (answer, receive) = oneshot::channel();
