@@ -35,6 +35,7 @@ export async function startLocalS3(options: CommandOptions = {}): Promise<TestSe
       DIPPER_TEST_REGION: region,
       DIPPER_TEST_ACCESS_KEY: accessKeyId,
       DIPPER_TEST_SECRET_KEY: secretAccessKey,
+      DIPPER_TEST_LOCAL_S3_PROGRAM: program,
     },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
