@@ -1,7 +1,7 @@
 //! Takes a request's body to the disk, and checks it against what the client promised.
 //!
-//! While one batch is hashed and written on a blocking thread the next one is collected from the
-//! socket, and no more than that: two batches of 512 KiB and a little are all a connection holds.
+//! While one batch is written on a blocking thread and hashed on another the next one is collected from
+//! the socket, and no more than that: two batches of 512 KiB and a little are all a connection holds.
 //! A small body is written, checked and made visible in one hop.
 
 use super::convert::blocking;
@@ -12,9 +12,12 @@ use crate::storage::writer::{BodyWriter, Md5Use, WrittenBody};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use http::{HeaderMap, StatusCode};
+use s3s::crypto::{Checksum as _, Md5};
 use s3s::dto::{ChecksumAlgorithm, StreamingBlob};
 use s3s::{S3Error, S3Result, StdError, TrailingHeaders, s3_error};
+use std::io;
 use std::path::PathBuf;
+use tokio::task::JoinHandle;
 
 const BATCH: usize = 512 * 1024;
 
@@ -161,26 +164,21 @@ pub async fn receive<T: Send + 'static>(
             }
         }
         received += size as u64;
-        let writer: Option<BodyWriter> = match writing.take() {
+        let writer = match writing.take() {
             None => None,
-            Some(task) => Some(joined(task).await??),
+            Some(tasks) => Some(rejoined(tasks).await?),
         };
-        let write_batch = {
+        let create = {
             let directory = directory.clone();
             let algorithms = algorithms.clone();
-            move || -> Result<BodyWriter, StoreError> {
-                let mut writer = match writer {
-                    Some(writer) => writer,
-                    None => BodyWriter::create(&directory, &algorithms, md5).map_err(failed())?,
-                };
-                for bytes in &batch {
-                    writer.write(bytes).map_err(failed())?;
-                }
-                Ok(writer)
-            }
+            move || BodyWriter::create(&directory, &algorithms, md5).map_err(failed())
         };
         if !ended {
-            writing = Some(tokio::task::spawn_blocking(write_batch));
+            let writer = match writer {
+                Some(writer) => writer,
+                None => blocking(create).await?,
+            };
+            writing = Some(write_and_hash(writer, batch));
             continue;
         }
         if promise.length.is_some_and(|length| length != received) {
@@ -190,7 +188,11 @@ pub async fn receive<T: Send + 'static>(
             ));
         }
         return blocking(move || {
-            let written = write_batch()?.finish();
+            let mut writer = writer.map_or_else(create, Ok)?;
+            for bytes in &batch {
+                writer.write(bytes).map_err(failed())?;
+            }
+            let written = writer.finish();
             promise.check(&written)?;
             keep(written)
         })
@@ -198,7 +200,36 @@ pub async fn receive<T: Send + 'static>(
     }
 }
 
-async fn joined<T>(task: tokio::task::JoinHandle<T>) -> S3Result<T> {
+/// A batch on its way: to the disk and through the checksums, and through the MD5.
+type Writing = (JoinHandle<io::Result<BodyWriter>>, Option<JoinHandle<Md5>>);
+
+/// The MD5 takes longer than all the rest together and cannot be split, so that it has a thread of its own.
+fn write_and_hash(mut writer: BodyWriter, batch: Vec<Bytes>) -> Writing {
+    let md5 = writer.md5.take().map(|mut md5| {
+        let batch = batch.clone();
+        tokio::task::spawn_blocking(move || {
+            batch.iter().for_each(|bytes| md5.update(bytes));
+            md5
+        })
+    });
+    let writing = tokio::task::spawn_blocking(move || {
+        batch.iter().try_for_each(|bytes| writer.write(bytes))?;
+        Ok(writer)
+    });
+    (writing, md5)
+}
+
+async fn rejoined((writing, md5): Writing) -> S3Result<BodyWriter> {
+    let md5 = match md5 {
+        None => None,
+        Some(task) => Some(joined(task).await?),
+    };
+    let mut writer = joined(writing).await?.map_err(StoreError::io("writing a body"))?;
+    writer.md5 = md5;
+    Ok(writer)
+}
+
+async fn joined<T>(task: JoinHandle<T>) -> S3Result<T> {
     task.await.map_err(|error| {
         s3_error!(error, InternalError, "The server stopped while it worked on the request.")
     })

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 /// A body on its way to the disk.
 pub struct BodyWriter {
     file: TemporaryFile,
-    md5: Option<Md5>,
+    /// Who takes it out hashes what is written meanwhile, and puts it back before the end.
+    pub md5: Option<Md5>,
     /// The entity tag where it is not the MD5.
     opaque_tag: Option<String>,
     hashers: Vec<Hasher>,
