@@ -161,6 +161,67 @@ describe("a logger", () => {
     assertEquals(paths(second!), new Set(["/bucket/other"]));
   });
 
+  it("in a Worker is told of the Worker's client only", async () => {
+    await using server = await LocalS3.start();
+    const { endpoint, region, credentials } = server;
+    const paths = new Set<unknown>();
+    using client = server.client({ logger: ({ fields }) => paths.add(fields["path"]) });
+    await client.createBucket("bucket");
+    await client.file("s3://bucket/here").write("1");
+    await client.file("s3://bucket/there").write("2");
+    paths.clear();
+    const worker = new Worker(import.meta.resolve("./logger_worker.ts"), { type: "module" });
+    try {
+      const told = new Promise((resolve, reject) => {
+        worker.onmessage = ({ data }) => resolve(data);
+        worker.onerror = reject;
+      });
+      worker.postMessage({ options: { endpoint, region, credentials }, uri: "s3://bucket/there" });
+      for (let round = 0; round < 20; round++) await client.file("s3://bucket/here").text();
+      assertEquals(await told, ["/bucket/there"]);
+    } finally {
+      worker.terminate();
+    }
+    paths.delete(undefined);
+    assertEquals(paths, new Set(["/bucket/here"]));
+  });
+
+  it("that does not keep up loses records, and is told how many", async () => {
+    await using server = await LocalS3.start();
+    const records: LogRecord[] = [];
+    using client = server.client({ logger: (record) => records.push(record) });
+    await client.createBucket("bucket");
+    await client.file("s3://bucket/key").write("content");
+    records.length = 0;
+    const reads = Array.from({ length: 1000 }, () => client.file("s3://bucket/key").stat());
+    // They are sent at the end of this turn; then the program is busy.
+    await Promise.resolve();
+    const until = performance.now() + 1500;
+    while (performance.now() < until);
+    await Promise.all(reads);
+    await client.file("s3://bucket/key").stat();
+    const dropped = records.filter(({ target }) => target === "dipper::log");
+    assert(dropped.length > 0, `${records.length} records, none dropped`);
+    const lost = dropped.reduce((sum, { fields }) => sum + (fields["dropped"] as number), 0);
+    assertEquals(dropped.map(({ level }) => level).filter((level) => level !== "warn"), []);
+    // Each operation tells at least its start, a request, its answer and its end.
+    assert(lost > 0 && records.length - dropped.length + lost >= 4 * 1000, `${lost} lost`);
+  });
+
+  it("is told that disposing a client ends its calls", async () => {
+    await using server = await ScriptedServer.start((_, reply) => reply.silence());
+    const records: LogRecord[] = [];
+    const client = new S3Client({
+      endpoint: server.endpoint,
+      credentials,
+      logger: (record) => records.push(record),
+    });
+    const read = client.file("s3://bucket/key").bytes();
+    setTimeout(() => client.dispose(), 50);
+    await assertRejects(() => read, InvalidInputError);
+    find(records, "dipper::operation", "cancelled");
+  });
+
   it("is told what the SDK tells of itself, when it asks for all", async () => {
     const quiet = await told({ logLevel: "debug" }, (client) => client.buckets());
     assert(quiet.every(({ target }) => target.startsWith("dipper")), Deno.inspect(quiet));

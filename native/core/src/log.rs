@@ -500,6 +500,9 @@ mod tests {
     use crate::gate::{Answer, Gatekeeper, Need};
     use tracing::{error, info, trace, warn};
 
+    /// The process has one level: who makes a logger is alone.
+    static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
     struct Nobody;
     impl Gatekeeper for Nobody {
         fn ask(&self, _: Need) -> Answer {
@@ -526,6 +529,7 @@ mod tests {
 
     #[tokio::test]
     async fn events_go_to_the_logger_of_their_operation() {
+        let _alone = ALONE.lock().await;
         let (one, other) = (Kept::default(), Kept::default());
         let first = Logger::new(LogLevel::Info, Box::new(one.clone()));
         let second = Logger::new(LogLevel::Trace, Box::new(other.clone()));
@@ -554,6 +558,7 @@ mod tests {
 
     #[tokio::test]
     async fn tasks_of_an_operation_tell_too() {
+        let _alone = ALONE.lock().await;
         let kept = Kept::default();
         let logger = Logger::new(LogLevel::Debug, Box::new(kept.clone()));
         gate(Some(&logger))
@@ -575,6 +580,7 @@ mod tests {
 
     #[tokio::test]
     async fn secrets_are_left_out() {
+        let _alone = ALONE.lock().await;
         let kept = Kept::default();
         let logger = Logger::new(LogLevel::Trace, Box::new(kept.clone()));
         logger.hide(["canary-known"]);
@@ -598,6 +604,7 @@ mod tests {
 
     #[tokio::test]
     async fn long_texts_are_cut() {
+        let _alone = ALONE.lock().await;
         let kept = Kept::default();
         let logger = Logger::new(LogLevel::Trace, Box::new(kept.clone()));
         let long = "ü".repeat(4000);
@@ -609,6 +616,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_end_of_an_operation_is_told_once() {
+        let _alone = ALONE.lock().await;
         let kept = Kept::default();
         let logger = Logger::new(LogLevel::Debug, Box::new(kept.clone()));
         let failed = async { Err::<(), _>(Error::invalid("no")) };
@@ -625,6 +633,28 @@ mod tests {
             kept.messages(),
             ["started", "failed", "started", "done", "started", "cancelled"]
         );
+    }
+
+    #[tokio::test]
+    async fn nothing_is_computed_for_nobody() {
+        let _alone = ALONE.lock().await;
+        let computed = AtomicUsize::new(0);
+        let compute = || computed.fetch_add(1, Ordering::SeqCst);
+        let event = || debug!(target: "dipper::test", number = compute(), "event");
+        assert_eq!(LevelFilter::current(), LevelFilter::OFF);
+        gate(None).around(async { event() }).await;
+        let logger = Logger::new(LogLevel::Debug, Box::new(Kept::default()));
+        let other = Logger::new(LogLevel::Warn, Box::new(Kept::default()));
+        assert_eq!(LevelFilter::current(), LevelFilter::DEBUG);
+        gate(None).around(async { event() }).await;
+        gate(Some(&other)).around(async { event() }).await;
+        assert_eq!(computed.load(Ordering::SeqCst), 0);
+        gate(Some(&logger)).around(async { event() }).await;
+        assert_eq!(computed.load(Ordering::SeqCst), 1);
+        drop(logger);
+        assert_eq!(LevelFilter::current(), LevelFilter::WARN);
+        drop(other);
+        assert_eq!(LevelFilter::current(), LevelFilter::OFF);
     }
 
     #[test]
