@@ -125,6 +125,29 @@ describe("a logger", () => {
     assertEquals(typeof again.fields["waitMs"], "number");
   });
 
+  it("is told what becomes of an upload", async () => {
+    const records = await told(
+      { logLevel: "info" },
+      (client) => client.file("s3://bucket/large").write(new Uint8Array(20 * 1024 ** 2)),
+    );
+    const { fields } = find(records, "dipper::upload", "completed");
+    assertEquals([fields["bucket"], fields["key"]], ["bucket", "large"]);
+    assertEquals(fields["bytes"], 20 * 1024 ** 2);
+    assertEquals(fields["parts"], 3);
+  });
+
+  it("is told who gave the credentials", async () => {
+    const records: LogRecord[] = [];
+    await using server = await LocalS3.start();
+    using client = server.client({
+      credentials: () => ({ ...server.credentials }),
+      logger: (record) => records.push(record),
+    });
+    await client.buckets();
+    const { level, fields } = find(records, "dipper::credentials", "credentials loaded");
+    assertEquals([level, typeof fields["provider"]], ["info", "string"]);
+  });
+
   it("is told of the end of a call that was cancelled", async () => {
     await using server = await ScriptedServer.start((_, reply) => reply.silence());
     const records: LogRecord[] = [];
@@ -336,8 +359,14 @@ describe("what a logger is told holds no credential", () => {
     btoa(secret),
   ]);
 
-  for (const transport of ["direct", "sdk"] as const) {
-    it(`whatever is done, by the way ${transport}`, async () => {
+  const given = () => ({ ...canaries, expiration: new Date(Date.now() + 3_600_000) });
+  const ways = [["direct", canaries], ["sdk", canaries], ["direct", given], [
+    "sdk",
+    given,
+  ]] as const;
+  for (const [transport, credentials] of ways) {
+    const source = typeof credentials === "function" ? "a function" : "the options";
+    it(`whatever is done, by the way ${transport}, with keys of ${source}`, async () => {
       const records: LogRecord[] = [];
       const echo = Object.values(canaries).join(" ");
       await using server = await ScriptedServer.start((asked, reply, index) =>
@@ -354,7 +383,7 @@ describe("what a logger is told holds no credential", () => {
       using client = new S3Client({
         endpoint: server.endpoint,
         region: "us-east-1",
-        credentials: canaries,
+        credentials,
         retries: 1,
         transport,
         logger: (record) => records.push(record),

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import {
+  CredentialsError,
   DipperError,
   InvalidInputError,
   type PresignOptions,
@@ -187,6 +188,34 @@ describe("presign", () => {
     using client = offline({ credentials: { ...credentials, sessionToken: "to/ken+=" } });
     const url = new URL(await client.file("s3://bucket/key").presign());
     assertEquals(url.searchParams.get("X-Amz-Security-Token"), "to/ken+=");
+  });
+
+  it("promises no more than temporary credentials", async () => {
+    const expiration = new Date(Date.now() + 600_000);
+    using client = offline({
+      credentials: () => ({ ...credentials, sessionToken: "token", expiration }),
+    });
+    const file = client.file("s3://bucket/key");
+    const seconds = async (options: PresignOptions) =>
+      Number(new URL(await file.presign(options)).searchParams.get("X-Amz-Expires"));
+    assert(await seconds({}) > 500 && await seconds({}) <= 600);
+    assertEquals(await seconds({ expiresIn: 60 }), 60);
+    const error = await assertRejects(() => file.presign({ expiresIn: 3600 }), InvalidInputError);
+    assertStringIncludes(error.message, "the credentials end in");
+    assertStringIncludes(error.message, "pass an expiresIn of 5");
+  });
+
+  it("tells when there are no credentials", async () => {
+    using client = offline({
+      credentials: () => {
+        throw new Error("the vault is closed");
+      },
+    });
+    const error = await assertRejects(
+      () => client.file("s3://bucket/key").presign(),
+      CredentialsError,
+    );
+    assertStringIncludes(error.message, "the vault is closed");
   });
 
   it("names the version of the handle, or that of the option", async () => {
