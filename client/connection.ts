@@ -8,6 +8,7 @@ import { forgetLogger, nameLogger } from "../ffi/log_records.ts";
 import { ensure, missingFlags, type Need, permissionError } from "../ffi/permissions.ts";
 import { NativeStream } from "../ffi/native_stream.ts";
 import { nameFunction } from "../ffi/program_functions.ts";
+import { NativeUpload } from "../ffi/native_upload.ts";
 import { type Completed, queueHandle, submit, type SubmitOptions } from "../ffi/queue.ts";
 import { readablePath } from "../ffi/readable_path.ts";
 import type {
@@ -17,6 +18,7 @@ import type {
   Request,
   SourceMessage,
   StreamHandle,
+  UploadHandle,
 } from "../ffi/symbols.ts";
 import type { Location } from "./location.ts";
 import { toLogger } from "./logger.ts";
@@ -38,6 +40,8 @@ export interface ReadSubject {
   uri: string;
   location: Location;
   versionId?: string | undefined;
+  /** The base64 of the key that the server decrypts it with. */
+  customerKey?: string | undefined;
   /** The size in bytes, where a listing told it. */
   size?: number | undefined;
 }
@@ -97,6 +101,7 @@ export class Connection {
   /**
    * Runs an operation on this client.
    *
+   * @param more What it needs beside the host.
    * @throws {PermissionError} Naming every missing flag.
    * @throws {InvalidInputError} When the client was disposed.
    */
@@ -104,9 +109,10 @@ export class Connection {
     subject: Subject,
     request: (client: ClientHandle) => Request,
     options: SubmitOptions = {},
+    more: readonly Need[] = [],
   ): Promise<Completed> {
     options.signal?.throwIfAborted();
-    const host = this.ensure(subject);
+    const host = this.ensure(subject, more);
     const client = this.#client(subject);
     const granted = host === undefined ? [] : [host];
     return await submit({ granted, request: request(client) }, this.#with(subject, options));
@@ -128,6 +134,22 @@ export class Connection {
     ensure(subject.operation, libraryNeeds(), subject.uri);
     const client = this.#client(subject);
     return await submit({ granted: [], request: request(client) }, this.#with(subject, options));
+  }
+
+  /**
+   * Opens an upload, to S3.
+   *
+   * @throws {PermissionError} Naming every missing flag.
+   * @throws {InvalidInputError} When the client was disposed.
+   */
+  async openUpload(
+    subject: Subject,
+    request: (client: ClientHandle) => Request,
+    options: SubmitOptions = {},
+  ): Promise<NativeUpload> {
+    const { value } = await this.run(subject, request, options);
+    const host = this.#host(subject);
+    return new NativeUpload(value as UploadHandle, host === undefined ? [] : [host]);
   }
 
   /**
@@ -194,12 +216,13 @@ export class Connection {
     switch (location.scheme) {
       case "s3": {
         const { bucket, key } = location;
-        const { versionId, size } = subject;
+        const { versionId, size, customerKey } = subject;
         grants.admit(bucket, subject, () => this.#host({ operation, bucket }));
         // Not through a list of properties: this runs for each of tens of thousands of objects.
         const source: SourceMessage = { scheme: "s3", bucket, key };
         if (versionId !== undefined) source.versionId = versionId;
         if (size !== undefined) source.size = size;
+        if (customerKey !== undefined) source.customerKey = customerKey;
         return source;
       }
       case "http": {
@@ -226,10 +249,10 @@ export class Connection {
    *
    * @throws {PermissionError} Naming every missing flag.
    */
-  ensure(subject: Subject): string | undefined {
+  ensure(subject: Subject, more: readonly Need[] = []): string | undefined {
     const host = this.#host(subject);
     const needs: Need[] = host === undefined ? [] : [{ name: "net", host }];
-    ensure(subject.operation, [...libraryNeeds(), ...needs], subject.uri);
+    ensure(subject.operation, [...libraryNeeds(), ...needs, ...more], subject.uri);
     return host;
   }
 

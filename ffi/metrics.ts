@@ -2,14 +2,13 @@
 
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { describeMetrics, showMetrics } from "../jupyter/show_metrics.ts";
-import type { RustBuffer } from "./rust_buffer.ts";
 import type { MetricsMessage } from "./symbols.ts";
 
-/** What a read did. */
+/** What a read or a write did. */
 export interface Metrics {
-  /** Bytes that were read. */
+  /** Bytes that were read or written. */
   readonly bytes: number;
-  /** In how many parts they were asked for. */
+  /** In how many parts they were asked for, or sent. */
   readonly parts: number;
   /** How often something was tried again. */
   readonly retries: number;
@@ -23,7 +22,7 @@ export interface Metrics {
   readonly estimatedCost: number;
   /** How many bytes were copied in user space between the socket and the result. */
   readonly copies: number;
-  /** Which way the bytes came. */
+  /** Which way the bytes took. */
   readonly transport: "direct" | "sdk" | "http" | "file";
   /** The checksum that the bytes were verified with. */
   readonly verified: "crc64nvme" | "crc32" | "crc32c" | "sha1" | "sha256" | "none";
@@ -94,8 +93,9 @@ export function rememberMetrics<T extends object>(result: T, metrics: Metrics): 
 }
 
 /**
- * What it took to read a result: of `bytes`, `arrayBuffer`, `buffer`, `into`, `ranges` and `get`.
- * Of a stream: what it took so far, once its first bytes were asked for.
+ * What a call took: of what `bytes`, `arrayBuffer`, `buffer`, `into`, `ranges` and `get` return, and
+ * of the `Stat` of a `write`. Of a stream: what it took so far, once its first bytes were asked for;
+ * of a `writer()`: once it is closed.
  *
  * @param result What such a call returned; not a copy, a view or a part of it.
  * @returns Undefined for anything else.
@@ -111,8 +111,6 @@ export function rememberMetrics<T extends object>(result: T, metrics: Metrics): 
  * console.log(metricsOf(bytes)?.requests, metricsOf(bytes)?.bytes);
  * ```
  */
-export function metricsOf(
-  result: Uint8Array | ArrayBuffer | RustBuffer | ReadableStream | readonly Uint8Array[],
-): Metrics | undefined {
+export function metricsOf(result: object): Metrics | undefined {
   return known.get(result);
 }

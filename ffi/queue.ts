@@ -26,6 +26,7 @@ import {
   type ServerHandle,
   type StreamHandle,
   type Submission,
+  type UploadHandle,
 } from "./symbols.ts";
 
 /** How far an operation is. */
@@ -282,6 +283,9 @@ class Queue {
     if (value === 0) return;
     if (operation === "get") this.#release(value);
     if (operation === "openStream") this.#library.native.streamRelease(value as StreamHandle);
+    if (operation === "openUpload" || operation === "openFile") {
+      this.#library.native.uploadRelease(value as UploadHandle);
+    }
     if (operation === "startLocalS3") {
       const request = { operation: "stopLocalS3", server: value } as const;
       this.submit({ granted: [], request }, {}).catch(() => {});

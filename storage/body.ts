@@ -1,56 +1,105 @@
-// What can be written, brought into native memory: what JavaScript owns is copied once.
+// What can be written, brought to one of two forms: native memory as a whole, or pieces that come
+// one after the other. What is short is copied at once into native memory, so that its owner may
+// change it as soon as the call has returned; what is long goes piece by piece.
 
+import { Buffer } from "node:buffer";
 import { invalidInput } from "../ffi/errors.ts";
 import { releaseBuffer } from "../ffi/memory.ts";
 import { holdBuffer, RustBuffer } from "../ffi/rust_buffer.ts";
 import type { BufferHandle } from "../ffi/symbols.ts";
+import { bytePieces, type Pieces, piecesOf, textPieces } from "./pieces.ts";
 
 /** What `write` takes. */
 export type Writable =
   | string
-  | BufferSource
+  | ArrayBufferView
+  | ArrayBufferLike
   | Blob
   | Response
-  | ReadableStream<Uint8Array>
-  | AsyncIterable<Uint8Array>
+  | ReadableStream<Uint8Array | string>
+  | AsyncIterable<Uint8Array | string>
   | RustBuffer;
 
+/** A source of pieces whose length is known; for the rooms' own use. */
+export class SizedPieces {
+  /** Takes over the pieces. */
+  constructor(
+    readonly pieces: Pieces,
+    readonly size: number | undefined,
+    /** What the user called. */
+    readonly operation: string,
+    /** Runs after the last piece; what it throws ends the write. */
+    readonly check: () => Promise<void> = () => Promise.resolve(),
+  ) {}
+}
+
 /** A body in native memory, kept alive until `release`, whatever the caller does to its source. */
-export interface Body {
+export interface HeldBody {
+  readonly kind: "held";
+  /** Undefined for an empty one. */
   readonly handle: BufferHandle | undefined;
-  readonly contentType: string | undefined;
+  readonly size: number;
   release(): void;
 }
 
+/** A body that comes in pieces. */
+export interface PiecesBody {
+  readonly kind: "pieces";
+  readonly pieces: Pieces;
+  readonly size: number | undefined;
+  check?(): Promise<void>;
+}
+
+/** What is written, and what it says of itself. */
+export interface Body {
+  readonly content: HeldBody | PiecesBody;
+  readonly contentType: string | undefined;
+  /** It is text that was encoded here, as UTF-8. */
+  readonly isText: boolean;
+}
+
+/** What is no longer is copied as a whole. */
+const SHORT = 8 * 1024 * 1024;
+
 /**
- * Brings a body into native memory.
+ * Brings data to a form that can be written.
  *
  * @throws {InvalidInputError} For what cannot be written, and for a detached buffer.
  */
-export async function bodyOf(data: Writable, uri: string, signal?: AbortSignal): Promise<Body> {
-  if (data instanceof RustBuffer) {
-    return held(data, undefined);
+export async function bodyOf(data: Writable | SizedPieces, uri: string): Promise<Body> {
+  if (data instanceof SizedPieces) {
+    const { pieces, size } = data;
+    const content = { kind: "pieces", pieces, size, check: () => data.check() } as const;
+    return { content, contentType: undefined, isText: false };
   }
-  if (typeof data === "string") return encoded(data);
+  if (data instanceof RustBuffer) return untyped(held(data));
+  if (typeof data === "string") return { ...untyped(ofText(data)), isText: true };
   if (
     data instanceof ArrayBuffer || data instanceof SharedArrayBuffer || ArrayBuffer.isView(data)
   ) {
-    return copied([viewOf(data, uri)], undefined);
+    return untyped(ofBytes(viewOf(data, uri), () => viewOf(data, uri)));
   }
   if (data instanceof Blob) {
-    return copied([new Uint8Array(await data.arrayBuffer())], data.type || undefined);
+    const content = data.size <= SHORT
+      ? copied(new Uint8Array(await data.arrayBuffer()))
+      : inPieces(piecesOf(data.stream(), uri), data.size);
+    return { content, contentType: data.type || undefined, isText: false };
   }
   if (data instanceof Response) {
-    if (data.bodyUsed) {
+    if (data.bodyUsed || data.body?.locked === true) {
       throw invalidInput("write", "the Response was read already", "pass response.clone()", uri);
     }
-    const type = data.headers.get("content-type") ?? undefined;
-    return data.body === null
-      ? copied([], type)
-      : copied(await gather(data.body, uri, signal), type);
+    const contentType = data.headers.get("content-type") ?? undefined;
+    const content = data.body === null
+      ? copied(new Uint8Array(0))
+      : inPieces(piecesOf(data.body, uri), undefined);
+    return { content, contentType, isText: false };
   }
   if (typeof data === "object" && data !== null && Symbol.asyncIterator in data) {
-    return copied(await gather(data, uri, signal), undefined);
+    if (data instanceof ReadableStream && data.locked) {
+      throw invalidInput("write", "the stream is read by somebody else", "release its reader", uri);
+    }
+    return untyped(inPieces(piecesOf(data, uri), undefined));
   }
   throw invalidInput(
     "write",
@@ -61,18 +110,37 @@ export async function bodyOf(data: Writable, uri: string, signal?: AbortSignal):
   );
 }
 
-function encoded(text: string): Body {
-  if (text === "") return copied([], undefined);
-  return copied([new TextEncoder().encode(text)], undefined);
+function untyped(content: Body["content"]): Body {
+  return { content, contentType: undefined, isText: false };
 }
 
-function viewOf(data: BufferSource | SharedArrayBuffer, uri: string): Uint8Array {
+function inPieces(pieces: Pieces, size: number | undefined): PiecesBody {
+  return { kind: "pieces", pieces, size };
+}
+
+function ofText(text: string): Body["content"] {
+  // Lone surrogates become U+FFFD, as in a TextEncoder.
+  const sound = text.isWellFormed() ? text : text.toWellFormed();
+  const size = Buffer.byteLength(sound);
+  if (size > SHORT) return inPieces(textPieces(sound), size);
+  using staging = new RustBuffer(size);
+  new TextEncoder().encodeInto(sound, staging.view());
+  return held(staging);
+}
+
+function ofBytes(bytes: Uint8Array, again: () => Uint8Array): Body["content"] {
+  return bytes.byteLength <= SHORT
+    ? copied(bytes)
+    : inPieces(bytePieces(bytes.byteLength, again), bytes.byteLength);
+}
+
+function viewOf(data: ArrayBufferView | ArrayBufferLike, uri: string): Uint8Array {
   const buffer = ArrayBuffer.isView(data) ? data.buffer : data;
   if (buffer instanceof ArrayBuffer && buffer.detached) {
     throw invalidInput(
       "write",
       "the data's buffer is detached: it was transferred elsewhere",
-      "write it before transferring it",
+      "write it before transferring it, and transfer it when the write is done",
       uri,
     );
   }
@@ -81,41 +149,19 @@ function viewOf(data: BufferSource | SharedArrayBuffer, uri: string): Uint8Array
     : new Uint8Array(data);
 }
 
-/** Collects a stream's chunks; each is copied, as its producer may use it again. */
-async function gather(
-  source: AsyncIterable<Uint8Array>,
-  uri: string,
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array[]> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of source) {
-    signal?.throwIfAborted();
-    if (!ArrayBuffer.isView(chunk)) {
-      throw invalidInput("write", "the stream yields no bytes", "yield Uint8Arrays", uri);
-    }
-    chunks.push(new Uint8Array(viewOf(chunk as BufferSource, uri)));
-  }
-  return chunks;
+function copied(bytes: Uint8Array): HeldBody {
+  using staging = new RustBuffer(bytes.byteLength);
+  // V8 refuses immutable memory as the source of set(), but not of a copy.
+  const readOnly = (bytes.buffer as ArrayBuffer & { immutable?: boolean }).immutable === true;
+  staging.view().set(readOnly ? new Uint8Array(bytes) : bytes);
+  return held(staging);
 }
 
-function copied(chunks: readonly Uint8Array[], contentType: string | undefined): Body {
-  const length = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
-  using staging = new RustBuffer(length);
-  const view = staging.view();
-  let offset = 0;
-  for (const chunk of chunks) {
-    // V8 refuses immutable memory as the source of set(), but not of a copy.
-    const readOnly = (chunk.buffer as ArrayBuffer & { immutable?: boolean }).immutable === true;
-    view.set(readOnly ? new Uint8Array(chunk) : chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return held(staging, contentType);
-}
-
-function held(buffer: RustBuffer, contentType: string | undefined): Body {
+function held(buffer: RustBuffer): HeldBody {
+  const size = buffer.byteLength;
   const handle = holdBuffer(buffer, "write");
   const release = () => {
     if (handle !== undefined) releaseBuffer(handle);
   };
-  return { handle, contentType, release };
+  return { kind: "held", handle, size, release };
 }

@@ -437,7 +437,7 @@ function subjectOf(given: Source): { subject: ReadSubject; uri: string } {
       given.uri,
     );
   }
-  const { location, uri, versionId, size, slices, map } = namedBy(given, OPERATION);
+  const { location, uri, versionId, customerKey, size, slices, map } = namedBy(given, OPERATION);
   const shown = shownLocation(location);
   if (slices !== undefined && slices.length > 0) {
     throw invalidInput(
@@ -455,7 +455,10 @@ function subjectOf(given: Source): { subject: ReadSubject; uri: string } {
       shown,
     );
   }
-  return { subject: { operation: OPERATION, uri: shown, location, versionId, size }, uri };
+  return {
+    subject: { operation: OPERATION, uri: shown, location, versionId, customerKey, size },
+    uri,
+  };
 }
 
 /** What was given, as a text: for sources that are none. */

@@ -18,6 +18,7 @@ import type {
 } from "../ffi/symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { describeFile, type FileLike, showFile } from "../jupyter/show_file.ts";
+import type { Writable } from "./body.ts";
 import { readRanges } from "./byte_ranges.ts";
 import { checkedSlice, rangeIn, type Slice, spanOf } from "./byte_range.ts";
 import { byteStream } from "./byte_stream.ts";
@@ -27,6 +28,7 @@ import type { CallOptions, ReadOptions } from "./read_options.ts";
 import { shownBytes } from "./shown_bytes.ts";
 import { type Stat, statOf } from "./stat.ts";
 import { decodeText, LONGEST_STRING } from "./text.ts";
+import type { WriteOptions } from "./write_options.ts";
 
 /** What a handle is on. */
 export interface ObjectAt {
@@ -35,8 +37,12 @@ export interface ObjectAt {
   /** As the user wrote it. */
   readonly uri: string;
   readonly versionId?: string | undefined;
+  /** The base64 of the key that the server encrypts and decrypts it with. */
+  readonly customerKey?: string | undefined;
   /** Maps a local file instead of reading it. */
   readonly map?: boolean | undefined;
+  /** A handle of the same client on something else. */
+  open(at: string | URL | ObjectFile, operation: string): ObjectFile;
 }
 
 /** What a handle is on; for the rooms' own use. */
@@ -322,6 +328,62 @@ export abstract class ObjectFile {
   abstract slice(start?: number, end?: number): ObjectFile;
 
   /**
+   * Writes the whole object. What is there before stays until all of the new is there, and a write
+   * that fails leaves it as it was.
+   *
+   * @param data A string, bytes, a `Blob`, a `Response`, a stream, anything that yields bytes or
+   * text, or a `RustBuffer`, which is sent from where it lies.
+   * @throws {InvalidInputError} For what cannot be written, and for a slice.
+   * @throws {PreconditionFailedError} When `ifMatch` or `ifNoneMatch` does not hold.
+   * @throws {UnsupportedError} For a web address.
+   * @throws {DipperError} For whatever else the server, the connection or the system reports.
+   */
+  abstract write(data: Writable, options?: WriteOptions): Promise<Stat>;
+
+  /**
+   * A stream that writes the whole object, as {@linkcode ObjectFile.write} does. What it is given is
+   * sent as it comes, and the stream holds back who writes faster than that goes. The object is
+   * there when `close()` has settled. `abort()`, a failure, and forgetting the stream leave nothing.
+   * Once it is closed, {@linkcode metricsOf} tells what it took.
+   *
+   * @throws {InvalidInputError} For a slice, and for options that cannot be meant.
+   * @throws {UnsupportedError} For a web address.
+   */
+  abstract writer(options?: WriteOptions): WritableStream<Uint8Array>;
+
+  /**
+   * Copies the object, or the part of it that this handle is on, to another place of any kind: on
+   * the server's side where both are on the same S3, else by streaming.
+   *
+   * @param destination A URI or path, reached through the same client, or a file.
+   * @throws {DipperError} As reading the source and writing the destination.
+   */
+  abstract copyTo(
+    destination: string | URL | ObjectFile,
+    options?: WriteOptions,
+  ): Promise<Stat>;
+
+  /**
+   * Moves the object: copies it, and deletes it when the copy is there.
+   *
+   * @param destination A URI or path, reached through the same client, or a file.
+   * @throws {UnsupportedError} For a web address.
+   * @throws {DipperError} As `copyTo` and `delete`.
+   */
+  abstract moveTo(
+    destination: string | URL | ObjectFile,
+    options?: WriteOptions,
+  ): Promise<Stat>;
+
+  /**
+   * Deletes the object. That it does not exist is no error.
+   *
+   * @throws {UnsupportedError} For a web address.
+   * @throws {DipperError} For whatever the server, the connection or the system reports.
+   */
+  abstract delete(options?: CallOptions): Promise<void>;
+
+  /**
    * Asks for the object's properties, without its body. Of a slice: those of the whole object.
    *
    * @throws {NotFoundError} When it does not exist.
@@ -362,8 +424,8 @@ export abstract class ObjectFile {
   }
 
   #subject(operation: string): ReadSubject {
-    const { location, versionId } = this.#at;
-    return { operation, uri: this.#shown, location, versionId };
+    const { location, versionId, customerKey } = this.#at;
+    return { operation, uri: this.#shown, location, versionId, customerKey };
   }
 
   async #stat(operation: string, options: CallOptions): Promise<Stat> {

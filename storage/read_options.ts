@@ -23,6 +23,11 @@ export interface FileOptions {
   /** A version of an S3 object; the newest when unset. */
   versionId?: string;
   /**
+   * The key that an S3 object is encrypted with, where it is one of your own (SSE-C): 32 bytes, or
+   * their base64. It is sent with every read and write of this handle, and never shown.
+   */
+  customerKey?: Uint8Array | string;
+  /**
    * Maps a local file into memory instead of reading it, privately: what is written to the memory
    * stays there. It costs no time and no memory until it is looked at. Bytes that another program
    * changes meanwhile may show the change, and when another program shortens the file, looking at

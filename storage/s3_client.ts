@@ -9,12 +9,13 @@ import type { BucketMessage, ClientHandle, Request } from "../ffi/symbols.ts";
 import { type Bucket, bucketsOf } from "./bucket.ts";
 import { checkedCall } from "./call_options.ts";
 import { type Diagnosis, diagnosisOf } from "./diagnosis.ts";
+import { customerKeyOf } from "./customer_key.ts";
 import type { ObjectEntry } from "./entry.ts";
 import { type Fetched, type GetManyOptions, manyObjects } from "./get_many.ts";
 import { HttpFile } from "./http_file.ts";
 import { Listing, type ListOptions } from "./listing.ts";
 import { LocalFile } from "./local_file.ts";
-import type { ObjectAt, ObjectFile } from "./object_file.ts";
+import { type ObjectAt, ObjectFile } from "./object_file.ts";
 import type { CallOptions, FileOptions, ReadOptions, Source } from "./read_options.ts";
 import { S3File } from "./s3_file.ts";
 import { namedBy, type ObjectLocation } from "./source.ts";
@@ -213,13 +214,28 @@ export class S3Client implements Disposable {
     const { location, uri, slices } = named;
     options = checkedCall(options, operation, uri);
     const { versionId = named.versionId, map = named.map } = options;
+    const customerKey = options.customerKey === undefined
+      ? named.customerKey
+      : customerKeyOf(options.customerKey, operation, uri);
     const refused = (name: string, what: string) =>
       invalidInput(operation, `${name} is for ${what} only`, `leave ${name} away`);
     if (versionId !== undefined && location.scheme !== "s3") {
       throw refused("versionId", "S3 objects");
     }
+    if (customerKey !== undefined && location.scheme !== "s3") {
+      throw refused("customerKey", "S3 objects");
+    }
     if (map !== undefined && location.scheme !== "file") throw refused("map", "local files");
-    const handle: ObjectAt = { connection: this.#connection, location, uri, versionId, map };
+    const handle: ObjectAt = {
+      connection: this.#connection,
+      location,
+      uri,
+      versionId,
+      customerKey,
+      map,
+      // A file keeps its own client.
+      open: (at, operation) => at instanceof ObjectFile ? at : this.#file(at, {}, operation),
+    };
     switch (location.scheme) {
       case "s3":
         return new S3File(handle, slices);

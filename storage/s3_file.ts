@@ -2,33 +2,20 @@
 
 import { type Connection, defined, type Subject } from "../client/connection.ts";
 import type { Location } from "../client/location.ts";
-import { parseLocation, requireKey, uriOf } from "../client/s3_uri.ts";
 import { invalidInput } from "../ffi/errors.ts";
 import type { Completed } from "../ffi/queue.ts";
-import type { ObjectMessage, Request, WrittenMessage } from "../ffi/symbols.ts";
-import { bodyOf, type Writable } from "./body.ts";
+import type { ObjectMessage, Request } from "../ffi/symbols.ts";
+import type { Writable } from "./body.ts";
 import { checkedCall } from "./call_options.ts";
 import type { Slice } from "./byte_range.ts";
+import { destinationOf } from "./destination.ts";
 import { type ObjectAt, objectAt, ObjectFile, slicedFurther, slicesOf } from "./object_file.ts";
 import { type PresignOptions, presignRequest } from "./presign.ts";
 import type { CallOptions } from "./read_options.ts";
-import { type Stat, statOf } from "./stat.ts";
-
-/** What `write` takes beside the data. */
-export interface WriteOptions extends CallOptions {
-  /** The media type. Default: that of a `Blob` or `Response`, else the server's. */
-  contentType?: string;
-  /** How the data is encoded, such as `"gzip"`. */
-  contentEncoding?: string;
-  /** How the object may be cached. */
-  cacheControl?: string;
-  /** The user's own metadata: names and values that HTTP headers can carry. */
-  metadata?: Record<string, string>;
-  /** Write only over the object with this ETag; else a `PreconditionFailedError`. */
-  ifMatch?: string;
-  /** `"*"`: write only if there is no such object; else a `PreconditionFailedError`. */
-  ifNoneMatch?: string;
-}
+import { objectWriter, targetOf, writeObject, type WriteTarget } from "./s3_write.ts";
+import type { Stat } from "./stat.ts";
+import { streamedCopy } from "./stream_copy.ts";
+import type { WriteOptions } from "./write_options.ts";
 
 /**
  * A lazy handle on an S3 object, or on a part of it. Made by `file()`; making one does no I/O.
@@ -76,53 +63,70 @@ export class S3File extends ObjectFile {
   }
 
   /**
-   * Writes the whole object in one request. A `RustBuffer` is sent from where it lies; what
-   * JavaScript owns is copied once, and streams are collected first.
+   * Writes the whole object: what is short in one request, what is long in parts that are sent
+   * beside each other. A `RustBuffer` is sent from where it lies. What JavaScript owns is copied
+   * once, piece by piece, into memory that is used again: a stream of any length takes no more than
+   * a few parts. The server verifies a checksum. What fails is tried again, and what cannot be
+   * finished is aborted: no part of it stays.
+   *
+   * Up to 8 MiB that JavaScript owns are copied before the call returns. Leave what is longer as it
+   * is until the promise settles.
    *
    * @param data What to write.
-   * @throws {InvalidInputError} For what cannot be written, and for a slice.
+   * @returns What is known of the object now; `metricsOf` of it tells what it took.
+   * @throws {InvalidInputError} For what cannot be written, for options that S3 would refuse, and
+   * for a slice or a version. Nothing is sent then.
    * @throws {PreconditionFailedError} When `ifMatch` or `ifNoneMatch` does not hold.
    * @throws {DipperError} For whatever else the server or the connection reports.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example");
+   * const f = client.file("s3://example/report.csv");
+   * const stat = await f.write("a,b\n1,2\n", { metadata: { author: "me" } });
+   * console.log(stat.size, (await f.stat()).contentType); // 8 text/csv; charset=utf-8
+   * ```
    */
-  async write(data: Writable, options: WriteOptions = {}): Promise<Stat> {
-    this.#requireWhole("write");
-    options = checkedCall(options, "write", this.uri);
-    options.signal?.throwIfAborted();
-    const metadata = checkedMetadata(options.metadata ?? {}, this.uri);
-    // Before the body is read: one error names all that is missing.
-    this.#connection.ensure({ operation: "write", uri: this.uri, bucket: this.bucket });
-    const body = await bodyOf(data, this.uri, options.signal);
-    try {
-      const { payload } = await this.#run("write", options, (object) => ({
-        operation: "put",
-        object,
-        ...defined({ buffer: body.handle }),
-        write: {
-          metadata,
-          ...defined({
-            contentType: options.contentType ?? body.contentType,
-            contentEncoding: options.contentEncoding,
-            cacheControl: options.cacheControl,
-            ifMatch: options.ifMatch,
-            ifNoneMatch: options.ifNoneMatch,
-          }),
-        },
-        progress: false,
-      }));
-      return statOf(this.uri, (payload as WrittenMessage).stat);
-    } finally {
-      body.release();
-    }
+  override async write(data: Writable, options: WriteOptions = {}): Promise<Stat> {
+    return await writeObject(this.#target("write"), data, options);
   }
 
   /**
-   * Copies the object, or the version that this handle names, to another key or bucket of the same
-   * server. The bytes do not pass this machine; media type and metadata go along. S3 copies at most
-   * 5 GB in this way.
+   * A stream that writes the whole object, in parts as they fill. The object is there when `close()`
+   * has settled; `abort()`, a failure, and forgetting the stream leave nothing of it.
    *
-   * @param destination Where to: an `s3://` URI, or a file of the same client.
-   * @returns What the server tells about the copy.
-   * @throws {InvalidInputError} For a slice, and for a file of another client.
+   * @throws {InvalidInputError} For options that S3 would refuse, and for a slice or a version.
+   * @throws {PermissionError} Naming every missing flag.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example");
+   * const f = client.file("s3://example/lines.txt");
+   * const writer = f.writer({ contentType: "text/plain" }).getWriter();
+   * await writer.write(new TextEncoder().encode("one\n"));
+   * await writer.write(new TextEncoder().encode("two\n"));
+   * await writer.close();
+   * console.log(await f.text()); // one two, a line each
+   * ```
+   */
+  override writer(options: WriteOptions = {}): WritableStream<Uint8Array> {
+    return objectWriter(this.#target("writer"), options);
+  }
+
+  /**
+   * Copies the object, or the version that this handle names, to another place. To another key or
+   * bucket of the same client the bytes do not pass this machine; S3 copies at most 5 GB in this
+   * way. Elsewhere, and where options are given, it is copied by streaming. Media type and metadata
+   * go along.
+   *
+   * @param destination Where to: an `s3://` URI, a path, or a file of any client.
+   * @returns What is known of the copy.
    * @throws {NotFoundError} When the object does not exist.
    * @throws {DipperError} For whatever else the server or the connection reports.
    *
@@ -138,31 +142,58 @@ export class S3File extends ObjectFile {
    * console.log(await client.file("s3://example/b").text()); // hello
    * ```
    */
-  async copyTo(destination: string | URL | S3File, options: CallOptions = {}): Promise<Stat> {
-    this.#requireWhole("copyTo");
-    options = checkedCall(options, "copyTo", this.uri);
-    const copy = this.#destination(destination);
-    const { bucket, key } = copy;
-    await this.#run("copyTo", options, (object) => ({ operation: "copy", object, bucket, key }));
-    return await copy.stat(options);
+  override async copyTo(
+    destination: string | URL | ObjectFile,
+    options: WriteOptions = {},
+  ): Promise<Stat> {
+    const to = destinationOf(this, destination, "copyTo");
+    return await this.#copied(to, "copyTo", options);
   }
 
-  #destination(destination: string | URL | S3File): S3File {
-    if (!(destination instanceof S3File)) {
-      const location = requireKey(parseLocation(destination, "copyTo"), "copyTo");
-      return new S3File({
-        connection: this.#connection,
-        location: { scheme: "s3", ...location },
-        uri: uriOf(location),
-      } as ObjectAt);
+  /**
+   * Moves the object: copies it as {@linkcode S3File.copyTo} does, and deletes it when the copy is
+   * there. When it cannot be deleted the copy stays, and the call rejects.
+   *
+   * @param destination Where to: an `s3://` URI, a path, or a file of any client.
+   * @returns What is known of the moved object.
+   * @throws {InvalidInputError} For a slice, and when both are the same object.
+   * @throws {DipperError} As `copyTo` and `delete`.
+   */
+  override async moveTo(
+    destination: string | URL | ObjectFile,
+    options: WriteOptions = {},
+  ): Promise<Stat> {
+    this.#requireWhole("moveTo");
+    const to = destinationOf(this, destination, "moveTo");
+    if (to instanceof S3File && to.bucket === this.bucket && to.key === this.key) {
+      throw invalidInput("moveTo", `${this.uri} is there already`, "name another place", this.uri);
     }
-    destination.#requireWhole("copyTo");
-    if (destination.#connection === this.#connection) return destination;
+    const stat = await this.#copied(to, "moveTo", options);
+    await this.delete(defined({ signal: options.signal }));
+    return stat;
+  }
+
+  async #copied(to: ObjectFile, operation: string, options: WriteOptions): Promise<Stat> {
+    const here = to instanceof S3File && to.#connection === this.#connection;
+    const plain = Object.keys(options).every((name) => name === "signal");
+    if (!here || !plain || slicesOf(this).length > 0) {
+      return await streamedCopy(this, to, operation, options);
+    }
+    options = checkedCall(options, operation, this.uri);
+    const { bucket, key } = to;
+    await this.#run(operation, options, (object) => ({ operation: "copy", object, bucket, key }));
+    return await to.stat(defined({ signal: options.signal }));
+  }
+
+  #target(operation: string): WriteTarget {
+    this.#requireWhole(operation);
+    if (this.versionId === undefined) return targetOf(this);
+    const { uri } = this;
     throw invalidInput(
-      "copyTo",
-      `${destination.uri} belongs to another client than ${this.uri}`,
-      "pass its URI, or write() what you read",
-      this.uri,
+      operation,
+      `this is the version ${this.versionId} of ${uri}, and versions do not change`,
+      "write the object without versionId: that makes a new version",
+      uri,
     );
   }
 
@@ -171,7 +202,7 @@ export class S3File extends ObjectFile {
    *
    * @throws {DipperError} For whatever the server or the connection reports.
    */
-  async delete(options: CallOptions = {}): Promise<void> {
+  override async delete(options: CallOptions = {}): Promise<void> {
     this.#requireWhole("delete");
     options = checkedCall(options, "delete", this.uri);
     await this.#run("delete", options, (object) => ({ operation: "delete", object }));
@@ -231,28 +262,12 @@ export class S3File extends ObjectFile {
     request: (object: ObjectMessage) => Request,
   ): Promise<Completed> {
     const { bucket, key } = this.#location;
+    const { versionId, customerKey } = objectAt(this);
     const subject: Subject = { operation, uri: this.uri, bucket };
     return await this.#connection.run(
       subject,
-      (client) => request({ client, bucket, key, ...defined({ versionId: this.versionId }) }),
+      (client) => request({ client, bucket, key, ...defined({ versionId, customerKey }) }),
       { signal: options.signal },
     );
   }
-}
-
-/** Metadata travels as HTTP headers. */
-function checkedMetadata(metadata: Record<string, string>, uri: string): Record<string, string> {
-  for (const [name, value] of Object.entries(metadata)) {
-    const sound = /^[A-Za-z0-9!#$&'*+.^_`|~-]+$/.test(name) && typeof value === "string" &&
-      /^[\x20-\x7e\t]*$/.test(value);
-    if (!sound) {
-      throw invalidInput(
-        "write",
-        `the metadata ${JSON.stringify(name)} cannot be an HTTP header`,
-        "use letters, digits and hyphens in names and ASCII in values; encodeURIComponent() others",
-        uri,
-      );
-    }
-  }
-  return { ...metadata };
 }

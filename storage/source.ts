@@ -21,6 +21,8 @@ export interface Named {
   /** As the user wrote it. */
   readonly uri: string;
   readonly versionId?: string | undefined;
+  /** The base64 of the key that the server decrypts it with. */
+  readonly customerKey?: string | undefined;
   readonly map?: boolean | undefined;
   /** The size in bytes, where a listing told it. */
   readonly size?: number | undefined;
@@ -41,8 +43,8 @@ export function namedBy(source: Source | ObjectLocation, operation: string): Nam
   }
   if (source instanceof URL) return named(parseLocation(source, operation), source.href);
   if (source instanceof ObjectFile) {
-    const { location, uri, versionId, map } = objectAt(source);
-    return { location, uri, versionId, map, slices: slicesOf(source) };
+    const { location, uri, versionId, customerKey, map } = objectAt(source);
+    return { location, uri, versionId, customerKey, map, slices: slicesOf(source) };
   }
   if (typeof source === "object" && source !== null) {
     if ("bucket" in source && "key" in source) {

@@ -418,6 +418,34 @@ pub enum Request {
         content_length: Option<u64>,
         response: ResponseHeadersMessage,
     },
+    /// Ends an upload, and waits until nothing of it is left.
+    AbortUpload { upload: f64 },
+    /// Begins a local file whose bytes come with `uploadWrite`: `value` is an upload.
+    OpenFile {
+        client: Option<f64>,
+        path: String,
+        /// Fails when there is such a file.
+        exclusive: bool,
+        progress: bool,
+    },
+    /// Writes an object from a local file: a `WrittenMessage`.
+    UploadFile { object: ObjectMessage, path: String, write: WriteMessage, progress: bool },
+    /// Writes a local file, whole or not at all: a `WrittenMessage`.
+    WriteFile {
+        client: Option<f64>,
+        path: String,
+        /// A buffer; an empty file when unset.
+        buffer: Option<f64>,
+        /// Fails when there is such a file.
+        exclusive: bool,
+        progress: bool,
+    },
+    /// Copies a local file: a `WrittenMessage`.
+    CopyFile { client: Option<f64>, from: String, to: String, exclusive: bool, progress: bool },
+    /// Moves a local file: a `WrittenMessage`.
+    MoveFile { client: Option<f64>, from: String, to: String, exclusive: bool, progress: bool },
+    /// Deletes a local file.
+    DeleteFile { client: Option<f64>, path: String },
     /// Lists one page: a `PageMessage`.
     List {
         client: f64,
@@ -679,6 +707,19 @@ impl Request {
         )
     }
 
+    /// Whether it changes local files.
+    #[must_use]
+    pub fn changes_files(&self) -> bool {
+        matches!(
+            self,
+            Self::WriteFile { .. }
+                | Self::CopyFile { .. }
+                | Self::MoveFile { .. }
+                | Self::DeleteFile { .. }
+                | Self::OpenFile { .. }
+        )
+    }
+
     /// The operation's name in errors.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -690,13 +731,17 @@ impl Request {
             Self::GetMany { .. } => "getMany",
             Self::OpenStream { .. } | Self::ReadStream { .. } => "stream",
             Self::Stat { .. } => "stat",
+            Self::Presign { .. } => "presign",
             Self::Put { .. }
             | Self::OpenUpload { .. }
+            | Self::OpenFile { .. }
             | Self::UploadRoom { .. }
-            | Self::FinishUpload { .. } => "write",
-            Self::Delete { .. } => "delete",
-            Self::Copy { .. } => "copyTo",
-            Self::Presign { .. } => "presign",
+            | Self::FinishUpload { .. }
+            | Self::AbortUpload { .. }
+            | Self::WriteFile { .. } => "write",
+            Self::Delete { .. } | Self::DeleteFile { .. } => "delete",
+            Self::Copy { .. } | Self::CopyFile { .. } | Self::UploadFile { .. } => "copyTo",
+            Self::MoveFile { .. } => "moveTo",
             Self::List { .. } => "list",
             Self::Diagnose { .. } => "diagnose",
             Self::Buckets { .. } => "buckets",
@@ -713,6 +758,7 @@ impl Request {
         match self {
             Self::Put { object, .. }
             | Self::OpenUpload { object, .. }
+            | Self::UploadFile { object, .. }
             | Self::Delete { object }
             | Self::Copy { object, .. }
             | Self::Presign { object, .. } => Some(object.client),
@@ -720,7 +766,12 @@ impl Request {
             | Self::Ranges { client, .. }
             | Self::GetMany { client, .. }
             | Self::OpenStream { client, .. }
-            | Self::Stat { client, .. } => *client,
+            | Self::Stat { client, .. }
+            | Self::OpenFile { client, .. }
+            | Self::WriteFile { client, .. }
+            | Self::CopyFile { client, .. }
+            | Self::MoveFile { client, .. }
+            | Self::DeleteFile { client, .. } => *client,
             Self::List { client, .. }
             | Self::Diagnose { client, .. }
             | Self::Buckets { client }
@@ -731,6 +782,7 @@ impl Request {
             | Self::ReadStream { .. }
             | Self::UploadRoom { .. }
             | Self::FinishUpload { .. }
+            | Self::AbortUpload { .. }
             | Self::StartLocalS3 { .. }
             | Self::StopLocalS3 { .. } => None,
         }

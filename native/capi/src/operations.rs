@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dipper_core::{
-    Buffer, Client, Destination, Error, Gate, GetRequest, Got, Items, ListRequest, ManyRequest,
-    Metrics, OperationGuard, Progress, RangesRequest, Source, StreamRequest, Upload, UploadRequest,
-    ledger, stopped_uploads_ended,
+    Buffer, Client, Destination, Error, Existing, FileUpload, Gate, GetRequest, Got, Items,
+    ListRequest, ManyRequest, Metrics, OperationGuard, Progress, RangesRequest, Source,
+    StreamRequest, Upload, UploadRequest, ledger, stopped_uploads_ended,
 };
 use dipper_local_s3::{Options, Server};
 use dipper_wire::{Handle, Private, Revoker, SlotTable};
@@ -293,7 +293,11 @@ fn prepare(
 
 /// The buffer that a request sends, held from before the call returns.
 fn body_of(request: &Request) -> Result<Option<Arc<Buffer>>, Error> {
-    let Request::Put { buffer: Some(buffer), .. } = request else { return Ok(None) };
+    let (Request::Put { buffer: Some(buffer), .. }
+    | Request::WriteFile { buffer: Some(buffer), .. }) = request
+    else {
+        return Ok(None);
+    };
     handles::buffer(handle(*buffer)?).map(Some)
 }
 
@@ -438,6 +442,10 @@ async fn run(
             };
             return Ok(Outcome { extent, payload, ..Outcome::default() });
         }
+        Request::AbortUpload { upload } => {
+            uploads::sink(handle(*upload)?)?.0.gone().await;
+            return Ok(Outcome::default());
+        }
         Request::FinishUpload { upload } => {
             let (sink, _) = uploads::sink(handle(*upload)?)?;
             return told(&WrittenMessage::from(sink.finish().await?));
@@ -447,6 +455,8 @@ async fn run(
     // Boxed: the SDK's futures are large, and small operations should not carry them.
     if request.reads() {
         Box::pin(reading(request, through, target, context)).await
+    } else if request.changes_files() {
+        Box::pin(on_files(request, through, body, context)).await
     } else {
         let (_, client) = through.ok_or_else(|| stale("client"))?;
         Box::pin(on_s3(request, &client, body, context)).await
@@ -552,6 +562,14 @@ async fn on_s3(
                 dipper_core::upload_memory(client, object.into(), body, write.into(), progress);
             told(&WrittenMessage::from(written.await?))
         }
+        Request::UploadFile { object, path, write, progress } => {
+            let progress = context.progress(progress);
+            // A pipe could hang for ever.
+            dipper_core::stat(None, &Source::File(PathBuf::from(&path))).await?;
+            let (object, path) = (object.into(), path.as_ref());
+            let written = dipper_core::upload_file(client, object, path, write.into(), progress);
+            told(&WrittenMessage::from(written.await?))
+        }
         Request::OpenUpload { object, write, size, progress } => {
             let through = Handle::from_number(object.client);
             let request = UploadRequest { object: object.into(), options: write.into(), size };
@@ -600,6 +618,44 @@ async fn on_s3(
         }
         _ => Err(Error::internal("not an S3 operation")),
     }
+}
+
+async fn on_files(
+    request: Box<Request>,
+    through: Option<(Handle, Arc<Client>)>,
+    body: Option<Arc<Buffer>>,
+    context: Context,
+) -> Result<Outcome, Error> {
+    let existing = |exclusive| if exclusive { Existing::Refuse } else { Existing::Replace };
+    let (stat, metrics) = match *request {
+        Request::OpenFile { path, exclusive, progress, .. } => {
+            let client = through.as_ref().map(|(_, client)| client.as_ref());
+            let file = FileUpload::open(client, path.as_ref(), existing(exclusive)).await?;
+            let client = through.map(|(name, _)| name);
+            let value = Value::Upload(Open { client, sink: Arc::new(Sink::File(file)), progress });
+            return Ok(Outcome { value, ..Outcome::default() });
+        }
+        Request::WriteFile { path, exclusive, progress, .. } => {
+            let progress = context.progress(progress);
+            dipper_core::write_file(path.as_ref(), existing(exclusive), body, progress).await?
+        }
+        Request::CopyFile { from, to, exclusive, progress, .. } => {
+            let progress = context.progress(progress);
+            let (from, to) = (from.as_ref(), to.as_ref());
+            dipper_core::copy_file(from, to, existing(exclusive), progress).await?
+        }
+        Request::MoveFile { from, to, exclusive, progress, .. } => {
+            let progress = context.progress(progress);
+            let (from, to) = (from.as_ref(), to.as_ref());
+            dipper_core::move_file(from, to, existing(exclusive), progress).await?
+        }
+        Request::DeleteFile { path, .. } => {
+            dipper_core::delete_file(path.as_ref()).await?;
+            return Ok(Outcome::default());
+        }
+        _ => return Err(Error::internal("not a change of files")),
+    };
+    told(&WrittenMessage { stat: stat.into(), metrics: metrics.into() })
 }
 
 fn told<T: Serialize>(message: &T) -> Result<Outcome, Error> {

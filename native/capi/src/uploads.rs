@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dipper_core::{Error, Metrics, Upload, Written};
+use dipper_core::{Error, FileUpload, Metrics, Upload, Written};
 use dipper_wire::{Handle, SlotTable};
 
 use crate::declaration::kind;
@@ -15,12 +15,15 @@ static UPLOADS: SlotTable<Named> = SlotTable::new(kind::UPLOAD);
 pub enum Sink {
     /// To an object.
     Object(Upload),
+    /// To a local file.
+    File(FileUpload),
 }
 
 impl Sink {
     fn write(&self, bytes: &[u8]) -> Result<usize, Error> {
         match self {
             Self::Object(upload) => upload.write(bytes),
+            Self::File(upload) => upload.write(bytes),
         }
     }
 
@@ -28,6 +31,7 @@ impl Sink {
     pub async fn room(&self) -> Result<usize, Error> {
         match self {
             Self::Object(upload) => upload.room().await,
+            Self::File(upload) => upload.room().await,
         }
     }
 
@@ -35,6 +39,7 @@ impl Sink {
     pub async fn finish(&self) -> Result<Written, Error> {
         match self {
             Self::Object(upload) => upload.finish().await,
+            Self::File(upload) => upload.finish().await,
         }
     }
 
@@ -42,6 +47,22 @@ impl Sink {
     fn abort(&self) {
         match self {
             Self::Object(upload) => upload.abort(),
+            Self::File(upload) => upload.abort(),
+        }
+    }
+
+    /// Ends it, and waits until nothing of it is left.
+    pub async fn gone(&self) {
+        self.abort();
+        self.ended().await;
+    }
+
+    /// Waits until nothing goes on any more.
+    async fn ended(&self) {
+        match self {
+            Self::Object(upload) => upload.ended().await,
+            // A step that is on its way belongs to the operation that waits for it.
+            Self::File(_) => {}
         }
     }
 
@@ -49,6 +70,7 @@ impl Sink {
     pub fn metrics(&self) -> Metrics {
         match self {
             Self::Object(upload) => upload.metrics(),
+            Self::File(upload) => upload.metrics(),
         }
     }
 }

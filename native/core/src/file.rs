@@ -65,7 +65,7 @@ pub(crate) async fn open(path: &Path) -> Result<(Arc<File>, Stat), Error> {
     .await
 }
 
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     // A step that runs cannot be stopped: the operation is over when it is.

@@ -70,7 +70,7 @@ pub fn write_failed(error: &io::Error, path: &Path) -> Error {
     }
 }
 
-fn exists(path: &Path) -> Error {
+pub(crate) fn exists(path: &Path) -> Error {
     Error::new(Status::PreconditionFailed, format!("{} exists already", path.display()))
         .hint("leave ifNoneMatch out to replace it")
 }
@@ -190,7 +190,10 @@ impl Drop for NewFile {
 }
 
 /// The path behind symbolic links, and what is there.
-fn target_of(path: &Path, existing: Existing) -> Result<(PathBuf, Option<Metadata>), Error> {
+pub(crate) fn target_of(
+    path: &Path,
+    existing: Existing,
+) -> Result<(PathBuf, Option<Metadata>), Error> {
     let shown = path.display();
     match std::fs::symlink_metadata(path) {
         Ok(_) if existing == Existing::Refuse => return Err(exists(path)),

@@ -199,6 +199,11 @@ impl Upload {
         state.slab = None;
     }
 
+    /// Waits until the upload has ended, one way or the other.
+    pub async fn ended(&self) {
+        let _ = self.driver.ended().await;
+    }
+
     /// What was done so far.
     pub fn metrics(&self) -> Metrics {
         self.job.meter.read()

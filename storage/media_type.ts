@@ -1,0 +1,125 @@
+// The media type that a name suggests.
+//
+// A table instead of a package: importing dipper must stay quick, and most names that matter here
+// are few. The types are those that IANA registers; where it has none, what Apache and nginx use, as
+// mime-db 1.54.0 gathers it; for lines of JSON, which nobody registered, the customary one.
+
+/** Media types by extension. */
+const TYPES: Readonly<Record<string, string>> = {
+  // Data
+  arrow: "application/vnd.apache.arrow.file",
+  arrows: "application/vnd.apache.arrow.stream",
+  csv: "text/csv",
+  geojson: "application/geo+json",
+  gpkg: "application/geopackage+sqlite3",
+  gpx: "application/gpx+xml",
+  ipynb: "application/x-ipynb+json",
+  json: "application/json",
+  json5: "application/json5",
+  jsonl: "application/x-ndjson",
+  jsonld: "application/ld+json",
+  kml: "application/vnd.google-earth.kml+xml",
+  n3: "text/n3",
+  ndjson: "application/x-ndjson",
+  nq: "application/n-quads",
+  nt: "application/n-triples",
+  parquet: "application/vnd.apache.parquet",
+  rdf: "application/rdf+xml",
+  sqlite: "application/vnd.sqlite3",
+  sqlite3: "application/vnd.sqlite3",
+  toml: "application/toml",
+  topojson: "application/json",
+  tsv: "text/tab-separated-values",
+  ttl: "text/turtle",
+  xml: "text/xml",
+  yaml: "application/yaml",
+  yml: "application/yaml",
+  // Text and pages
+  css: "text/css",
+  htm: "text/html",
+  html: "text/html",
+  ics: "text/calendar",
+  js: "text/javascript",
+  log: "text/plain",
+  map: "application/json",
+  markdown: "text/markdown",
+  md: "text/markdown",
+  mjs: "text/javascript",
+  rtf: "application/rtf",
+  sql: "application/sql",
+  srt: "application/x-subrip",
+  text: "text/plain",
+  txt: "text/plain",
+  vcf: "text/vcard",
+  vtt: "text/vtt",
+  wasm: "application/wasm",
+  webmanifest: "application/manifest+json",
+  xhtml: "application/xhtml+xml",
+  // Documents
+  doc: "application/msword",
+  docx: "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+  epub: "application/epub+zip",
+  odp: "application/vnd.oasis.opendocument.presentation",
+  ods: "application/vnd.oasis.opendocument.spreadsheet",
+  odt: "application/vnd.oasis.opendocument.text",
+  pdf: "application/pdf",
+  ppt: "application/vnd.ms-powerpoint",
+  pptx: "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+  ps: "application/postscript",
+  xls: "application/vnd.ms-excel",
+  xlsx: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+  // Images
+  apng: "image/apng",
+  avif: "image/avif",
+  bmp: "image/bmp",
+  gif: "image/gif",
+  heic: "image/heic",
+  ico: "image/vnd.microsoft.icon",
+  jpeg: "image/jpeg",
+  jpg: "image/jpeg",
+  jxl: "image/jxl",
+  png: "image/png",
+  svg: "image/svg+xml",
+  tif: "image/tiff",
+  tiff: "image/tiff",
+  webp: "image/webp",
+  // Sound, film and fonts
+  aac: "audio/aac",
+  flac: "audio/flac",
+  m4a: "audio/mp4",
+  mkv: "video/matroska",
+  mov: "video/quicktime",
+  mp3: "audio/mpeg",
+  mp4: "video/mp4",
+  mpeg: "video/mpeg",
+  oga: "audio/ogg",
+  ogg: "audio/ogg",
+  ogv: "video/ogg",
+  opus: "audio/ogg",
+  otf: "font/otf",
+  ttf: "font/ttf",
+  wav: "audio/wav",
+  weba: "audio/webm",
+  webm: "video/webm",
+  woff: "font/woff",
+  woff2: "font/woff2",
+  // Archives
+  "7z": "application/x-7z-compressed",
+  bz2: "application/x-bzip2",
+  gz: "application/gzip",
+  rar: "application/vnd.rar",
+  tar: "application/x-tar",
+  tgz: "application/gzip",
+  xz: "application/x-xz",
+  zip: "application/zip",
+  zst: "application/zstd",
+};
+
+/** The media type that a name's extension suggests; undefined where it suggests none. */
+export function mediaTypeOf(name: string): string | undefined {
+  const dot = name.lastIndexOf(".");
+  // A name that only begins with a dot has no extension.
+  if (dot <= name.lastIndexOf("/") + 1) return undefined;
+  const extension = name.slice(dot + 1).toLowerCase();
+  return Object.hasOwn(TYPES, extension) ? TYPES[extension] : undefined;
+}
