@@ -6,10 +6,12 @@
 mod allocation;
 mod blocks;
 mod checksum;
+mod chunked;
 mod content_range;
 mod head;
 mod huge_pages;
 mod landing;
+mod listing;
 mod pool;
 mod shared;
 mod slots;
@@ -17,9 +19,11 @@ mod url;
 
 pub use allocation::{Allocation, OutOfMemory};
 pub use checksum::{Algorithm, Expected, InOrder, Piece, Piecewise};
+pub use chunked::Chunked;
 pub use content_range::ContentRange;
 pub use head::{Framing, Head, Parsed, parse};
 pub use landing::{FillError, Landing, Private, Revoked, Revoker, Slot};
+pub use listing::{Line, Listed, Listing, Owner};
 pub use pool::{Pool, pool};
 pub use shared::SharedAllocation;
 pub use slots::{Handle, SlotTable, StaleHandle};
