@@ -51,11 +51,22 @@ export { RustBuffer } from "./ffi/rust_buffer.ts";
 export type { MediaBundle } from "./jupyter/media_bundle.ts";
 export type { Writable } from "./storage/body.ts";
 export type { Bucket } from "./storage/bucket.ts";
-export { configure, diagnose, file, get, getMany, list } from "./storage/default_client.ts";
+export {
+  abortIncompleteUploads,
+  abortUpload,
+  configure,
+  diagnose,
+  file,
+  get,
+  getMany,
+  incompleteUploads,
+  list,
+} from "./storage/default_client.ts";
 export { type Caller, Diagnosis, type Verdict } from "./storage/diagnosis.ts";
-export type { Entry, ObjectEntry, PrefixEntry } from "./storage/entry.ts";
+export type { Entry, ObjectEntry, Owner, PrefixEntry, UploadEntry } from "./storage/entry.ts";
 export type { Fetched, GetManyOptions } from "./storage/get_many.ts";
 export { HttpFile } from "./storage/http_file.ts";
+export type { AbortUploadsOptions, UploadsOptions } from "./storage/incomplete_uploads.ts";
 export { Listing, type ListOptions } from "./storage/listing.ts";
 export { LocalFile } from "./storage/local_file.ts";
 export { LocalS3, type LocalS3Options } from "./storage/local_s3.ts";

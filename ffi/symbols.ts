@@ -7,12 +7,11 @@ export type BufferHandle = number & { readonly __handle: "BufferHandle" };
 export type ClientHandle = number & { readonly __handle: "ClientHandle" };
 export type ServerHandle = number & { readonly __handle: "ServerHandle" };
 export type StreamHandle = number & { readonly __handle: "StreamHandle" };
-export type UploadHandle = number & { readonly __handle: "UploadHandle" };
 export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 1370837326418362;
+export const ABI_HASH = 2820271162548382;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -29,15 +28,11 @@ export const symbols = {
   dipper_submit: { parameters: ["f64", "buffer", "f64", "buffer", "f64"], result: "f64" },
   dipper_submit_into: { parameters: ["f64", "buffer", "f64", "buffer", "f64"], result: "f64" },
   dipper_stream_release: { parameters: ["f64"], result: "f64" },
-  dipper_upload_write: { parameters: ["f64", "buffer", "f64"], result: "f64" },
-  dipper_upload_release: { parameters: ["f64"], result: "f64" },
-  dipper_end_of_program: { parameters: ["f64"], result: "f64" },
   dipper_cancel: { parameters: ["f64"], result: "f64" },
   dipper_drain: { parameters: ["f64", "buffer", "f64"], result: "f64" },
   dipper_next_record: { parameters: ["f64"], result: "f64" },
   dipper_server_stop: { parameters: ["f64"], result: "f64" },
   dipper_answer: { parameters: ["f64", "f64"], result: "f64" },
-  dipper_answer_with: { parameters: ["f64", "buffer", "f64"], result: "f64" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** The boundary, with checked results: an error is thrown, never returned. */
@@ -68,12 +63,6 @@ export interface Native {
   submitInto(queue: QueueHandle, request: Uint8Array<ArrayBuffer>, target: Uint8Array<ArrayBuffer>): OperationHandle;
   /** Forgets a stream; what it reads ahead ends. */
   streamRelease(stream: StreamHandle): number;
-  /** Copies bytes into an upload, as many as there is room for; returns how many, zero when `uploadRoom` is to be asked. */
-  uploadWrite(upload: UploadHandle, bytes: Uint8Array<ArrayBuffer>): number;
-  /** Forgets an upload; what is not finished is aborted. */
-  uploadRelease(upload: UploadHandle): number;
-  /** Ends all that an isolate has under way and waits until nothing is left of its uploads, two seconds at most: for the end of the program. */
-  endOfProgram(queue: QueueHandle): number;
   /** Ends an operation early. Unknown operations have ended already: no error. */
   cancel(operation: OperationHandle): number;
   /** Writes completion records that are ready; returns the bytes written. */
@@ -84,8 +73,6 @@ export interface Native {
   serverStop(server: ServerHandle): number;
   /** Answers a question: zero refuses, anything else grants. */
   answer(ask: AskHandle, granted: number): number;
-  /** Answers a question that asks for a message, with `AnswerMessage` JSON. */
-  answerWith(ask: AskHandle, message: Uint8Array<ArrayBuffer>): number;
 }
 
 /** Binds the functions of a loaded library. `checked` throws for a negative answer. */
@@ -107,15 +94,11 @@ export function bind(
     submit: (queue, requests, handles) => checked(symbols.dipper_submit(queue, requests, requests.byteLength, handles, handles.byteLength)),
     submitInto: (queue, request, target) => checked(symbols.dipper_submit_into(queue, request, request.byteLength, target, target.byteLength)) as OperationHandle,
     streamRelease: (stream) => checked(symbols.dipper_stream_release(stream)),
-    uploadWrite: (upload, bytes) => checked(symbols.dipper_upload_write(upload, bytes, bytes.byteLength)),
-    uploadRelease: (upload) => checked(symbols.dipper_upload_release(upload)),
-    endOfProgram: (queue) => checked(symbols.dipper_end_of_program(queue)),
     cancel: (operation) => checked(symbols.dipper_cancel(operation)),
     drain: (queue, room) => checked(symbols.dipper_drain(queue, room, room.byteLength)),
     nextRecord: (queue) => checked(symbols.dipper_next_record(queue)),
     serverStop: (server) => checked(symbols.dipper_server_stop(server)),
     answer: (ask, granted) => checked(symbols.dipper_answer(ask, granted)),
-    answerWith: (ask, message) => checked(symbols.dipper_answer_with(ask, message, message.byteLength)),
   };
 }
 
@@ -123,7 +106,7 @@ export function bind(
 export const RECORD = { size: 40, operation: 0, value: 8, extent: 16, kind: 24, status: 28, payload: 32, index: 36 } as const;
 
 /** What a record tells. */
-export const KIND = { Done: 1, Failed: 2, Cancelled: 3, Progress: 4, Ask: 5, Item: 6, Log: 7 } as const;
+export const KIND = { Done: 1, Failed: 2, Cancelled: 3, Progress: 4, Ask: 5, Item: 6 } as const;
 
 /** Every status: its code, its class and whether trying again may help. */
 export const STATUS = {
@@ -252,61 +235,11 @@ export type ErrorCode =
   | "Cancelled"
   | "TransferFailed";
 
-export type CredentialsMessage = { "kind": "chain" } | { "kind": "anonymous" } | { "kind": "explicit", accessKeyId: string, secretAccessKey: string, sessionToken?: string, } | { "kind": "function", function: number, } | { "kind": "role" } & RoleMessage;
-
-export type RoleMessage = { roleArn: string, externalId?: string, sessionName?: string, 
-/**
- * Seconds.
- */
-duration?: number, source: CredentialsMessage, };
-
-export type GivenCredentialsMessage = { accessKeyId: string, secretAccessKey: string, sessionToken?: string, 
-/**
- * Milliseconds since 1970.
- */
-expiration?: number, };
-
-export type SurroundingsMessage = { 
-/**
- * Environment variables that may be read, by name.
- */
-variables: { [key in string]: string }, 
-/**
- * Files that may be read, by path.
- */
-files: { [key in string]: string }, 
-/**
- * Steps of the credential chain that are not allowed.
- */
-skipped: Array<string>, };
-
-export type AnswerMessage<T> = { "given": T } | { "failed": string };
+export type CredentialsMessage = { "kind": "chain" } | { "kind": "anonymous" } | { "kind": "explicit", accessKeyId: string, secretAccessKey: string, sessionToken?: string, };
 
 export type TransportMessage = "direct" | "sdk" | "http" | "file";
 
 export type ChecksumsMessage = "auto" | "full" | "off";
-
-export type LogLevelMessage = "error" | "warn" | "info" | "debug" | "trace";
-
-export type LoggerMessage = { 
-/**
- * What names the logger in its isolate.
- */
-id: number, level: LogLevelMessage, };
-
-export type LogRecordMessage = { 
-/**
- * Milliseconds since 1970.
- */
-time: number, level: LogLevelMessage, target: string, message: string, 
-/**
- * The operation in which it happened.
- */
-operation: string, 
-/**
- * To what, how long it took, and so on.
- */
-fields: Record<string, string | number | boolean>, };
 
 export type ClientRequest = { region?: string, endpoint?: string, pathStyle?: boolean, profile?: string, credentials: CredentialsMessage, caCertificates?: string, 
 /**
@@ -330,49 +263,25 @@ connections?: number,
  */
 partSize?: number, transport?: TransportMessage, checksums?: ChecksumsMessage, 
 /**
- * Who is told what happens.
+ * Environment variables that may be read, by name.
  */
-logger?: LoggerMessage, 
+variables: { [key in string]: string }, 
 /**
- * Hosts that IPv6 reaches, too.
+ * Files that may be read, by path.
  */
-dualStack?: boolean, 
+files: { [key in string]: string }, 
 /**
- * Hosts with validated cryptography.
+ * Steps of the credential chain that are not allowed.
  */
-fips?: boolean, 
-/**
- * Hosts near the caller.
- */
-accelerate?: boolean, 
-/**
- * The requester pays.
- */
-requesterPays?: boolean, 
-/**
- * What the credential chain may see as the client is made.
- */
-surroundings: SurroundingsMessage, 
-/**
- * The function that looks again.
- */
-look: number, };
+skipped: Array<string>, };
 
-export type ObjectMessage = { client: number, bucket: string, key: string, versionId?: string, 
-/**
- * The base64 of 32 bytes.
- */
-customerKey?: string, };
+export type ObjectMessage = { client: number, bucket: string, key: string, versionId?: string, };
 
 export type SourceMessage = { "scheme": "s3", bucket: string, key: string, versionId?: string, 
 /**
  * The size, where a listing told it.
  */
-size?: number, 
-/**
- * The base64 of 32 bytes.
- */
-customerKey?: string, } | { "scheme": "http", url: string, } | { "scheme": "file", path: string, };
+size?: number, } | { "scheme": "http", url: string, } | { "scheme": "file", path: string, };
 
 export type SpanMessage = { "kind": "whole" } | { "kind": "range", start: number, end?: number, } | { "kind": "last", count: number, };
 
@@ -402,27 +311,15 @@ gap: number, ifMatch?: string, progress: boolean, } | { "operation": "getMany", 
 /**
  * A buffer; an empty object when unset.
  */
-buffer?: number, write: WriteMessage, progress: boolean, } | { "operation": "openUpload", object: ObjectMessage, write: WriteMessage, 
-/**
- * How many bytes will come, where that is known.
- */
-size?: number, progress: boolean, } | { "operation": "uploadRoom", upload: number, } | { "operation": "finishUpload", upload: number, } | { "operation": "delete", object: ObjectMessage, } | { "operation": "copy", object: ObjectMessage, bucket: string, key: string, } | { "operation": "presign", object: ObjectMessage, method: PresignMethodMessage, 
+buffer?: number, contentType?: string, contentEncoding?: string, cacheControl?: string, metadata: { [key in string]: string }, ifMatch?: string, ifNoneMatch?: string, } | { "operation": "delete", object: ObjectMessage, } | { "operation": "copy", object: ObjectMessage, bucket: string, key: string, } | { "operation": "presign", object: ObjectMessage, method: PresignMethodMessage, 
 /**
  * Seconds.
  */
-expiresIn?: number, contentType?: string, contentLength?: number, response: ResponseHeadersMessage, } | { "operation": "abortUpload", upload: number, } | { "operation": "openFile", client?: number, path: string, 
+expiresIn?: number, contentType?: string, contentLength?: number, response: ResponseHeadersMessage, } | { "operation": "list", client: number, bucket: string, prefix: string, what: ListableMessage, delimiter?: string, owner: boolean, place: PlaceMessage, pageSize?: number, 
 /**
- * Fails when there is such a file.
+ * At most so many pages.
  */
-exclusive: boolean, progress: boolean, } | { "operation": "uploadFile", object: ObjectMessage, path: string, write: WriteMessage, progress: boolean, } | { "operation": "writeFile", client?: number, path: string, 
-/**
- * A buffer; an empty file when unset.
- */
-buffer?: number, 
-/**
- * Fails when there is such a file.
- */
-exclusive: boolean, progress: boolean, } | { "operation": "copyFile", client?: number, from: string, to: string, exclusive: boolean, progress: boolean, } | { "operation": "moveFile", client?: number, from: string, to: string, exclusive: boolean, progress: boolean, } | { "operation": "deleteFile", client?: number, path: string, } | { "operation": "list", client: number, bucket: string, prefix: string, delimiter?: string, startAfter?: string, token?: string, pageSize?: number, } | { "operation": "diagnose", client: number, bucket: string, key: string, } | { "operation": "buckets", client: number, } | { "operation": "createBucket", client: number, bucket: string, } | { "operation": "deleteBucket", client: number, bucket: string, } | { "operation": "startLocalS3", directory?: string, port: number, } | { "operation": "stopLocalS3", server: number, };
+pages: number, } | { "operation": "abortUpload", object: ObjectMessage, uploadId: string, } | { "operation": "buckets", client: number, } | { "operation": "createBucket", client: number, bucket: string, } | { "operation": "deleteBucket", client: number, bucket: string, } | { "operation": "startLocalS3", directory?: string, port: number, } | { "operation": "stopLocalS3", server: number, };
 
 export type Submission = { granted: Array<string>, 
 /**
@@ -456,33 +353,69 @@ verified: string, };
 
 export type ReadMessage = { stat: StatMessage, metrics: MetricsMessage, };
 
-export type WriteMessage = { contentType?: string, contentEncoding?: string, contentLanguage?: string, contentDisposition?: string, cacheControl?: string, 
+export type ListableMessage = "objects" | "versions" | "uploads";
+
+export type PlaceMessage = { 
+/**
+ * What the server gave to go on with.
+ */
+token?: string, 
+/**
+ * Behind this key.
+ */
+after?: string, 
+/**
+ * Behind this version or upload of that key.
+ */
+afterId?: string, 
+/**
+ * `after` is a prefix: behind all that it stands for.
+ */
+afterGroup?: boolean, 
+/**
+ * What comes before it was seen.
+ */
+seen?: boolean, };
+
+export type OwnerMessage = { id: string, displayName?: string, };
+
+export type PageMessage = { 
+/**
+ * Keys, and the prefixes of groups.
+ */
+names: Array<string>, 
+/**
+ * Bytes; -1 for a group.
+ */
+sizes: Array<number>, 
 /**
  * Milliseconds since 1970.
  */
-expires?: number, metadata: { [key in string]: string }, tags?: { [key in string]: string }, storageClass?: string, acl?: string, encryption?: EncryptionMessage, ifMatch?: string, ifNoneMatch?: string, checksum?: WriteChecksumMessage, 
+times: Array<number>, etags?: Array<string>, 
 /**
- * Bytes.
+ * Of versions or uploads.
  */
-partSize?: number, };
-
-export type EncryptionMessage = { "kind": "s3" } | { "kind": "kms", keyId?: string, context?: { [key in string]: string }, bucketKey?: boolean, } | { "kind": "customer", key: string, };
-
-export type WriteChecksumMessage = "crc64nvme" | "crc32" | "crc32c" | "sha1" | "sha256" | "none";
-
-export type WrittenMessage = { stat: StatMessage, metrics: MetricsMessage, };
-
-export type EntryMessage = { key: string, size: number, 
+ids?: Array<string>, 
 /**
- * Milliseconds since 1970.
+ * 1: the latest version; 2: a delete marker.
  */
-lastModified: number, etag?: string, storageClass?: string, } | { prefix: string, };
-
-export type PageMessage = { entries: Array<EntryMessage>, 
+flags?: Array<number>, 
 /**
- * Where the next page starts; absent after the last.
+ * Storage classes.
  */
-next?: string, };
+classes?: Array<string>, 
+/**
+ * Which class a line has, -1 for none; missing where all have the only one.
+ */
+classOf?: Array<number>, owners?: Array<OwnerMessage>, 
+/**
+ * As `class_of`.
+ */
+ownerOf?: Array<number>, 
+/**
+ * Where the rest starts; absent at the end.
+ */
+next?: PlaceMessage, };
 
 export type BucketMessage = { name: string, 
 /**
@@ -490,34 +423,8 @@ export type BucketMessage = { name: string,
  */
 createdAt?: number, region?: string, };
 
-export type CallerMessage = { account: string, arn: string, userId: string, };
-
-export type VerdictMessage = { request: string, uri: string, milliseconds: number, 
-/**
- * A remark on what went well.
- */
-note?: string, 
-/**
- * Why it failed.
- */
-failed?: ErrorDetails, 
-/**
- * Why it was not sent.
- */
-skipped?: string, };
-
-export type DiagnosisMessage = { place: string, region: string, bucketRegion?: string, configuration?: ErrorDetails, provider?: string, 
-/**
- * Milliseconds since 1970.
- */
-expiration?: number, credentials?: ErrorDetails, caller?: CallerMessage, callerUnknown?: ErrorDetails, 
-/**
- * Milliseconds by which this machine's clock is ahead.
- */
-skew?: number, verdicts: Array<VerdictMessage>, remedy?: string, };
-
 export type LocalS3Message = { endpoint: string, region: string, accessKeyId: string, secretAccessKey: string, };
 
-export type Question = { "kind": "net", host: string, } | { "kind": "collect", bytes: number, } | { "kind": "call", function: number, } | { "kind": "keep", path: string, text: string, };
+export type Question = { "kind": "net", host: string, } | { "kind": "collect", bytes: number, };
 
 export type ErrorDetails = { status: number, message: string, operation: string, uri?: string, httpStatus?: number, requestId?: string, retryable: boolean, hint?: string, };

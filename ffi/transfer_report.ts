@@ -17,7 +17,7 @@ export interface TransferFailure {
 
 /** What a transfer of many objects did. */
 export interface TransferReport {
-  /** The operation: `"deleteMany"`, `"download"`, `"upload"` or `"sync"`. */
+  /** The operation, such as `"deleteMany"` or `"download"`. */
   readonly operation: string;
   /** How many objects or files were transferred. */
   readonly transferred: number;

@@ -20,6 +20,10 @@ const KINDS: Readonly<Record<string, Kind>> = {
   metadata: "texts",
   delimiter: "text",
   startAfter: "text",
+  glob: "text",
+  token: "text",
+  versions: "flag",
+  owner: "flag",
   map: "flag",
   ordered: "flag",
 };
@@ -67,6 +71,6 @@ function fits(kind: Kind, name: string, value: unknown): boolean {
       if (typeof value !== "string" || !value.isWellFormed()) return false;
       // A key may hold any character; the others become HTTP headers.
       // deno-lint-ignore no-control-regex -- control characters are what is looked for
-      return ["delimiter", "startAfter"].includes(name) || !/[\x00-\x1f\x7f]/.test(value);
+      return ["delimiter", "startAfter", "glob"].includes(name) || !/[\x00-\x1f\x7f]/.test(value);
   }
 }

@@ -2,10 +2,12 @@
 
 import type { S3ClientOptions } from "../client/options.ts";
 import type { RustBuffer } from "../ffi/rust_buffer.ts";
+import type { TransferReport } from "../ffi/transfer_report.ts";
 import type { Diagnosis } from "./diagnosis.ts";
-import type { ObjectEntry } from "./entry.ts";
+import type { ObjectEntry, UploadEntry } from "./entry.ts";
 import type { Fetched, GetManyOptions } from "./get_many.ts";
 import type { HttpFile } from "./http_file.ts";
+import type { AbortUploadsOptions, UploadsOptions } from "./incomplete_uploads.ts";
 import type { Listing, ListOptions } from "./listing.ts";
 import type { LocalFile } from "./local_file.ts";
 import type { ObjectFile } from "./object_file.ts";
@@ -162,4 +164,56 @@ export async function diagnose(
   options: CallOptions = {},
 ): Promise<Diagnosis> {
   return await client().diagnose(uri, options);
+}
+
+/**
+ * The uploads in parts below a prefix that are not complete. See
+ * {@linkcode S3Client.incompleteUploads}.
+ *
+ * @param prefix `s3://bucket/` or `s3://bucket/prefix`.
+ * @throws {InvalidInputError} When it names no bucket.
+ *
+ * @example
+ * ```ts
+ * import { LocalS3 } from "dipper";
+ * await using s3 = await LocalS3.start();
+ * configure({ endpoint: s3.endpoint, credentials: s3.credentials });
+ * await s3.client().createBucket("bucket");
+ * for await (const { key, initiated } of incompleteUploads("s3://bucket/")) {
+ *   console.log(key, initiated);
+ * }
+ * ```
+ */
+export function incompleteUploads(
+  prefix: string | URL | ObjectLocation,
+  options: UploadsOptions = {},
+): Listing<UploadEntry> {
+  return client().incompleteUploads(prefix, options);
+}
+
+/**
+ * Ends one upload in parts that is not complete. See {@linkcode S3Client.abortUpload}.
+ *
+ * @param upload An entry of {@linkcode incompleteUploads}.
+ * @throws {InvalidInputError} When it is no upload.
+ */
+export async function abortUpload(
+  upload: Pick<UploadEntry, "uri" | "uploadId">,
+  options: CallOptions = {},
+): Promise<void> {
+  await client().abortUpload(upload, options);
+}
+
+/**
+ * Ends the uploads in parts below a prefix that are not complete. See
+ * {@linkcode S3Client.abortIncompleteUploads}.
+ *
+ * @param prefix `s3://bucket/` or `s3://bucket/prefix`.
+ * @throws {TransferError} When some could not be ended, unless `onError` is `"collect"`.
+ */
+export async function abortIncompleteUploads(
+  prefix: string | URL | ObjectLocation,
+  options: AbortUploadsOptions = {},
+): Promise<TransferReport> {
+  return await client().abortIncompleteUploads(prefix, options);
 }

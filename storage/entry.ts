@@ -1,14 +1,22 @@
 // One line of a listing.
 
-import type { EntryMessage } from "../ffi/symbols.ts";
+import type { PageMessage } from "../ffi/symbols.ts";
 
-/** An object in a listing. */
+/** Whose an object or an upload is. */
+export interface Owner {
+  /** The account's id. */
+  readonly id: string;
+  /** Its name, where the server tells it. */
+  readonly displayName?: string;
+}
+
+/** An object in a listing, or with `versions: true` one version of it. */
 export interface ObjectEntry {
   /** The object's URI. */
   readonly uri: string;
   /** Its key. */
   readonly key: string;
-  /** Its size in bytes. */
+  /** Its size in bytes. 0 for a delete marker. */
   readonly size: number;
   /** When it was last written. */
   readonly lastModified: Date;
@@ -16,6 +24,14 @@ export interface ObjectEntry {
   readonly etag?: string;
   /** Its storage class. */
   readonly storageClass?: string;
+  /** Whose it is: with `owner: true`, and with versions where the server tells it. */
+  readonly owner?: Owner;
+  /** Which version it is, with `versions: true`. `file(entry)` is on that version. */
+  readonly versionId?: string;
+  /** Whether it is the latest version, with `versions: true`. */
+  readonly isLatest?: boolean;
+  /** Whether the version says that the object was deleted, with `versions: true`. */
+  readonly deleteMarker?: boolean;
 }
 
 /** A group of keys that share what stands before the delimiter. */
@@ -26,14 +42,102 @@ export interface PrefixEntry {
   readonly prefix: string;
 }
 
+/** An upload in parts that is not complete. Its parts are stored, and paid for. */
+export interface UploadEntry {
+  /** The URI of the object that it will be. */
+  readonly uri: string;
+  /** Its key. */
+  readonly key: string;
+  /** The server's name for the upload. */
+  readonly uploadId: string;
+  /** When it was begun. */
+  readonly initiated: Date;
+  /** The storage class that the object will have. */
+  readonly storageClass?: string;
+  /** Whose it is, where the server tells it. */
+  readonly owner?: Owner;
+}
+
 /** One line of a listing: an object, or a group of keys. */
 export type Entry = ObjectEntry | PrefixEntry;
 
-/** An entry from what the native side tells. */
-export function entryOf(bucket: string, message: EntryMessage): Entry {
-  if ("prefix" in message) {
-    return { uri: `s3://${bucket}/${message.prefix}`, prefix: message.prefix };
-  }
-  const { key, lastModified, ...rest } = message;
-  return { uri: `s3://${bucket}/${key}`, key, ...rest, lastModified: new Date(lastModified) };
+/** What `sizes` says of a group. */
+export const GROUP = -1;
+const LATEST = 1;
+const DELETE_MARKER = 2;
+
+/** Makes the entries of a page, each when it is wanted. */
+export type EntryMaker<T> = (page: PageMessage, index: number) => T;
+
+/** Makes objects and groups. */
+export function objectMaker(bucket: string): EntryMaker<Entry> {
+  const start = `s3://${bucket}/`;
+  return (page, index) => {
+    const key = page.names[index]!;
+    const size = page.sizes[index]!;
+    const uri = start + key;
+    if (size === GROUP) return { uri, prefix: key };
+    const lastModified = new Date(page.times[index]!);
+    const etag = page.etags?.[index];
+    const storageClass = classOf(page, index);
+    // As nearly all are. Objects of one form are the quickest to make.
+    if (etag && storageClass !== undefined && page.flags === undefined && !page.owners) {
+      return { uri, key, size, lastModified, etag, storageClass };
+    }
+    const entry: { -readonly [K in keyof ObjectEntry]: ObjectEntry[K] } = {
+      uri,
+      key,
+      size,
+      lastModified,
+    };
+    if (etag) entry.etag = etag;
+    if (storageClass !== undefined) entry.storageClass = storageClass;
+    const owner = ownerOf(page, index);
+    if (owner !== undefined) entry.owner = owner;
+    return entry;
+  };
+}
+
+/** Makes versions and groups. */
+export function versionMaker(bucket: string): EntryMaker<Entry> {
+  const object = objectMaker(bucket);
+  return (page, index) => {
+    const entry = object(page, index);
+    if ("prefix" in entry) return entry;
+    const flags = page.flags?.[index] ?? 0;
+    return {
+      ...entry,
+      // What was written before versions were kept has this name.
+      versionId: page.ids?.[index] || "null",
+      isLatest: (flags & LATEST) !== 0,
+      deleteMarker: (flags & DELETE_MARKER) !== 0,
+    };
+  };
+}
+
+/** Makes uploads. */
+export function uploadMaker(bucket: string): EntryMaker<UploadEntry> {
+  const start = `s3://${bucket}/`;
+  return (page, index) => {
+    const key = page.names[index]!;
+    const storageClass = classOf(page, index);
+    const owner = ownerOf(page, index);
+    return {
+      uri: start + key,
+      key,
+      uploadId: page.ids?.[index] ?? "",
+      initiated: new Date(page.times[index]!),
+      ...(storageClass === undefined ? {} : { storageClass }),
+      ...(owner === undefined ? {} : { owner }),
+    };
+  };
+}
+
+/** The storage class of a line. */
+export function classOf(page: PageMessage, index: number): string | undefined {
+  return page.classOf === undefined ? page.classes?.[0] : page.classes?.[page.classOf[index]!];
+}
+
+function ownerOf(page: PageMessage, index: number): Owner | undefined {
+  return page.ownerOf === undefined ? page.owners?.[0] : page.owners?.[page.ownerOf[index]!];
 }

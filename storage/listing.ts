@@ -1,13 +1,17 @@
-// The objects below a prefix, fetched page by page while they are read.
+// The objects below a prefix, their versions, or the uploads that are not complete: fetched page by
+// page while they are read.
 
-import { type Connection, defined, type Subject } from "../client/connection.ts";
+import type { Connection } from "../client/connection.ts";
 import { type Location, uriOf } from "../client/s3_uri.ts";
 import { invalidInput } from "../ffi/errors.ts";
-import type { PageMessage } from "../ffi/symbols.ts";
+import type { PageMessage, PlaceMessage } from "../ffi/symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { showListing } from "../jupyter/show_listing.ts";
 import { checkedCall } from "./call_options.ts";
-import { type Entry, entryOf } from "./entry.ts";
+import { type Entry, type EntryMaker, GROUP, objectMaker, versionMaker } from "./entry.ts";
+import { Glob } from "./glob.ts";
+import { ListedPages, type ListingPlan } from "./listed_pages.ts";
+import { placeOf, type Position, tokenOf } from "./listing_token.ts";
 import type { CallOptions } from "./read_options.ts";
 
 /** What `list` takes beside the prefix. */
@@ -18,16 +22,44 @@ export interface ListOptions extends CallOptions {
   startAfter?: string;
   /** At most so many entries. */
   limit?: number;
+  /**
+   * Only keys of which the part behind the URI's prefix matches: `*` and `?` stay within a folder,
+   * `**` as a whole folder's name stands for any number of folders, `[a-z]`, `[!a-z]` and `{a,b}`
+   * choose, a backslash takes the meaning from what follows. What the pattern starts with narrows
+   * what is listed. With a delimiter, a group matches with or without it. In the URI itself `*` is a
+   * character of the key.
+   */
+  glob?: string;
+  /** Every version of each object, the latest first, and delete markers. */
+  versions?: boolean;
+  /** Tell whose each object is. */
+  owner?: boolean;
+  /** Goes on where another listing of the same URI was: what its `token` said. */
+  token?: string;
 }
 
-const LARGEST_PAGE = 1000;
 /** As many as a display looks at. */
 const SHOWN_ENTRIES = 1000;
 const SHOWN_PATIENCE = 10_000;
 
+/** What a listing is made of. */
+export interface ListingParts<T> {
+  readonly plan: ListingPlan;
+  readonly make: EntryMaker<T>;
+  readonly place: PlaceMessage;
+  readonly limit: number;
+  /** Which names are wanted; all of them when unset. */
+  readonly wanted?: ((name: string, isGroup: boolean) => boolean) | undefined;
+  readonly token: string | undefined;
+  readonly signal: AbortSignal | undefined;
+  show(uri: string, entries: readonly T[], complete: boolean): MediaBundle;
+}
+
 /**
- * The objects below a prefix, in the order of their keys. Each `for await` lists anew; pages are
- * fetched as they are needed.
+ * What is below a prefix, in the order of the keys. Each `for await` lists anew; pages are fetched
+ * while those before are read.
+ *
+ * A listing that broke off goes on with its {@linkcode token}, in another process too.
  *
  * @example
  * ```ts
@@ -39,36 +71,53 @@ const SHOWN_PATIENCE = 10_000;
  * for await (const entry of client.list("s3://example/")) console.log(entry.uri);
  * ```
  */
-export class Listing implements AsyncIterable<Entry> {
+export class Listing<T = Entry> implements AsyncIterable<T> {
   readonly #connection: Connection;
-  readonly #location: Location;
-  readonly #options: ListOptions;
+  readonly #parts: ListingParts<T>;
+  /** How far the last reader came. */
+  #walk: Walk<T> | undefined;
 
   /** @internal */
-  constructor(connection: Connection, location: Location, options: ListOptions) {
-    options = checkedCall(options, "list", uriOf(location));
-    const { limit } = options;
-    if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0)) {
-      throw invalidInput(
-        "list",
-        `limit is not a number of entries: ${String(limit)}`,
-        "pass a whole number, zero or more",
-        uriOf(location),
-      );
-    }
+  constructor(connection: Connection, parts: ListingParts<T>) {
     this.#connection = connection;
-    this.#location = location;
-    this.#options = { ...options };
+    this.#parts = parts;
   }
 
   /** What is listed. */
   get uri(): string {
-    return uriOf(this.#location);
+    return this.#parts.plan.uri;
+  }
+
+  /**
+   * Where to go on: behind the entry that was handed out last. Given as the option `token` of a
+   * listing of the same URI, with the same delimiter, it brings what comes after that entry, today or
+   * in another process; it does not expire. `undefined` before the first entry and at the end, so
+   * that a program may list page by page until there is none.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example");
+   * for (const key of ["a", "b", "c"]) await client.file(`s3://example/${key}`).write(key);
+   * const first = client.list("s3://example/", { limit: 2 });
+   * await first.toArray();
+   * const rest = client.list("s3://example/", { token: first.token! });
+   * console.log((await rest.toArray()).length); // 1
+   * ```
+   */
+  get token(): string | undefined {
+    const { plan, token } = this.#parts;
+    if (this.#walk === undefined) return token;
+    if (this.#walk.ended) return undefined;
+    const position = this.#walk.position;
+    return position === undefined ? token : tokenOf(plan, position);
   }
 
   /** Lists page by page. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Entry, void, void> {
-    for await (const page of this.#pages(this.#options)) yield* page.entries;
+  [Symbol.asyncIterator](): AsyncIterableIterator<T, void, void> {
+    return this.#walk = new Walk(this.#connection, this.#parts);
   }
 
   /**
@@ -77,60 +126,219 @@ export class Listing implements AsyncIterable<Entry> {
    * @throws {NotFoundError} When the bucket does not exist.
    * @throws {DipperError} For whatever else the server or the connection reports.
    */
-  async toArray(): Promise<Entry[]> {
-    const entries: Entry[] = [];
-    for await (const page of this.#pages(this.#options)) entries.push(...page.entries);
+  async toArray(): Promise<T[]> {
+    const walk = new Walk(this.#connection, this.#parts);
+    const entries = await walk.all();
+    // Before, nothing was handed out.
+    this.#walk = walk;
     return entries;
   }
 
   /** Shows the first page in a notebook. */
   async [JUPYTER_DISPLAY](): Promise<MediaBundle> {
-    const limit = Math.min(SHOWN_ENTRIES, this.#options.limit ?? Infinity);
+    const { limit, signal, show } = this.#parts;
+    const most = Math.min(SHOWN_ENTRIES, limit);
     const patience = AbortSignal.timeout(SHOWN_PATIENCE);
-    const signal = this.#options.signal === undefined
-      ? patience
-      : AbortSignal.any([patience, this.#options.signal]);
-    for await (const page of this.#pages({ ...this.#options, signal, limit })) {
-      const complete = !page.more || page.entries.length === this.#options.limit;
-      return showListing({ uri: this.uri, entries: page.entries, complete });
-    }
-    return showListing({ uri: this.uri, entries: [], complete: true });
+    const walk = new Walk(this.#connection, {
+      ...this.#parts,
+      limit: most,
+      signal: signal === undefined ? patience : AbortSignal.any([patience, signal]),
+    });
+    const entries = await walk.all();
+    return show(this.uri, entries, walk.ended || entries.length === limit);
   }
 
   /** Shows in a terminal what would be listed, without I/O. */
   [Symbol.for("Deno.customInspect")](): string {
     return `Listing of ${this.uri}: for await (const entry of …), or await ….toArray()`;
   }
+}
 
-  async *#pages(options: ListOptions): AsyncGenerator<{ entries: Entry[]; more: boolean }> {
-    const { bucket, key: prefix } = this.#location;
-    const subject: Subject = { operation: "list", uri: this.uri, bucket };
-    let left = options.limit ?? Infinity;
-    let token: string | undefined;
-    while (left > 0) {
-      const pageSize = Math.min(LARGEST_PAGE, left);
-      const { payload } = await this.#connection.run(
-        subject,
-        (client) => ({
-          operation: "list",
-          client,
-          bucket,
-          prefix,
-          pageSize,
-          ...defined({
-            delimiter: options.delimiter,
-            startAfter: token === undefined ? options.startAfter : undefined,
-            token,
-          }),
-        }),
-        { signal: options.signal },
-      );
-      const page = payload as PageMessage;
-      const entries = page.entries.slice(0, left).map((entry) => entryOf(bucket, entry));
-      left -= entries.length;
-      yield { entries, more: page.next !== undefined };
-      if (page.next === undefined) return;
-      token = page.next;
-    }
+/** One reader's way through a listing. */
+class Walk<T> implements AsyncIterableIterator<T, void, void> {
+  readonly #parts: ListingParts<T>;
+  readonly #pages: ListedPages;
+  #page: PageMessage | undefined;
+  /** The next line of the page. */
+  #index = 0;
+  /** The page that was handed out before this one, for its last line. */
+  #before: PageMessage | undefined;
+  #left: number;
+  #closed = false;
+  /** Readers that came while one waited. */
+  #queue: Promise<unknown> | undefined;
+
+  constructor(connection: Connection, parts: ListingParts<T>) {
+    const { plan, place, limit, wanted, signal } = parts;
+    this.#parts = parts;
+    this.#left = limit;
+    // How many lines there are to so many that match, nobody knows.
+    const lines = wanted === undefined || limit === 0 ? limit : Infinity;
+    this.#pages = new ListedPages(connection, plan, place, lines, signal);
   }
+
+  /** Whether there is nothing more in the listing. */
+  get ended(): boolean {
+    return this.#page !== undefined && this.#index >= this.#page.names.length && !this.#pages.more;
+  }
+
+  /** The last line that was looked at. */
+  get position(): Position | undefined {
+    const [page, index] = this.#index > 0
+      ? [this.#page, this.#index - 1]
+      : [this.#before, (this.#before?.names.length ?? 0) - 1];
+    const name = page?.names[index];
+    if (page === undefined || name === undefined) return undefined;
+    return { name, id: page.ids?.[index], isGroup: page.sizes[index] === GROUP };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<T, void>> {
+    const { signal } = this.#parts;
+    if (this.#queue === undefined && !signal?.aborted) {
+      const entry = this.#take();
+      if (entry !== undefined) return Promise.resolve({ value: entry, done: false });
+    }
+    const slow = (this.#queue ?? Promise.resolve()).then(() => this.#slowly());
+    const queue = slow.then(() => {}, () => {}).then(() => {
+      if (this.#queue === queue) this.#queue = undefined;
+    });
+    this.#queue = queue;
+    return slow;
+  }
+
+  /** Ends the walk, and what is on its way for it. */
+  return(): Promise<IteratorResult<T, void>> {
+    this.#close();
+    return Promise.resolve({ value: undefined, done: true });
+  }
+
+  /** What is left, as one array. */
+  async all(): Promise<T[]> {
+    const entries: T[] = [];
+    while (await this.#fill()) {
+      this.#pages.ahead();
+      for (let entry = this.#take(); entry !== undefined; entry = this.#take()) entries.push(entry);
+    }
+    return entries;
+  }
+
+  async #slowly(): Promise<IteratorResult<T, void>> {
+    try {
+      this.#parts.signal?.throwIfAborted();
+      while (await this.#fill()) {
+        const entry = this.#take();
+        if (entry !== undefined) return { value: entry, done: false };
+      }
+    } catch (error) {
+      // As a generator does: what threw is over.
+      this.#close();
+      throw error;
+    }
+    return { value: undefined, done: true };
+  }
+
+  /** Sees to it that there is a line to look at. False at the end. */
+  async #fill(): Promise<boolean> {
+    while (!this.#closed && this.#left > 0) {
+      if (this.#page !== undefined && this.#index < this.#page.names.length) return true;
+      const page = await this.#pages.next();
+      if (this.#closed || page === undefined) return false;
+      const last = this.position;
+      if (this.#page !== undefined && this.#page.names.length > 0) this.#before = this.#page;
+      this.#page = page;
+      this.#index = 0;
+      // Some servers start a page with the line that the last one ended with.
+      if (last !== undefined && last.name === page.names[0] && last.id === page.ids?.[0]) {
+        this.#index = 1;
+      }
+    }
+    return false;
+  }
+
+  /** The next entry of the page, if it has one. */
+  #take(): T | undefined {
+    const page = this.#page;
+    if (page === undefined || this.#closed || this.#left <= 0) return undefined;
+    const { wanted, make } = this.#parts;
+    const count = page.names.length;
+    while (this.#index < count) {
+      const index = this.#index++;
+      // Who takes a second entry goes on reading.
+      if (index === 1) this.#pages.ahead();
+      if (wanted !== undefined && !wanted(page.names[index]!, page.sizes[index] === GROUP)) {
+        continue;
+      }
+      this.#left--;
+      return make(page, index);
+    }
+    if (count < 2) this.#pages.ahead();
+    return undefined;
+  }
+
+  #close(): void {
+    this.#closed = true;
+    this.#pages.close();
+  }
+}
+
+/** The listing of a bucket's objects or versions. */
+export function listingOf(
+  connection: Connection,
+  location: Location,
+  options: ListOptions,
+): Listing<Entry> {
+  const uri = uriOf(location);
+  options = checkedCall(options, "list", uri);
+  const { limit, glob: pattern, delimiter, versions = false } = options;
+  checkLimit(limit, "list", uri);
+  const { bucket, key: prefix } = location;
+  const glob = pattern === undefined ? undefined : new Glob(pattern, "list", uri);
+  const plan: ListingPlan = {
+    operation: "list",
+    uri,
+    what: versions ? "versions" : "objects",
+    bucket,
+    prefix: prefix + (glob?.literalPrefix ?? ""),
+    delimiter: delimiter === "" ? undefined : delimiter,
+    owner: options.owner ?? false,
+  };
+  return new Listing<Entry>(connection, {
+    plan,
+    make: versions ? versionMaker(bucket) : objectMaker(bucket),
+    place: startOf(plan, options),
+    limit: limit ?? Infinity,
+    wanted: glob && ((name, isGroup) => {
+      const rest = name.slice(prefix.length);
+      if (glob.matches(rest)) return true;
+      return isGroup && delimiter !== undefined && glob.matches(rest.slice(0, -delimiter.length));
+    }),
+    token: options.token,
+    signal: options.signal,
+    show: (uri, entries, complete) => showListing({ uri, entries, complete }),
+  });
+}
+
+/** Where a listing starts. */
+export function startOf(
+  plan: ListingPlan,
+  { token, startAfter }: { token?: string; startAfter?: string },
+): PlaceMessage {
+  // It is behind `startAfter`, should both be given: a listing that went on gave it.
+  if (token !== undefined) return placeOf(plan, token);
+  return startAfter ? { after: startAfter, seen: true } : {};
+}
+
+/** @throws {InvalidInputError} When a limit is none. */
+export function checkLimit(limit: unknown, operation: string, uri: string): void {
+  if (limit === undefined || (Number.isSafeInteger(limit) && limit as number >= 0)) return;
+  throw invalidInput(
+    operation,
+    `limit is not a number of entries: ${String(limit)}`,
+    "pass a whole number, zero or more",
+    uri,
+  );
 }

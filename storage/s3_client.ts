@@ -5,15 +5,23 @@ import { checkOptions, type S3ClientOptions } from "../client/options.ts";
 import { checkBucket, checkLocation, type Location, parseLocation } from "../client/s3_uri.ts";
 import { invalidInput } from "../ffi/errors.ts";
 import type { RustBuffer } from "../ffi/rust_buffer.ts";
+import type { TransferReport } from "../ffi/transfer_report.ts";
 import type { BucketMessage, ClientHandle, Request } from "../ffi/symbols.ts";
 import { type Bucket, bucketsOf } from "./bucket.ts";
 import { checkedCall } from "./call_options.ts";
 import { type Diagnosis, diagnosisOf } from "./diagnosis.ts";
 import { customerKeyOf } from "./customer_key.ts";
-import type { ObjectEntry } from "./entry.ts";
+import type { ObjectEntry, UploadEntry } from "./entry.ts";
 import { type Fetched, type GetManyOptions, manyObjects } from "./get_many.ts";
 import { HttpFile } from "./http_file.ts";
-import { Listing, type ListOptions } from "./listing.ts";
+import {
+  abortUpload,
+  abortUploads,
+  type AbortUploadsOptions,
+  uploadsOf,
+  type UploadsOptions,
+} from "./incomplete_uploads.ts";
+import { type Listing, listingOf, type ListOptions } from "./listing.ts";
 import { LocalFile } from "./local_file.ts";
 import { type ObjectAt, ObjectFile } from "./object_file.ts";
 import type { CallOptions, FileOptions, ReadOptions, Source } from "./read_options.ts";
@@ -129,7 +137,66 @@ export class S3Client implements Disposable {
    * @throws {InvalidInputError} When it names no bucket.
    */
   list(prefix: string | URL | ObjectLocation, options: ListOptions = {}): Listing {
-    return new Listing(this.#connection, prefixOf(prefix, "list"), options);
+    return listingOf(this.#connection, prefixOf(prefix, "list"), options);
+  }
+
+  /**
+   * The uploads in parts below a prefix that are not complete, in the order of their keys. Their
+   * parts are stored, and paid for, until they are completed or ended.
+   *
+   * @param prefix `s3://bucket/` or `s3://bucket/prefix`.
+   * @throws {InvalidInputError} When it names no bucket.
+   */
+  incompleteUploads(
+    prefix: string | URL | ObjectLocation,
+    options: UploadsOptions = {},
+  ): Listing<UploadEntry> {
+    return uploadsOf(this.#connection, prefixOf(prefix, "incompleteUploads"), options);
+  }
+
+  /**
+   * Ends an upload in parts that is not complete: its parts are gone then. That it is gone already is
+   * no error.
+   *
+   * @param upload An entry of {@linkcode incompleteUploads}.
+   * @throws {InvalidInputError} When it is no upload.
+   * @throws {DipperError} For whatever else the server or the connection reports.
+   */
+  async abortUpload(
+    upload: Pick<UploadEntry, "uri" | "uploadId">,
+    options: CallOptions = {},
+  ): Promise<void> {
+    await abortUpload(this.#connection, upload, options);
+  }
+
+  /**
+   * Ends the uploads in parts below a prefix that are not complete: all of them, or those that were
+   * begun before `olderThan`. An upload that is under way fails when it is ended. The report counts
+   * them as `deleted`, and those that are younger as `skipped`.
+   *
+   * @param prefix `s3://bucket/` or `s3://bucket/prefix`.
+   * @throws {TransferError} When some could not be ended, unless `onError` is `"collect"`.
+   * @throws {DipperError} For whatever else the server or the connection reports.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example");
+   * const aWeek = 7 * 24 * 3600 * 1000;
+   * const { deleted } = await client.abortIncompleteUploads("s3://example/", {
+   *   olderThan: Date.now() - aWeek,
+   * });
+   * console.log(deleted); // 0
+   * ```
+   */
+  async abortIncompleteUploads(
+    prefix: string | URL | ObjectLocation,
+    options: AbortUploadsOptions = {},
+  ): Promise<TransferReport> {
+    const location = prefixOf(prefix, "abortIncompleteUploads");
+    return await abortUploads(this.#connection, location, options);
   }
 
   /**

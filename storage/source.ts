@@ -53,10 +53,15 @@ export function namedBy(source: Source | ObjectLocation, operation: string): Nam
     }
     if ("uri" in source && typeof source.uri === "string") {
       const size = "size" in source ? source.size : undefined;
+      // An entry of a listing of versions.
+      const versionId = "versionId" in source && typeof source.versionId === "string"
+        ? source.versionId
+        : undefined;
       const known = Number.isSafeInteger(size) && size! >= 0;
       return {
         ...named(parseLocation(source.uri, operation), source.uri),
         size: known ? size : undefined,
+        versionId,
       };
     }
   }

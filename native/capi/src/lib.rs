@@ -12,6 +12,7 @@ mod export;
 mod first_steps;
 mod handles;
 mod isolate;
+mod listed;
 mod log_records;
 mod messages;
 mod operations;

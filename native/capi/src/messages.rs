@@ -446,18 +446,23 @@ pub enum Request {
     MoveFile { client: Option<f64>, from: String, to: String, exclusive: bool, progress: bool },
     /// Deletes a local file.
     DeleteFile { client: Option<f64>, path: String },
-    /// Lists one page: a `PageMessage`.
+    /// Lists some pages: a `PageMessage`.
     List {
         client: f64,
         bucket: String,
         prefix: String,
+        what: ListableMessage,
         delimiter: Option<String>,
-        start_after: Option<String>,
-        token: Option<String>,
-        page_size: Option<i32>,
+        owner: bool,
+        place: PlaceMessage,
+        page_size: Option<u32>,
+        /// At most so many pages.
+        pages: u32,
     },
     /// Finds out why a bucket or an object can be reached, or not: a `DiagnosisMessage`.
     Diagnose { client: f64, bucket: String, key: String },
+    /// Ends an upload in parts that is not complete; its parts are gone then.
+    AbortIncomplete { object: ObjectMessage, upload_id: String },
     /// Lists the buckets: `BucketMessage[]`.
     Buckets { client: f64 },
     /// Makes a bucket.
@@ -529,34 +534,82 @@ pub struct WrittenMessage {
     pub metrics: MetricsMessage,
 }
 
-/// One line of a listing: an object, or the prefix of a group.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(TS), ts(optional_fields))]
-#[serde(untagged, rename_all_fields = "camelCase")]
-pub enum EntryMessage {
-    Object {
-        key: String,
-        size: u64,
-        /// Milliseconds since 1970.
-        last_modified: i64,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        etag: Option<String>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        storage_class: Option<String>,
-    },
-    Prefix {
-        prefix: String,
-    },
+/// What a listing is of.
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(rename_all = "camelCase")]
+pub enum ListableMessage {
+    Objects,
+    Versions,
+    Uploads,
 }
 
-/// One page of a listing.
+/// Where a listing goes on; with nothing set, at its start.
+#[derive(Deserialize, Serialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct PlaceMessage {
+    /// What the server gave to go on with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Behind this key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Behind this version or upload of that key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_id: Option<String>,
+    /// `after` is a prefix: behind all that it stands for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_group: Option<bool>,
+    /// What comes before it was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<bool>,
+}
+
+/// Whose something is.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(TS), ts(optional_fields))]
-pub struct PageMessage {
-    pub entries: Vec<EntryMessage>,
-    /// Where the next page starts; absent after the last.
+#[serde(rename_all = "camelCase")]
+pub struct OwnerMessage {
+    pub id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
+    pub display_name: Option<String>,
+}
+
+/// Some pages of a listing, column by column. A column that is missing has nothing to say of
+/// any line; an empty text has nothing to say of its line.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct PageMessage {
+    /// Keys, and the prefixes of groups.
+    pub names: Vec<String>,
+    /// Bytes; -1 for a group.
+    pub sizes: Vec<i64>,
+    /// Milliseconds since 1970.
+    pub times: Vec<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub etags: Option<Vec<String>>,
+    /// Of versions or uploads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ids: Option<Vec<String>>,
+    /// 1: the latest version; 2: a delete marker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flags: Option<Vec<u8>>,
+    /// Storage classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Vec<String>>,
+    /// Which class a line has, -1 for none; missing where all have the only one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_of: Option<Vec<i32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owners: Option<Vec<OwnerMessage>>,
+    /// As `class_of`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner_of: Option<Vec<i32>>,
+    /// Where the rest starts; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<PlaceMessage>,
 }
 
 /// A bucket.
@@ -742,8 +795,11 @@ impl Request {
             Self::Delete { .. } | Self::DeleteFile { .. } => "delete",
             Self::Copy { .. } | Self::CopyFile { .. } | Self::UploadFile { .. } => "copyTo",
             Self::MoveFile { .. } => "moveTo",
+            Self::Presign { .. } => "presign",
+            Self::List { what: ListableMessage::Uploads, .. } => "incompleteUploads",
             Self::List { .. } => "list",
             Self::Diagnose { .. } => "diagnose",
+            Self::AbortIncomplete { .. } => "abortUpload",
             Self::Buckets { .. } => "buckets",
             Self::CreateBucket { .. } => "createBucket",
             Self::DeleteBucket { .. } => "deleteBucket",
@@ -760,6 +816,7 @@ impl Request {
             | Self::OpenUpload { object, .. }
             | Self::UploadFile { object, .. }
             | Self::Delete { object }
+            | Self::AbortIncomplete { object, .. }
             | Self::Copy { object, .. }
             | Self::Presign { object, .. } => Some(object.client),
             Self::Get { client, .. }
@@ -926,15 +983,13 @@ impl From<core::Stat> for StatMessage {
     }
 }
 
-impl From<core::Page> for PageMessage {
-    fn from(page: core::Page) -> Self {
-        let entries = page.entries.into_iter().map(|entry| match entry {
-            core::Entry::Object { key, size, last_modified, etag, storage_class } => {
-                EntryMessage::Object { key, size, last_modified, etag, storage_class }
-            }
-            core::Entry::Prefix(prefix) => EntryMessage::Prefix { prefix },
-        });
-        Self { entries: entries.collect(), next: page.next }
+impl From<ListableMessage> for core::Listable {
+    fn from(what: ListableMessage) -> Self {
+        match what {
+            ListableMessage::Objects => Self::Objects,
+            ListableMessage::Versions => Self::Versions,
+            ListableMessage::Uploads => Self::Uploads,
+        }
     }
 }
 

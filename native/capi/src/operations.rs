@@ -597,12 +597,28 @@ async fn on_s3(
             };
             told(&dipper_core::presign(client, request).await?)
         }
-        Request::List { client: _, bucket, prefix, delimiter, start_after, token, page_size } => {
-            let request = ListRequest { bucket, prefix, delimiter, start_after, token, page_size };
+        Request::List {
+            client: _,
+            bucket,
+            prefix,
+            what,
+            delimiter,
+            owner,
+            place,
+            page_size,
+            pages,
+        } => {
+            let (what, place) = (what.into(), place.into());
+            let request =
+                ListRequest { what, bucket, prefix, delimiter, owner, place, page_size, pages };
             told(&PageMessage::from(dipper_core::list(client, request).await?))
         }
         Request::Diagnose { bucket, key, .. } => {
             told(&DiagnosisMessage::from(dipper_core::diagnose(client, &bucket, &key).await))
+        }
+        Request::AbortIncomplete { object, upload_id } => {
+            dipper_core::abort_upload(client, &object.into(), &upload_id).await?;
+            Ok(Outcome::default())
         }
         Request::Buckets { .. } => {
             let buckets = dipper_core::buckets(client).await?;

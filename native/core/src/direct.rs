@@ -83,10 +83,7 @@ impl<'a> DirectRequest<'a> {
             client.retry_budget().succeeded();
             return Ok(Sent::Answer(Box::new(head), reply));
         }
-        let message = match reply {
-            Reply::Sized(body) | Reply::UntilClose(body) => body.message(stall).await,
-            Reply::Empty | Reply::Chunked => Vec::new(),
-        };
+        let message = reply.message(stall).await;
         let (code, text) = message_of(&message);
         let mut answered = Answered::of(&head, head.status, code.clone(), text);
         answered.action = action_of_request(self.method, self.key.is_some(), &self.query);

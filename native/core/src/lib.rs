@@ -4,6 +4,7 @@
 //! of JavaScript: whoever embeds it supplies a [`Gatekeeper`] that answers whether a host
 //! may be reached, and takes the filled [`Buffer`]s.
 
+mod abort_upload;
 mod buckets;
 mod budget;
 mod buffer;
@@ -27,6 +28,7 @@ mod file_upload;
 mod gate;
 mod get;
 mod list;
+mod list_by_sdk;
 mod log;
 mod log_request;
 mod many;
@@ -56,6 +58,7 @@ mod upload;
 mod verify;
 mod web;
 
+pub use abort_upload::abort_upload;
 pub use buckets::{Bucket, buckets, create_bucket, delete_bucket};
 pub use budget::{Budget, Ticket, default_budget};
 pub use buffer::{Buffer, Ledger, MemoryReport, OperationGuard, ledger};
@@ -71,7 +74,7 @@ pub use file_changes::{copy_file, delete_file, move_file, write_file};
 pub use file_upload::FileUpload;
 pub use gate::{Answer, Gate, Gatekeeper, Given, Need};
 pub use get::{Destination, GetRequest, Got, Progress, get};
-pub use list::{Entry, ListRequest, Page, list};
+pub use list::{ListRequest, Listable, Page, Place, list};
 pub use log::{LogLevel, LogRecord, LogSink, LogValue, Logger, told};
 pub use many::{ManyRequest, many};
 pub use metrics::{Metrics, Transport};

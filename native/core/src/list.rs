@@ -1,155 +1,504 @@
-//! Listing, one page at a time.
+//! Listing objects, their versions and incomplete uploads: some pages at a time.
+//!
+//! Pages are asked for over the data plane, and through the SDK's client where only that
+//! reaches the bucket ([`crate::list_by_sdk`]). What comes back is sorted, has each line
+//! once, and goes on: a server that repeats itself is told, not followed for ever.
 
-use aws_sdk_s3::types::EncodingType;
+use std::borrow::Cow;
 
-use crate::sdk_error::About;
-use crate::stat::milliseconds;
-use crate::{Client, Error, Status, elsewhere};
+use dipper_wire::{Line, Listed, Listing};
 
-/// Which page to list.
+use crate::direct::{DETOURS, DirectRequest, Sent};
+use crate::list_by_sdk::listing_by_sdk;
+use crate::metrics::Meter;
+use crate::plane::{Answer as Reply, BodyError, DocumentError};
+use crate::retry::Retries;
+use crate::sdk_error::{About, Answered, message_of};
+use crate::{Client, Error, Status};
+
+/// What a listing is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Listable {
+    /// The objects.
+    #[default]
+    Objects,
+    /// All their versions.
+    Versions,
+    /// The uploads in parts that are not complete.
+    Uploads,
+}
+
+/// Where a listing goes on. Nothing set: at its start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// What the server gave to go on with.
+    pub token: Option<String>,
+    /// Behind this key.
+    pub after: Option<String>,
+    /// Behind this version or upload of that key.
+    pub after_id: Option<String>,
+    /// `after` is a prefix: behind all that it stands for.
+    pub after_group: bool,
+    /// The caller has seen what comes before. It is left out, should the server bring it.
+    pub seen: bool,
+}
+
+/// Which pages to list.
 #[derive(Clone, Debug, Default)]
 pub struct ListRequest {
+    /// What to list.
+    pub what: Listable,
     /// The bucket.
     pub bucket: String,
     /// Only keys that start so.
     pub prefix: String,
     /// Keys are grouped up to this.
     pub delimiter: Option<String>,
-    /// Only keys behind this one.
-    pub start_after: Option<String>,
-    /// Where the page before ended.
-    pub token: Option<String>,
-    /// At most so many entries.
-    pub page_size: Option<i32>,
+    /// Tell whose each object is.
+    pub owner: bool,
+    /// Where to start.
+    pub place: Place,
+    /// At most so many lines on a page.
+    pub page_size: Option<u32>,
+    /// At most so many pages.
+    pub pages: u32,
 }
 
-/// One line of a listing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
-    /// An object.
-    Object {
-        /// Its key.
-        key: String,
-        /// Its size in bytes.
-        size: u64,
-        /// When it was last written, in milliseconds since 1970.
-        last_modified: i64,
-        /// Its entity tag.
-        etag: Option<String>,
-        /// Its storage class.
-        storage_class: Option<String>,
-    },
-    /// A group of keys that share what stands before the delimiter.
-    Prefix(String),
-}
-
-/// One page of a listing, in the order of the keys' bytes.
+/// Some pages of a listing, as one, in the order of the keys' bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// What the page holds.
-    pub entries: Vec<Entry>,
-    /// Where the next page starts; `None` after the last.
-    pub next: Option<String>,
+    /// What there is.
+    pub lines: Vec<Listed>,
+    /// Where the rest starts; `None` when this is the end.
+    pub next: Option<Place>,
 }
 
-impl Entry {
-    fn name(&self) -> &str {
-        match self {
-            Self::Object { key, .. } => key,
-            Self::Prefix(prefix) => prefix,
-        }
-    }
-}
+/// The largest document that is read. A page of 1,000 keys has some 3 MB at most.
+const LONGEST_PAGE: usize = 64 << 20;
+/// S3's limit for a key, in bytes.
+const LONGEST_KEY: usize = 1024;
+/// Behind all keys that start with what stands before it, but for a few.
+const LAST_CHARACTER: char = '\u{10ffff}';
 
-/// Lists one page.
+/// Lists one page, or more where the server has them. A failure behind the first page ends the
+/// pages there: whoever asks for the rest meets it.
 ///
 /// # Errors
 /// Whatever the server or the connection reports.
 pub async fn list(client: &Client, request: ListRequest) -> Result<Page, Error> {
-    let connected = client.connected().await?;
-    let about = About { client, connected, bucket: Some(&request.bucket), key: None };
-    let listing = connected
-        .s3
-        .list_objects_v2()
-        .bucket(&request.bucket)
-        .set_prefix((!request.prefix.is_empty()).then(|| request.prefix.clone()))
-        .set_delimiter(request.delimiter)
-        .set_start_after(request.start_after)
-        .set_continuation_token(request.token)
-        .set_max_keys(request.page_size)
-        // XML cannot hold every character that a key can.
-        .encoding_type(EncodingType::Url);
-    let page = loop {
-        match elsewhere!(client, &request.bucket, listing.clone()).send().await {
-            Err(error) if about.has_moved(&error) => {}
-            page => break page.map_err(|error| about.error(error))?,
+    let meter = Meter::new();
+    let mut place = request.place.clone();
+    let mut lines: Vec<Listed> = Vec::new();
+    for number in 0..request.pages.max(1) {
+        let page = match page(client, &request, &place, &meter).await {
+            Ok(page) => page,
+            Err(_) if number > 0 => break,
+            Err(error) => return Err(error),
+        };
+        if lines.is_empty() {
+            lines = page.lines;
+        } else {
+            // Some servers start a page with the line that the last one ended with.
+            let again = lines
+                .last()
+                .is_some_and(|last| page.lines.first().is_some_and(|first| same(last, first)));
+            lines.extend(page.lines.into_iter().skip(usize::from(again)));
+        }
+        match page.next {
+            Some(next) => place = next,
+            None => return Ok(Page { lines, next: None }),
+        }
+    }
+    Ok(Page { lines, next: Some(place) })
+}
+
+/// One page, tried again where that may help.
+async fn page(
+    client: &Client,
+    request: &ListRequest,
+    place: &Place,
+    meter: &Meter,
+) -> Result<Page, Error> {
+    let mut retries = Retries::new(client.retry_budget(), client.retries());
+    let asked = Asked::of(request, place);
+    let listing = loop {
+        match directly(client, request, &asked, meter).await {
+            Ok(Some(listing)) => break listing,
+            // The SDK's client tries again by itself.
+            Ok(None) => break listing_by_sdk(client, request, &asked, meter).await?,
+            Err(error) => retries.after(error).await?,
         }
     };
+    arranged(listing, request, place).map_err(|why| {
+        let uri = format!("s3://{}/{}", request.bucket, request.prefix);
+        Error::new(Status::NotS3, format!("the listing of {uri} does not go on: {why}"))
+            .about(uri)
+            .hint("list by startAfter, or ask whoever runs the server")
+    })
+}
 
-    // A web page that happens to be well-formed reads as an empty listing.
-    if page.name().is_none() && page.key_count().is_none() && page.max_keys().is_none() {
-        return Err(Error::new(
-            Status::NotS3,
-            format!("{} answers, but not with a listing", connected.place),
-        )
-        .about(format!("s3://{}/{}", request.bucket, request.prefix))
-        .hint("check that endpoint is the S3 address of the service"));
-    }
-    let encoded = page.encoding_type() == Some(&EncodingType::Url);
-    let name = |text: String| if encoded { decoded(&text) } else { text };
-    let mut entries = Vec::new();
-    for object in page.contents.unwrap_or_default() {
-        entries.push(Entry::Object {
-            size: object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
-            last_modified: milliseconds(object.last_modified.as_ref()).unwrap_or(0),
-            etag: object.e_tag,
-            storage_class: object.storage_class.map(|class| class.as_str().to_owned()),
-            key: name(object.key.unwrap_or_default()),
+/// One answer over the data plane; `None` where that does not reach the bucket.
+async fn directly(
+    client: &Client,
+    request: &ListRequest,
+    asked: &Asked<'_>,
+    meter: &Meter,
+) -> Result<Option<Listing>, Error> {
+    for _ in 0..DETOURS {
+        let connected = client.connected().await?;
+        let Some(site) = client.site(&request.bucket).await? else { break };
+        let about = About { client, connected, bucket: Some(&request.bucket), key: None };
+        let direct = DirectRequest {
+            method: "GET",
+            bucket: &request.bucket,
+            key: None,
+            query: asked.query(request.what),
+            headers: &[],
+            body: bytes::Bytes::new(),
+        };
+        let (head, reply) = match direct.send(&about, &site, meter).await? {
+            Sent::Answer(head, reply) => (head, reply),
+            Sent::Again => continue,
+        };
+        let open_ended = matches!(reply, Reply::UntilClose(_));
+        let document = reply.document(LONGEST_PAGE, client.stall_timeout()).await;
+        let document = document.map_err(|error| document_error(error, &about))?;
+        return Listing::parse(&document).map(Some).map_err(|why| {
+            // S3 may answer 200 and then report a failure.
+            let (code, text) = message_of(&document);
+            if code.is_some() {
+                return about.of_answer(Answered::of(&head, 500, code, text));
+            }
+            if open_ended && why == Listing::CUT {
+                return cut(&about, why);
+            }
+            about.no_listing(&request.prefix, why)
         });
     }
-    for prefix in page.common_prefixes.unwrap_or_default() {
-        entries.push(Entry::Prefix(name(prefix.prefix.unwrap_or_default())));
-    }
-    // The server sends two sorted lists; a reader wants one.
-    entries.sort_by(|one, other| one.name().cmp(other.name()));
-    let more = page.is_truncated.unwrap_or(false);
-    Ok(Page { entries, next: page.next_continuation_token.filter(|_| more) })
+    Ok(None)
 }
 
-/// Undoes `encoding-type=url`: percent signs, and a plus for a space.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        match (first, tail) {
-            (b'+', _) => bytes.push(b' '),
-            (b'%', [high, low, after @ ..]) => match (digit(*high), digit(*low)) {
-                (Some(high), Some(low)) => {
-                    bytes.push(high << 4 | low);
-                    rest = after;
-                }
-                _ => bytes.push(b'%'),
-            },
-            (other, _) => bytes.push(*other),
+fn document_error(error: DocumentError, about: &About<'_>) -> Error {
+    let place = &about.connected.place;
+    let uri = about.uri().unwrap_or_default();
+    let error = match error {
+        DocumentError::Body(BodyError::Stalled(after)) => Error::new(
+            Status::Stalled,
+            format!("{place} fell silent for {} ms in its answer about {uri}", after.as_millis()),
+        )
+        .hint("check the network, or raise stallTimeout"),
+        DocumentError::Body(BodyError::Broken(error)) => return cut(about, &error.to_string()),
+        DocumentError::Body(BodyError::Revoked) => Error::internal("a page was taken back"),
+        DocumentError::TooLong => Error::new(
+            Status::NotS3,
+            format!("{place} answers about {uri} with a page of more than {LONGEST_PAGE} bytes"),
+        )
+        .hint("check that endpoint is the S3 address of the service"),
+        DocumentError::Malformed(why) => {
+            Error::new(Status::NotS3, format!("the answer of {place} makes no sense: {why}"))
+                .hint("check that endpoint is the S3 address of the service")
+        }
+    };
+    error.about(uri)
+}
+
+fn cut(about: &About<'_>, why: &str) -> Error {
+    let (place, uri) = (&about.connected.place, about.uri().unwrap_or_default());
+    let what = format!("the connection to {place} broke in its answer about {uri}: {why}");
+    Error::new(Status::ConnectionBroken, what).hint("try again").about(uri)
+}
+
+impl About<'_> {
+    /// What came is no listing.
+    pub(crate) fn no_listing(&self, prefix: &str, why: &str) -> Error {
+        let place = &self.connected.place;
+        Error::new(Status::NotS3, format!("{place} answers, but not with a listing: {why}"))
+            .about(format!("{}{prefix}", self.uri().unwrap_or_default()))
+            .hint("check that endpoint is the S3 address of the service")
+    }
+}
+
+/// What a request for a page says, in the words of the operation's parameters.
+pub(crate) struct Asked<'a> {
+    pub(crate) prefix: Option<&'a str>,
+    pub(crate) delimiter: Option<&'a str>,
+    pub(crate) owner: bool,
+    pub(crate) token: Option<&'a str>,
+    pub(crate) after: Option<Cow<'a, str>>,
+    pub(crate) after_id: Option<&'a str>,
+    pub(crate) page_size: Option<String>,
+}
+
+impl<'a> Asked<'a> {
+    fn of(request: &'a ListRequest, place: &'a Place) -> Self {
+        let after = place.after.as_deref().filter(|_| place.token.is_none()).map(|after| {
+            if place.after_group && after.len() + LAST_CHARACTER.len_utf8() <= LONGEST_KEY {
+                Cow::Owned(format!("{after}{LAST_CHARACTER}"))
+            } else {
+                Cow::Borrowed(after)
+            }
+        });
+        Self {
+            prefix: Some(request.prefix.as_str()).filter(|prefix| !prefix.is_empty()),
+            delimiter: request.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()),
+            owner: request.owner,
+            token: place.token.as_deref(),
+            after,
+            after_id: place.after_id.as_deref(),
+            page_size: request.page_size.map(|size| size.to_string()),
         }
     }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+
+    /// The query, in the order of the names.
+    fn query(&self, what: Listable) -> Vec<(&str, &str)> {
+        let mut query = Vec::with_capacity(9);
+        let mut put = |name, value| query.extend(Option::map(value, |value| (name, value)));
+        let (delimiter, prefix) = (self.delimiter, self.prefix);
+        let (after, size) = (self.after.as_deref(), self.page_size.as_deref());
+        // XML cannot hold every character that a key can.
+        let encoding = Some("url");
+        match what {
+            Listable::Objects => {
+                put("continuation-token", self.token);
+                put("delimiter", delimiter);
+                put("encoding-type", encoding);
+                put("fetch-owner", self.owner.then_some("true"));
+                put("list-type", Some("2"));
+                put("max-keys", size);
+                put("prefix", prefix);
+                put("start-after", after);
+            }
+            Listable::Versions => {
+                put("delimiter", delimiter);
+                put("encoding-type", encoding);
+                put("key-marker", after);
+                put("max-keys", size);
+                put("prefix", prefix);
+                put("version-id-marker", self.after_id);
+                put("versions", Some(""));
+            }
+            Listable::Uploads => {
+                put("delimiter", delimiter);
+                put("encoding-type", encoding);
+                put("key-marker", after);
+                put("max-uploads", size);
+                put("prefix", prefix);
+                put("upload-id-marker", self.after_id);
+                put("uploads", Some(""));
+            }
+        }
+        query
+    }
 }
 
-fn digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+/// Whether two lines are the same thing.
+fn same(one: &Listed, other: &Listed) -> bool {
+    one.name == other.name
+        && one.id == other.id
+        && (one.line == Line::Prefix) == (other.line == Line::Prefix)
+}
+
+/// Puts the lines of an answer into their order, each once, without what the caller has seen,
+/// and finds where the rest starts.
+fn arranged(listing: Listing, request: &ListRequest, place: &Place) -> Result<Page, &'static str> {
+    let Listing { mut lines, truncated, next_token, next_key, next_id } = listing;
+    // Objects and groups come as two lists, versions and delete markers from some servers, too.
+    if !lines.is_sorted_by(|one, other| one.name <= other.name) {
+        lines.sort_by(|one, other| {
+            let older = |line: &Listed| (!line.latest, line.time.map(|time| -time));
+            let order = one.name.cmp(&other.name);
+            match request.what {
+                Listable::Versions => order.then_with(|| older(one).cmp(&older(other))),
+                _ => order,
+            }
+        });
+    }
+    lines.dedup_by(|later, earlier| same(later, earlier));
+    let next = if truncated {
+        let next = next_of(lines.last(), request.what, next_token, next_key, next_id);
+        let stays = |next: &Place| {
+            (&next.token, &next.after, &next.after_id)
+                == (&place.token, &place.after, &place.after_id)
+        };
+        if next.token.is_none() && next.after.is_none() {
+            return Err("the server says that there is more, and does not say where");
+        }
+        if stays(&next) {
+            return Err("the server names the place where it is as the next one");
+        }
+        Some(next)
+    } else {
+        None
+    };
+    if place.seen {
+        leave_out(&mut lines, place);
+    }
+    Ok(Page { lines, next })
+}
+
+fn next_of(
+    last: Option<&Listed>,
+    what: Listable,
+    token: Option<String>,
+    key: Option<String>,
+    id: Option<String>,
+) -> Place {
+    match (what, token, key, last) {
+        (Listable::Objects, Some(token), ..) => Place { token: Some(token), ..Place::default() },
+        (_, _, Some(key), _) => Place { after: Some(key), after_id: id, ..Place::default() },
+        // Not every server says where to go on.
+        (_, _, None, Some(last)) => Place {
+            token: None,
+            after: Some(last.name.clone()),
+            after_id: last.id.clone(),
+            after_group: last.line == Line::Prefix,
+            seen: true,
+        },
+        (_, _, None, None) => Place::default(),
+    }
+}
+
+/// Leaves out what comes before a place: not every server knows how to start in the middle.
+fn leave_out(lines: &mut Vec<Listed>, place: &Place) {
+    let Some(after) = &place.after else { return };
+    if place.after_id.is_some() {
+        let seen = |line: &Listed| line.name == *after && line.id == place.after_id;
+        let count = lines.iter().position(seen).map_or(0, |last| last + 1);
+        lines.drain(..count);
+        lines.retain(|line| line.name >= *after || line.line == Line::Prefix);
+    } else {
+        // A group that begins before the place may hold keys behind it.
+        let behind = |line: &Listed| line.name > *after;
+        lines.retain(|line| behind(line) || (line.line == Line::Prefix && !place.after_group));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn line(line: Line, name: &str, id: Option<&str>) -> Listed {
+        Listed {
+            line,
+            name: name.into(),
+            size: 0,
+            time: None,
+            etag: None,
+            class: None,
+            id: id.map(str::to_owned),
+            latest: false,
+            owner: None,
+        }
+    }
+
+    fn names(page: &Page) -> Vec<&str> {
+        page.lines.iter().map(|line| line.name.as_str()).collect()
+    }
+
     #[test]
-    fn encoded_names_come_back() {
-        assert_eq!(decoded("a%2Fb+c%2B%E2%82%AC"), "a/b c+€");
-        assert_eq!(decoded("100%"), "100%");
-        assert_eq!(decoded("%zz%4"), "%zz%4");
-        assert_eq!(decoded("%ff"), "%ff");
+    fn lines_come_sorted_and_once() {
+        let listing = Listing {
+            lines: vec![
+                line(Line::Object, "a", None),
+                line(Line::Object, "c", None),
+                line(Line::Object, "c", None),
+                line(Line::Prefix, "b/", None),
+            ],
+            ..Listing::default()
+        };
+        let page = arranged(listing, &ListRequest::default(), &Place::default()).unwrap();
+        assert_eq!(names(&page), ["a", "b/", "c"]);
+        assert_eq!(page.next, None);
+    }
+
+    #[test]
+    fn what_was_seen_is_left_out() {
+        let lines = || {
+            vec![
+                line(Line::Object, "a", None),
+                line(Line::Prefix, "b/", None),
+                line(Line::Object, "c", None),
+                line(Line::Object, "d", None),
+            ]
+        };
+        let place = |after: &str, after_group| Place {
+            after: Some(after.into()),
+            after_group,
+            seen: true,
+            ..Place::default()
+        };
+        for (place, left) in [
+            (place("c", false), &["b/", "d"][..]),
+            (place("b/1", false), &["b/", "c", "d"]),
+            (place("b/", true), &["c", "d"]),
+            (Place { after: Some("c".into()), ..Place::default() }, &["a", "b/", "c", "d"]),
+        ] {
+            let listing = Listing { lines: lines(), ..Listing::default() };
+            let page = arranged(listing, &ListRequest::default(), &place).unwrap();
+            assert_eq!(names(&page), left, "{place:?}");
+        }
+        let versions = vec![
+            line(Line::Version, "a", Some("9")),
+            line(Line::Version, "k", Some("3")),
+            line(Line::DeleteMarker, "k", Some("2")),
+            line(Line::Version, "k", Some("1")),
+        ];
+        let place = Place { after_id: Some("2".into()), ..place("k", false) };
+        let listing = Listing { lines: versions, ..Listing::default() };
+        let request = ListRequest { what: Listable::Versions, ..ListRequest::default() };
+        let page = arranged(listing, &request, &place).unwrap();
+        assert_eq!(page.lines, [line(Line::Version, "k", Some("1"))]);
+    }
+
+    #[test]
+    fn the_rest_starts_where_the_server_says_or_behind_the_last_line() {
+        let more = |token: Option<&str>, lines| Listing {
+            lines,
+            truncated: true,
+            next_token: token.map(str::to_owned),
+            ..Listing::default()
+        };
+        let request = ListRequest::default();
+        let start = Place::default();
+        let page = arranged(more(Some("t"), vec![]), &request, &start).unwrap();
+        let at_token = page.next.unwrap();
+        assert_eq!(at_token.token.as_deref(), Some("t"));
+        assert!(arranged(more(Some("t"), vec![]), &request, &at_token).is_err());
+        let page = arranged(more(None, vec![line(Line::Prefix, "p/", None)]), &request, &start);
+        let next = page.unwrap().next.unwrap();
+        assert!(next.after_group && next.seen && next.after.as_deref() == Some("p/"));
+        assert!(arranged(more(None, vec![]), &request, &start).is_err());
+        let again = more(None, vec![line(Line::Prefix, "p/", None)]);
+        assert!(arranged(again, &request, &next).is_err());
+    }
+
+    #[test]
+    fn groups_are_passed_over_whole() {
+        let request = ListRequest { prefix: "p".into(), ..ListRequest::default() };
+        let place = Place { after: Some("p/".into()), after_group: true, ..Place::default() };
+        let asked = Asked::of(&request, &place);
+        let query = asked.query(Listable::Objects);
+        assert!(query.contains(&("start-after", "p/\u{10ffff}")), "{query:?}");
+        let long = "p".repeat(LONGEST_KEY);
+        let place = Place { after: Some(long.clone()), ..place };
+        assert_eq!(Asked::of(&request, &place).after.as_deref(), Some(&*long));
+    }
+
+    #[test]
+    fn queries_are_sorted() {
+        let request = ListRequest {
+            prefix: "p".into(),
+            delimiter: Some("/".into()),
+            owner: true,
+            page_size: Some(3),
+            ..ListRequest::default()
+        };
+        for what in [Listable::Objects, Listable::Versions, Listable::Uploads] {
+            let place =
+                Place { after: Some("a".into()), after_id: Some("i".into()), ..Place::default() };
+            let asked = Asked::of(&request, &place);
+            let query = asked.query(what);
+            assert!(query.is_sorted() && query.len() >= 7, "{query:?}");
+        }
     }
 }

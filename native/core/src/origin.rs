@@ -298,7 +298,7 @@ async fn open_object(
         let body = match reply {
             Reply::Sized(body) => body,
             // Chunked: the SDK's client reads that.
-            Reply::Chunked => break,
+            Reply::Chunked(_) => break,
             Reply::Empty | Reply::UntilClose(_) => {
                 return Err(Error::new(
                     Status::NotS3,
@@ -310,7 +310,7 @@ async fn open_object(
         let told = told_by(&head, ask.stat);
         if told.stat.etag.is_none() && told.stat.last_modified.is_none() {
             // S3 may answer 200 and then report a failure.
-            let message = body.message(client.stall_timeout()).await;
+            let message = Reply::Sized(body).message(client.stall_timeout()).await;
             let (code, text) = message_of(&message);
             if let Some(code) = code {
                 let answered = Answered::of(&head, 500, Some(code), text);

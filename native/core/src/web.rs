@@ -85,7 +85,8 @@ impl Page {
                     Ok(Answer { told: told_by(&head, true), body: Flow::Direct(body) })
                 }
                 // Without a length it is read to its end.
-                Reply::Empty | Reply::Chunked | Reply::UntilClose(_) => {
+                reply @ (Reply::Empty | Reply::Chunked(_) | Reply::UntilClose(_)) => {
+                    drop(reply);
                     page.open_by_hyper(client, &headers, meter).await
                 }
             };

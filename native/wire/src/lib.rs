@@ -23,7 +23,7 @@ pub use chunked::Chunked;
 pub use content_range::ContentRange;
 pub use head::{Framing, Head, Parsed, parse};
 pub use landing::{FillError, Landing, Private, Revoked, Revoker, Slot};
-pub use listing::{Line, Listed, Listing, Owner};
+pub use listing::{Line, Listed, Listing, Owner, decode_name};
 pub use pool::{Pool, pool};
 pub use shared::SharedAllocation;
 pub use slots::{Handle, SlotTable, StaleHandle};

@@ -25,7 +25,7 @@ pub enum Line {
 }
 
 /// Whose something is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Owner {
     /// The account's id.
     pub id: String,
@@ -75,6 +75,9 @@ const ROOTS: [&[u8]; 3] =
     [b"ListBucketResult", b"ListVersionsResult", b"ListMultipartUploadsResult"];
 
 impl Listing {
+    /// Why a document is no listing that ends too early.
+    pub const CUT: &str = "it ends in the middle";
+
     /// Reads an answer.
     ///
     /// # Errors
@@ -87,8 +90,8 @@ impl Listing {
             match reader.read_event().map_err(|_| "it is no well-formed XML")? {
                 Event::Start(tag) => reading.start(tag.local_name().as_ref())?,
                 Event::End(tag) => reading.end(tag.local_name().as_ref())?,
-                Event::Text(text) => reading.text(&text.decode().map_err(|_| NO_TEXT)?),
-                Event::CData(text) => reading.text(&text.decode().map_err(|_| NO_TEXT)?),
+                Event::Text(text) => reading.text(&text.decode().map_err(|_| NO_TEXT)?)?,
+                Event::CData(text) => reading.text(&text.decode().map_err(|_| NO_TEXT)?)?,
                 Event::GeneralRef(name) => {
                     let character = match &*name {
                         b"lt" => '<',
@@ -102,7 +105,7 @@ impl Listing {
                             .flatten()
                             .ok_or("it holds an unknown entity")?,
                     };
-                    reading.character(character);
+                    reading.text(character.encode_utf8(&mut [0; 4]))?;
                 }
                 Event::Eof => return reading.finish(),
                 Event::Empty(_)
@@ -169,15 +172,16 @@ impl Reading {
         });
     }
 
-    fn text(&mut self, text: &str) {
-        // Space between elements is nobody's.
-        if self.depth > 1 {
-            self.text.push_str(text);
+    fn text(&mut self, text: &str) -> Result<(), &'static str> {
+        match self.depth {
+            0 if !text.trim_ascii().is_empty() => Err("it has text outside its root"),
+            // Space between the lines is nobody's.
+            0 | 1 => Ok(()),
+            _ => {
+                self.text.push_str(text);
+                Ok(())
+            }
         }
-    }
-
-    fn character(&mut self, character: char) {
-        self.text.push(character);
     }
 
     fn end(&mut self, name: &[u8]) -> Result<(), &'static str> {
@@ -273,7 +277,7 @@ impl Reading {
 
     fn finish(mut self) -> Result<Listing, &'static str> {
         if !self.ended || self.depth > 0 {
-            return Err(Self::CUT);
+            return Err(Listing::CUT);
         }
         if self.encoded {
             for line in &mut self.listing.lines {
@@ -285,8 +289,6 @@ impl Reading {
         }
         Ok(self.listing)
     }
-
-    const CUT: &str = "it ends in the middle";
 }
 
 fn some(text: &str) -> Option<String> {
@@ -302,7 +304,7 @@ fn truth(text: &str) -> Result<bool, &'static str> {
 }
 
 /// Undoes `encoding-type=url`: percent signs, and a plus for a space.
-fn decode_name(name: &mut String) {
+pub fn decode_name(name: &mut String) {
     if !name.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         return;
     }
@@ -478,6 +480,7 @@ mod tests {
             "<ListBucketResult><Contents><Key>k</Contents></Key></ListBucketResult>",
             "<ListBucketResult></ListBucketResult><ListBucketResult></ListBucketResult>",
             "<Error><Code>SlowDown</Code></Error>",
+            "<ListBucketResult></ListBucketResult> more",
             "<ListBucketResult><Contents></Contents></ListBucketResult>",
             "<ListBucketResult><Contents><Key>k</Key><Size>-1</Size></Contents></ListBucketResult>",
             "<ListBucketResult><Contents><Key>k</Key><Size>x</Size></Contents></ListBucketResult>",

@@ -29,9 +29,6 @@ pub(crate) struct Body {
     keep: bool,
 }
 
-/// Bodies up to this size are not waited for in full before an error is told.
-const LONGEST_MESSAGE: u64 = 64 * 1024;
-
 impl Body {
     pub(super) fn new(connection: Connection, lease: Lease, left: u64, keep: bool) -> Self {
         let mut body = Self { connection: Some(connection), lease, left, keep };
@@ -82,14 +79,28 @@ impl Body {
         Ok(read)
     }
 
-    /// Reads a short body, such as that of an error; what is beyond 64 KiB is left.
-    pub(crate) async fn message(mut self, patience: Duration) -> Vec<u8> {
-        let most = usize::try_from(self.left.min(LONGEST_MESSAGE)).unwrap_or_default();
-        let Some(connection) = &mut self.connection else { return Vec::new() };
-        let read = tokio::time::timeout(patience, connection.read_small(most)).await;
-        let Ok(Ok(bytes)) = read else { return Vec::new() };
-        self.left = self.left.saturating_sub(bytes.len() as u64);
+    /// Reads some bytes behind those that a vector holds, at most `most`. Zero at the end of
+    /// the body, or of the connection.
+    pub(super) async fn append(
+        &mut self,
+        into: &mut Vec<u8>,
+        most: usize,
+        stall: Duration,
+    ) -> Result<usize, BodyError> {
+        let most = most.min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let Some(connection) = &mut self.connection else { return Ok(0) };
+        let read = match tokio::time::timeout(stall, connection.append(into, most)).await {
+            Err(_) => return Err(BodyError::Stalled(stall)),
+            Ok(read) => read.map_err(BodyError::Broken)?,
+        };
+        self.left -= read as u64;
         self.finish_at_end();
-        bytes
+        Ok(read)
+    }
+
+    /// The body has ended, as its own bytes say.
+    pub(super) fn end(&mut self) {
+        self.left = 0;
+        self.finish_at_end();
     }
 }

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BufMut, Bytes};
 use dipper_wire::{FillError, Head, Parsed, Slot, parse};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
@@ -54,6 +54,8 @@ pub(super) struct Connection {
 
 /// How much is looked at first. Most heads are shorter.
 const FIRST_LOOK: usize = 2048;
+/// A vector that is full grows by this at least.
+const LEAST_ROOM: usize = 64 * 1024;
 /// How long a connection that broke while a body was sent may take to tell why.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -271,21 +273,22 @@ impl Connection {
         Ok(read)
     }
 
-    /// Reads some of what follows into a vector that has room: for error messages.
-    pub(super) async fn read_small(&mut self, most: usize) -> io::Result<Vec<u8>> {
-        let mut bytes = std::mem::take(&mut self.beyond);
-        while bytes.len() < most {
-            let mut piece = vec![0; (most - bytes.len()).min(16 * 1024)];
-            let read = match &mut self.stream {
-                Stream::Plain(socket) => socket.read(&mut piece).await?,
-                Stream::Tls(stream) => stream.read(&mut piece).await?,
-            };
-            if read == 0 {
-                break;
-            }
-            bytes.extend_from_slice(piece.get(..read).unwrap_or_default());
+    /// Reads some of what follows behind what a vector holds, at most `most` bytes: zero at
+    /// the end.
+    pub(super) async fn append(&mut self, into: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+        if !self.beyond.is_empty() {
+            let here = self.beyond.len().min(most);
+            into.extend(self.beyond.drain(..here));
+            return Ok(here);
         }
-        Ok(bytes)
+        if into.len() == into.capacity() {
+            into.reserve(LEAST_ROOM.min(most));
+        }
+        let mut room = into.limit(most);
+        match &mut self.stream {
+            Stream::Plain(socket) => socket.read_buf(&mut room).await,
+            Stream::Tls(stream) => stream.read_buf(&mut room).await,
+        }
     }
 }
 

@@ -245,9 +245,12 @@ impl Pool {
                     let body = Body::new(connection, lease, length, keep);
                     Ok((head, Answer::Sized(body)))
                 }
-                Framing::Chunked => Ok((head, Answer::Chunked)),
+                // How long these are, their own bytes say.
+                Framing::Chunked => {
+                    let body = Body::new(connection, lease, u64::MAX, keep);
+                    Ok((head, Answer::Chunked(body)))
+                }
                 Framing::UntilClose => {
-                    // Enough for the message of an error.
                     let body = Body::new(connection, lease, u64::MAX, false);
                     Ok((head, Answer::UntilClose(body)))
                 }
@@ -262,8 +265,8 @@ pub(crate) enum Answer {
     Empty,
     /// A body of a known length.
     Sized(Body),
-    /// Chunks, which this plane does not read: the connection is closed.
-    Chunked,
+    /// Chunks, which this plane reads only as documents.
+    Chunked(Body),
     /// Whatever comes until the connection ends.
     UntilClose(Body),
 }
