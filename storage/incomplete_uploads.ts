@@ -71,9 +71,8 @@ export async function abortUpload(
   const { uri, uploadId } = typeof upload === "object" && upload !== null
     ? upload
     : { uri: undefined, uploadId: undefined };
-  // deno-lint-ignore no-control-regex -- control characters are what is looked for
   if (
-    typeof uri !== "string" || typeof uploadId !== "string" || !/^[^\x00-\x20]+$/.test(uploadId)
+    typeof uri !== "string" || typeof uploadId !== "string" || !/^[^\s\p{Cc}]+$/u.test(uploadId)
   ) {
     throw invalidInput(
       operation,

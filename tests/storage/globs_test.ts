@@ -90,13 +90,21 @@ describe("a glob", () => {
 
   it("that is misspelt is refused before anything is sent", () => {
     for (const glob of ["{a", "a[", "a\\", "[z-a]", "{a,{b}", "[!", "[]", "x".repeat(5000)]) {
-      const error = assertThrows(() => list("s3://bucket/", { glob }), InvalidInputError, "the glob");
+      const error = assertThrows(
+        () => list("s3://bucket/", { glob }),
+        InvalidInputError,
+        "the glob",
+      );
       assertEquals(error.code, "InvalidInput");
       assertStringIncludes(error.message, "; ");
     }
     const many = "{a,b}".repeat(12);
     assertThrows(() => list("s3://bucket/", { glob: many }), InvalidInputError, "1000 patterns");
-    assertThrows(() => list("s3://bucket/", { glob: 1 as never }), InvalidInputError, "glob is not");
+    assertThrows(
+      () => list("s3://bucket/", { glob: 1 as never }),
+      InvalidInputError,
+      "glob is not",
+    );
   });
 
   it("of many stars takes no time on a hostile key", () => {

@@ -1,7 +1,13 @@
 // Listings from servers that tests script: what is asked for, pages that break, tokens that lead in
 // circles, servers that do not know every option, and the tokens that a listing gives.
 
-import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { afterEach, describe, it } from "@std/testing/bdd";
 import {
   DipperError,
@@ -146,7 +152,8 @@ describe("a listing", () => {
           <LastModified>2026-01-04T00:00:00Z</LastModified></DeleteMarker>
         <DeleteMarker><Key>k</Key><VersionId>v2</VersionId><IsLatest>false</IsLatest>
           <LastModified>2026-01-02T00:00:00Z</LastModified></DeleteMarker></ListVersionsResult>`;
-      const uploads = `<ListMultipartUploadsResult><Bucket>b</Bucket><IsTruncated>false</IsTruncated>
+      const uploads =
+        `<ListMultipartUploadsResult><Bucket>b</Bucket><IsTruncated>false</IsTruncated>
         <Upload><Key>k</Key><UploadId>u</UploadId><Initiated>2026-01-02T00:00:00Z</Initiated>
         <Initiator><ID>other</ID></Initiator><Owner><ID>me</ID></Owner>
         <StorageClass>STANDARD</StorageClass></Upload></ListMultipartUploadsResult>`;
@@ -375,7 +382,9 @@ describe("a listing", () => {
         assertRejects(async () => {
           for await (const _ of listing) {
             if (++count === at) setTimeout(() => controller.abort(reason), 10);
-            if (count === at) await new Promise((resolve) => setTimeout(resolve, at === 2 ? 30 : 0));
+            if (count === at) {
+              await new Promise((resolve) => setTimeout(resolve, at === 2 ? 30 : 0));
+            }
           }
         }),
       );
@@ -426,7 +435,9 @@ describe("a token of a listing", () => {
       const after = queryOf(asked).get("start-after") ?? "";
       // The group has a key behind the last character that can follow its prefix.
       const groups = ["a/", "b/"].filter((group) => `${group}\u{10ffff}x` > after);
-      const rest = groups.map((group) => `<CommonPrefixes><Prefix>${group}</Prefix></CommonPrefixes>`);
+      const rest = groups.map((group) =>
+        `<CommonPrefixes><Prefix>${group}</Prefix></CommonPrefixes>`
+      );
       return reply.answer(200, XML, page([], { rest: rest.join("") }));
     });
     using client = clientOf(server);

@@ -142,10 +142,8 @@ impl Reading {
         self.depth += 1;
         self.text.clear();
         match (self.depth, name) {
-            (1, name) => {
-                if self.ended || !ROOTS.contains(&name) {
-                    return Err("its root is not that of a listing");
-                }
+            (1, name) if self.ended || !ROOTS.contains(&name) => {
+                return Err("its root is not that of a listing");
             }
             (2, b"Contents") => self.open(Line::Object),
             (2, b"Version") => self.open(Line::Version),
