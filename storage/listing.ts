@@ -247,14 +247,11 @@ class Walk<T> implements AsyncIterableIterator<T, void, void> {
       if (this.#page !== undefined && this.#index < this.#page.names.length) return true;
       const page = await this.#pages.next();
       if (this.#closed || page === undefined) return false;
-      const last = this.position;
-      if (this.#page !== undefined && this.#page.names.length > 0) this.#before = this.#page;
+      const last = this.#page?.names.length ? this.#page : this.#before;
+      this.#before = last;
       this.#page = page;
-      this.#index = 0;
       // Some servers start a page with the line that the last one ended with.
-      if (last !== undefined && last.name === page.names[0] && last.id === page.ids?.[0]) {
-        this.#index = 1;
-      }
+      this.#index = last !== undefined && startsWithEndOf(page, last) ? 1 : 0;
     }
     return false;
   }
@@ -283,6 +280,13 @@ class Walk<T> implements AsyncIterableIterator<T, void, void> {
     this.#closed = true;
     this.#pages.close();
   }
+}
+
+function startsWithEndOf(page: PageMessage, before: PageMessage): boolean {
+  const end = before.names.length - 1;
+  return before.names[end] === page.names[0] && before.ids?.[end] === page.ids?.[0] &&
+    before.sizes[end] === page.sizes[0] && before.times[end] === page.times[0] &&
+    before.etags?.[end] === page.etags?.[0];
 }
 
 /** The listing of a bucket's objects or versions. */

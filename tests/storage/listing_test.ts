@@ -10,6 +10,7 @@ import {
 import { it } from "@std/testing/bdd";
 import { type Entry, InvalidInputError, type S3Client } from "dipper";
 import { bucketName, onBothServers } from "./servers.ts";
+import { signedFetch } from "./signed_request.ts";
 
 const nameOf = (entry: Entry): string => "key" in entry ? entry.key : `${entry.prefix} …`;
 
@@ -167,6 +168,150 @@ onBothServers("listing", (at) => {
     }
     const grouped = await client.list(`s3://${bucket}/`, { delimiter: " " }).toArray();
     assert(grouped.some((entry) => "prefix" in entry && entry.prefix === "sp "));
+  });
+
+  it("takes globs, and a key that looks like one as it is", async () => {
+    const { client } = at();
+    const bucket = bucketName();
+    await client.createBucket(bucket);
+    const keys = [
+      "logs/2025/a.csv",
+      "logs/2026/01/b.csv",
+      "logs/2026/01/b.parquet",
+      "logs/2026/02/c.csv",
+      "logs/2026/d.csv",
+      "other/2026/e.csv",
+      "star*/x",
+      "starry/x",
+    ];
+    await fill(client, bucket, keys);
+    const names = async (prefix: string, options = {}): Promise<string[]> =>
+      (await client.list(`s3://${bucket}/${prefix}`, options).toArray()).map(nameOf);
+    assertEquals(await names("", { glob: "**" }), keys);
+    assertEquals(await names("", { glob: "logs/2026/**/*.csv" }), [
+      "logs/2026/01/b.csv",
+      "logs/2026/02/c.csv",
+      "logs/2026/d.csv",
+    ]);
+    assertEquals(await names("logs/", { glob: "*/*.csv" }), ["logs/2025/a.csv", "logs/2026/d.csv"]);
+    assertEquals(await names("logs/", { glob: "**/{b,c}.{csv,json}", limit: 1 }), [
+      "logs/2026/01/b.csv",
+    ]);
+    assertEquals(await names("", { glob: "*/2026", delimiter: "/" }), []);
+    assertEquals(await names("", { glob: "{logs,other}", delimiter: "/" }), [
+      "logs/ …",
+      "other/ …",
+    ]);
+    assertEquals(await names("", { glob: "l*/", delimiter: "/" }), ["logs/ …"]);
+    assertEquals(await names("star*"), ["star*/x"], "in a URI a star is a character");
+    assertEquals(await names("", { glob: "star*/*" }), ["star*/x", "starry/x"]);
+    assertEquals(await names("", { glob: "star\\*/*" }), ["star*/x"]);
+    assertEquals(await names("", { glob: "other/2026/e.csv" }), ["other/2026/e.csv"]);
+  });
+
+  it("goes on from its token, entry by entry and page by page, groups too", async () => {
+    const { client } = at();
+    const bucket = bucketName();
+    await client.createBucket(bucket);
+    await fill(client, bucket, ["a/1", "a/2", "b", "c d/1", "e", "ü+/1", "ü+/2", "z"]);
+    for (const options of [{}, { delimiter: "/" }]) {
+      const all = (await client.list(`s3://${bucket}/`, options).toArray()).map(nameOf);
+      assertEquals(all.length, options.delimiter === undefined ? 8 : 6);
+      for (let count = 1; count <= all.length; count++) {
+        const listing = client.list(`s3://${bucket}/`, options);
+        const seen: string[] = [];
+        for await (const entry of listing) if (seen.push(nameOf(entry)) === count) break;
+        const { token } = listing;
+        if (token !== undefined) {
+          // As another process has it: a client of its own, and nothing but the text.
+          using other = at().connect();
+          const rest = other.list(`s3://${bucket}/`, { ...options, token });
+          seen.push(...(await rest.toArray()).map(nameOf));
+          assertEquals(rest.token, undefined);
+        }
+        assertEquals(seen, all, `after ${count}`);
+      }
+      const pages: string[][] = [];
+      let token: string | undefined;
+      do {
+        const page = client.list(`s3://${bucket}/`, {
+          ...options,
+          limit: 3,
+          ...(token && { token }),
+        });
+        pages.push((await page.toArray()).map(nameOf));
+        token = page.token;
+      } while (token !== undefined);
+      assertEquals(pages.flat(), all, "by limit");
+    }
+  });
+
+  it("tells whose an object is", async () => {
+    const { client } = at();
+    const bucket = bucketName();
+    await client.createBucket(bucket);
+    await fill(client, bucket, ["mine"]);
+    const [owned] = await client.list(`s3://${bucket}/`, { owner: true }).toArray();
+    assert(owned !== undefined && "key" in owned);
+    assert(owned.owner !== undefined && owned.owner.id !== "", JSON.stringify(owned));
+    const [entry] = await client.list(`s3://${bucket}/`).toArray();
+    assert(entry !== undefined && "key" in entry && entry.owner === undefined);
+  });
+
+  it("finds uploads that are not complete, and ends one or the old ones", async () => {
+    const { client, signedFor } = at();
+    const bucket = bucketName();
+    await client.createBucket(bucket);
+    const begin = async (key: string): Promise<string> => {
+      const text = await signedFetch(signedFor, {
+        method: "POST",
+        bucket,
+        key,
+        query: { uploads: "" },
+      });
+      return /<UploadId>([^<]+)</.exec(text)![1]!;
+    };
+    assertEquals(await client.incompleteUploads(`s3://${bucket}/`).toArray(), []);
+    const before = Date.now() - 60_000;
+    const keys = ["p/a b+ü%", "p/c", "q/d"];
+    const ids: string[] = [];
+    for (const key of keys) ids.push(await begin(key));
+    const all = await client.incompleteUploads(`s3://${bucket}/`).toArray();
+    assertEquals(all.map(({ uri, key, uploadId }) => ({ uri, key, uploadId })), [
+      ...keys.map((key, index) => ({ uri: `s3://${bucket}/${key}`, key, uploadId: ids[index]! })),
+    ]);
+    for (const { initiated } of all) {
+      assert(initiated.getTime() > before && initiated.getTime() < Date.now() + 60_000);
+    }
+    const inP = client.incompleteUploads(`s3://${bucket}/p/`, { limit: 1 });
+    assertEquals((await inP.toArray()).map(({ key }) => key), [keys[0]]);
+    const rest = client.incompleteUploads(`s3://${bucket}/p/`, { token: inP.token! });
+    assertEquals((await rest.toArray()).map(({ key }) => key), [keys[1]]);
+
+    await client.abortUpload(all[0]!);
+    await client.abortUpload(all[0]!); // It is gone already.
+    const young = await client.abortIncompleteUploads(`s3://${bucket}/`, { olderThan: before });
+    assertEquals([young.deleted, young.skipped, young.operation], [0, 2, "abortIncompleteUploads"]);
+    const old = await client.abortIncompleteUploads(`s3://${bucket}/q/`, {
+      olderThan: new Date(Date.now() + 120_000),
+    });
+    assertEquals([old.deleted, old.skipped, old.failures.length], [1, 0, 0]);
+    const left = await client.incompleteUploads(`s3://${bucket}/`).toArray();
+    assertEquals(left.map(({ key }) => key), ["p/c"]);
+    await client.abortIncompleteUploads({ bucket, key: "" });
+    assertEquals(await client.incompleteUploads(`s3://${bucket}/`).toArray(), []);
+    for (
+      const upload of [null, {}, { uri: "s3://b-b/k", uploadId: "" }, { uri: "x", uploadId: "y" }]
+    ) {
+      await assertRejects(() => client.abortUpload(upload as never), InvalidInputError);
+    }
+    for (const olderThan of [NaN, "yesterday", new Date("x")]) {
+      await assertRejects(
+        () => client.abortIncompleteUploads(`s3://${bucket}/`, { olderThan: olderThan as never }),
+        InvalidInputError,
+        "olderThan",
+      );
+    }
   });
 
   it("takes the rest of its options seriously", async () => {

@@ -7,6 +7,7 @@
  */
 
 import { LocalS3, memory, S3Client, type S3ClientOptions } from "dipper";
+import type { SignedFor } from "./signed_request.ts";
 import { afterAll, beforeAll, describe } from "@std/testing/bdd";
 
 memory(); // Loads the library. Within a test, Deno would count that as a leak.
@@ -26,6 +27,8 @@ export interface Place {
   readonly bucket: string;
   /** A client with other options. */
   connect(options?: S3ClientOptions): S3Client;
+  /** Where tests send requests that they sign themselves. */
+  readonly signedFor: SignedFor;
   /** The URI of a key in the bucket. */
   uri(key: string): `s3://${string}`;
 }
@@ -53,7 +56,7 @@ function onLocalS3(title: string, transport: Transport, suite: (at: () => Place)
     let place: Place;
     beforeAll(async () => {
       server = await LocalS3.start();
-      place = await furnish("LocalS3", transport, (options) => server.client(options));
+      place = await furnish("LocalS3", transport, server, (options) => server.client(options));
     });
     afterAll(async () => {
       place.client.dispose();
@@ -69,14 +72,14 @@ function onVersitygw(title: string, transport: Transport, suite: (at: () => Plac
     let place: Place;
     beforeAll(async () => {
       const connect = (options?: S3ClientOptions) => new S3Client({ ...gateway(), ...options });
-      place = await furnish("versitygw", transport, connect);
+      place = await furnish("versitygw", transport, gateway(), connect);
     });
     afterAll(() => place.client.dispose());
     suite(() => place);
   });
 }
 
-function gateway(): S3ClientOptions {
+function gateway(): SignedFor {
   const told = (name: string): string => {
     const value = Deno.env.get(`DIPPER_TEST_VERSITYGW_${name}`);
     if (value === undefined) throw new Error(`DIPPER_TEST_VERSITYGW_${name} is not set`);
@@ -92,6 +95,7 @@ function gateway(): S3ClientOptions {
 async function furnish(
   server: Place["server"],
   transport: Transport,
+  signedFor: SignedFor,
   open: (options?: S3ClientOptions) => S3Client,
 ): Promise<Place> {
   // The direct way is the default, and is tested as that.
@@ -100,5 +104,13 @@ async function furnish(
   const client = connect();
   const bucket = bucketName();
   await client.createBucket(bucket);
-  return { server, transport, client, bucket, connect, uri: (key) => `s3://${bucket}/${key}` };
+  return {
+    server,
+    transport,
+    client,
+    bucket,
+    connect,
+    signedFor,
+    uri: (key) => `s3://${bucket}/${key}`,
+  };
 }

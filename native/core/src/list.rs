@@ -99,9 +99,7 @@ pub async fn list(client: &Client, request: ListRequest) -> Result<Page, Error> 
             lines = page.lines;
         } else {
             // Some servers start a page with the line that the last one ended with.
-            let again = lines
-                .last()
-                .is_some_and(|last| page.lines.first().is_some_and(|first| same(last, first)));
+            let again = lines.last() == page.lines.first();
             lines.extend(page.lines.into_iter().skip(usize::from(again)));
         }
         match page.next {
@@ -291,13 +289,6 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Whether two lines are the same thing.
-fn same(one: &Listed, other: &Listed) -> bool {
-    one.name == other.name
-        && one.id == other.id
-        && (one.line == Line::Prefix) == (other.line == Line::Prefix)
-}
-
 /// Puts the lines of an answer into their order, each once, without what the caller has seen,
 /// and finds where the rest starts.
 fn arranged(listing: Listing, request: &ListRequest, place: &Place) -> Result<Page, &'static str> {
@@ -313,7 +304,8 @@ fn arranged(listing: Listing, request: &ListRequest, place: &Place) -> Result<Pa
             }
         });
     }
-    lines.dedup_by(|later, earlier| same(later, earlier));
+    // Lines of one name that differ are damage, and not hidden.
+    lines.dedup();
     let next = if truncated {
         let next = next_of(lines.last(), request.what, next_token, next_key, next_id);
         let stays = |next: &Place| {
