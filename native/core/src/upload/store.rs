@@ -241,12 +241,7 @@ impl Store<'_> {
         sum: Option<&Sum>,
     ) -> Result<Stored, Error> {
         // Read, so that the connection is used again; and success may turn out to be none.
-        let message = match reply {
-            Reply::Sized(body) | Reply::UntilClose(body) => {
-                body.message(self.client.stall_timeout()).await
-            }
-            Reply::Empty | Reply::Chunked => Vec::new(),
-        };
+        let message = reply.message(self.client.stall_timeout()).await;
         if let (Some(code), text) = message_of(&message) {
             return Err(about.of_answer(Answered::of(head, 500, Some(code), text)));
         }
