@@ -61,6 +61,7 @@ export {
   getMany,
   incompleteUploads,
   list,
+  usage,
 } from "./storage/default_client.ts";
 export { type Caller, Diagnosis, type Verdict } from "./storage/diagnosis.ts";
 export type { Entry, ObjectEntry, Owner, PrefixEntry, UploadEntry } from "./storage/entry.ts";
@@ -79,3 +80,12 @@ export type { ObjectLocation } from "./storage/source.ts";
 export type { Stat } from "./storage/stat.ts";
 export type { Encryption, LocalWriteOptions, WriteOptions } from "./storage/write_options.ts";
 export type { TransferOptions } from "./storage/transfer_tally.ts";
+export { UsageCounting, type UsageOptions } from "./storage/usage.ts";
+export type {
+  AgeUsage,
+  ExtensionUsage,
+  FolderUsage,
+  StorageClassUsage,
+  UsageCount,
+  UsageReport,
+} from "./storage/usage_tally.ts";

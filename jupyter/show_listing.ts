@@ -28,6 +28,10 @@ export type EntryLike =
     readonly lastModified: Date;
     readonly etag?: string;
     readonly storageClass?: string;
+    /** In a listing of versions. */
+    readonly versionId?: string;
+    readonly isLatest?: boolean;
+    readonly deleteMarker?: boolean;
   }
   | { readonly uri: string; readonly prefix: string };
 
@@ -43,6 +47,7 @@ export interface ListingLike {
 
 const PAGE_ROWS = 20;
 const MAX_KEY = 160;
+const MAX_ID = 40;
 const MAX_URI = 200;
 
 /**
@@ -102,16 +107,18 @@ function parts(l: ListingLike): ListingParts {
   const hasClasses = shown.some((entry) =>
     "key" in entry && entry.storageClass !== undefined && entry.storageClass !== "STANDARD"
   );
+  const hasVersions = shown.some((entry) => "key" in entry && entry.versionId !== undefined);
   const columns: Column[] = [
     { name: "Key", code: true },
     { name: "Size", numeric: true },
     { name: "Modified", numeric: true },
   ];
   if (hasClasses) columns.push({ name: "Class" });
+  if (hasVersions) columns.push({ name: "Version", code: true });
   const name = cutMiddle(shownUri(l.uri), MAX_URI);
   const atLeast = l.complete ? "" : " or more";
   const tags = l.entries.length === 0 ? [l.complete ? "empty" : "not listed yet"] : [
-    ...(objects > 0 ? [`${countOf(objects, "object")}${atLeast}`] : []),
+    ...(objects > 0 ? [`${countOf(objects, hasVersions ? "version" : "object")}${atLeast}`] : []),
     ...(folders > 0 ? [`${countOf(folders, "folder")}${atLeast}`] : []),
     ...(objects > 0 ? [`${formatBytes(bytes)}${atLeast}`] : []),
   ];
@@ -119,12 +126,12 @@ function parts(l: ListingLike): ListingParts {
     name,
     tags,
     columns,
-    rows: shown.map((entry) => row(entry, hasClasses)),
+    rows: shown.map((entry) => row(entry, hasClasses, hasVersions)),
     notes: notes(l),
   };
 }
 
-function row(entry: EntryLike, hasClasses: boolean): Cell[] {
+function row(entry: EntryLike, hasClasses: boolean, hasVersions: boolean): Cell[] {
   const path = "prefix" in entry ? entry.prefix : entry.key;
   const text = cutMiddle(path, MAX_KEY);
   const key: Cell = { text, html: keyMarkup(text), title: cutMiddle(shownUri(entry.uri), 1200) };
@@ -132,10 +139,16 @@ function row(entry: EntryLike, hasClasses: boolean): Cell[] {
     ? [key, { text: "folder", html: markup`<span class="dipper-weak">folder</span>` }, { text: "" }]
     : [
       key,
-      { text: formatBytes(entry.size), title: formatExactBytes(entry.size) },
+      entry.deleteMarker
+        ? { text: "deleted" }
+        : { text: formatBytes(entry.size), title: formatExactBytes(entry.size) },
       { text: formatDate(entry.lastModified) },
     ];
   if (hasClasses) cells.push({ text: "prefix" in entry ? "" : entry.storageClass ?? "" });
+  if (hasVersions) {
+    const id = "prefix" in entry ? "" : cutMiddle(entry.versionId ?? "", MAX_ID);
+    cells.push({ text: "key" in entry && entry.isLatest ? `${id} (latest)` : id });
+  }
   return cells;
 }
 

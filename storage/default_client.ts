@@ -15,6 +15,7 @@ import type { CallOptions, FileOptions, ReadOptions, Source } from "./read_optio
 import { S3Client } from "./s3_client.ts";
 import type { S3File } from "./s3_file.ts";
 import type { ObjectLocation } from "./source.ts";
+import type { UsageCounting, UsageOptions } from "./usage.ts";
 
 let current: S3Client | undefined;
 
@@ -216,4 +217,29 @@ export async function abortIncompleteUploads(
   options: AbortUploadsOptions = {},
 ): Promise<TransferReport> {
   return await client().abortIncompleteUploads(prefix, options);
+}
+
+/**
+ * Counts objects and bytes below a prefix, by folder, extension, storage class and age. See
+ * {@linkcode S3Client.usage}.
+ *
+ * @param prefix `s3://bucket/` or `s3://bucket/prefix`.
+ * @throws {InvalidInputError} When it names no bucket, and for an option that cannot be meant.
+ *
+ * @example
+ * ```ts
+ * import { LocalS3 } from "dipper";
+ * await using s3 = await LocalS3.start();
+ * configure({ endpoint: s3.endpoint, credentials: s3.credentials });
+ * await s3.client().createBucket("bucket");
+ * const counting = usage("s3://bucket/");
+ * await counting;
+ * console.log(counting.report.objects); // 0
+ * ```
+ */
+export function usage(
+  prefix: string | URL | ObjectLocation,
+  options: UsageOptions = {},
+): UsageCounting {
+  return client().usage(prefix, options);
 }

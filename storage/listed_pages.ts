@@ -27,6 +27,7 @@ export class ListedPages {
   readonly #connection: Connection;
   readonly #plan: ListingPlan;
   readonly #signal: AbortSignal | undefined;
+  readonly #mostPages: number;
   readonly #closing = new AbortController();
   /** Where the next batch starts; `undefined` behind the last. */
   #place: PlaceMessage | undefined;
@@ -44,12 +45,14 @@ export class ListedPages {
     place: PlaceMessage,
     wanted: number,
     signal: AbortSignal | undefined,
+    mostPages: number = MOST_PAGES,
   ) {
     this.#connection = connection;
     this.#plan = plan;
     this.#place = place;
     this.#wanted = wanted;
     this.#signal = signal;
+    this.#mostPages = mostPages;
   }
 
   /** Whether there is more than was fetched, wanted or not. */
@@ -110,7 +113,7 @@ export class ListedPages {
     );
     const page = payload as PageMessage;
     this.#wanted -= page.names.length;
-    this.#pages = Math.min(2 * this.#pages, MOST_PAGES);
+    this.#pages = Math.min(2 * this.#pages, this.#mostPages);
     return page;
   }
 

@@ -27,6 +27,7 @@ import { type ObjectAt, ObjectFile } from "./object_file.ts";
 import type { CallOptions, FileOptions, ReadOptions, Source } from "./read_options.ts";
 import { S3File } from "./s3_file.ts";
 import { namedBy, type ObjectLocation } from "./source.ts";
+import { type UsageCounting, usageOf, type UsageOptions } from "./usage.ts";
 
 /**
  * A client for one configuration. Connections are pooled inside; disposing the client ends its
@@ -138,6 +139,31 @@ export class S3Client implements Disposable {
    */
   list(prefix: string | URL | ObjectLocation, options: ListOptions = {}): Listing {
     return listingOf(this.#connection, prefixOf(prefix, "list"), options);
+  }
+
+  /**
+   * Counts objects and bytes below a prefix, by folder, extension, storage class and age, with many
+   * listings at once. The memory it takes does not grow with what it counts. What comes back is
+   * awaited like any promise; what was counted so far is in its `report` at any time, and stays there
+   * when the count is stopped or fails. In a notebook, keep it in a variable before awaiting it.
+   *
+   * @param prefix `s3://bucket/` or `s3://bucket/prefix`.
+   * @throws {InvalidInputError} When it names no bucket, and for an option that cannot be meant.
+   * @throws {DipperError} When awaited: for whatever the server or the connection reports.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example");
+   * await client.file("s3://example/data/a.csv").write("1,2,3");
+   * const { objects, bytes, folders } = await client.usage("s3://example/");
+   * console.log(objects, bytes, folders[0]?.uri); // 1 5 s3://example/data/
+   * ```
+   */
+  usage(prefix: string | URL | ObjectLocation, options: UsageOptions = {}): UsageCounting {
+    return usageOf(this.#connection, prefixOf(prefix, "usage"), options);
   }
 
   /**

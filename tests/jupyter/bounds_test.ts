@@ -7,12 +7,14 @@ import { markup } from "../../jupyter/html.ts";
 import { MAX_BUNDLE_BYTES, type MediaBundle, mediaBundle } from "../../jupyter/media_bundle.ts";
 import { showBuckets } from "../../jupyter/show_buckets.ts";
 import { showTransfer } from "../../jupyter/show_transfer.ts";
+import { showUploads } from "../../jupyter/show_uploads.ts";
+import { showUsage } from "../../jupyter/show_usage.ts";
 import { describeBytes, showBytes } from "../../jupyter/show_bytes.ts";
 import { showError } from "../../jupyter/show_error.ts";
 import { showFile, showStat } from "../../jupyter/show_file.ts";
 import { type EntryLike, showListing } from "../../jupyter/show_listing.ts";
 import { sampleDirectory } from "../../tools/sample_data.ts";
-import { latin1, utf8 } from "./samples.ts";
+import { latin1, usageOf, utf8 } from "./samples.ts";
 
 function sizeOf(bundle: MediaBundle): number {
   return utf8(JSON.stringify(bundle)).length;
@@ -90,6 +92,11 @@ describe("a display", () => {
         milliseconds: 1,
         dryRun: false,
       })],
+    ["uploads of 1 MB", () => {
+      const upload = { uri: megabyte, key: megabyte, uploadId: megabyte, initiated: new Date(0) };
+      return showUploads({ uri: megabyte, uploads: Array(1000).fill(upload), complete: false });
+    }],
+    ["usage of 1 MB", () => showUsage(usageOf(megabyte))],
     ["buckets of 1 MB", () => showBuckets(Array(1000).fill({ name: megabyte, region: megabyte }))],
     ["an error of 1 MB", () => showError({ name: megabyte, code: megabyte, message: megabyte })],
   ];

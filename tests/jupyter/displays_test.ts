@@ -6,6 +6,8 @@ import { describe, it } from "@std/testing/bdd";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../../jupyter/media_bundle.ts";
 import { describeBuckets, showBuckets } from "../../jupyter/show_buckets.ts";
 import { describeTransfer, showTransfer } from "../../jupyter/show_transfer.ts";
+import { describeUploads, showUploads } from "../../jupyter/show_uploads.ts";
+import { describeUsage, showUsage, type UsageLike } from "../../jupyter/show_usage.ts";
 import { describeBytes, showBytes } from "../../jupyter/show_bytes.ts";
 import { describeError, showError } from "../../jupyter/show_error.ts";
 import { describeFile, describeStat, showFile, showStat } from "../../jupyter/show_file.ts";
@@ -26,6 +28,33 @@ const STAT = {
 };
 const CARS = '{"name": "ford", "hp": 130, "tags": ["a", "b"]}\n{"name": "amc", "mpg": 16}\n';
 const CSV = "city,people\nBerlin,3700000\nOslo,700000\n";
+const USAGE: UsageLike = {
+  uri: "s3://taxi/",
+  complete: true,
+  objects: 1003,
+  bytes: 5_368_709_120,
+  folders: [
+    { uri: "s3://taxi/2024/", objects: 1000, bytes: 5_368_000_000 },
+    { uri: "s3://taxi/", objects: 2, bytes: 700_000 },
+    { objects: 1, bytes: 9_120 },
+  ],
+  extensions: [
+    { extension: "csv.gz", objects: 1000, bytes: 5_368_000_000 },
+    { extension: "", objects: 3, bytes: 709_120 },
+  ],
+  storageClasses: [
+    { storageClass: "STANDARD", objects: 1000, bytes: 5_368_000_000 },
+    { storageClass: "", objects: 3, bytes: 709_120 },
+  ],
+  ages: [
+    { fromDays: 0, toDays: 1, objects: 3, bytes: 709_120 },
+    { fromDays: 1, toDays: 7, objects: 0, bytes: 0 },
+    { fromDays: 7, toDays: 30, objects: 500, bytes: 2_684_000_000 },
+    { fromDays: 365, objects: 500, bytes: 2_684_000_000 },
+  ],
+  pages: 2,
+  milliseconds: 1500,
+};
 const ENTRIES: EntryLike[] = [
   { uri: "s3://taxi/2024/", prefix: "2024/" },
   { uri: "s3://taxi/a.csv", key: "a.csv", size: 5_000_000, lastModified: MODIFIED },
@@ -100,6 +129,67 @@ const SHOWN: Record<string, { bundle: MediaBundle; twin: string }> = {
     failures: [],
     milliseconds: 12,
     dryRun: true,
+  }),
+  "versions": shown(showListing, describeListing, {
+    uri: "s3://taxi/",
+    complete: true,
+    entries: [
+      {
+        uri: "s3://taxi/a.csv",
+        key: "a.csv",
+        size: 0,
+        lastModified: MODIFIED,
+        versionId: "v2",
+        isLatest: true,
+        deleteMarker: true,
+      },
+      {
+        uri: "s3://taxi/a.csv",
+        key: "a.csv",
+        size: 5_000_000,
+        lastModified: MODIFIED,
+        versionId: "v1",
+        isLatest: false,
+        deleteMarker: false,
+      },
+    ],
+  }),
+  "uploads": shown(showUploads, describeUploads, {
+    uri: "s3://taxi/raw/",
+    complete: false,
+    uploads: Array.from({ length: 21 }, (_, number) => ({
+      uri: `s3://taxi/raw/${number}.parquet`,
+      key: `raw/${number}.parquet`,
+      uploadId: `upload-${number}`,
+      initiated: MODIFIED,
+    })),
+  }),
+  "no uploads": shown(showUploads, describeUploads, {
+    uri: "s3://taxi/",
+    uploads: [],
+    complete: true,
+  }),
+  "usage": shown(showUsage, describeUsage, USAGE),
+  "usage that was stopped": shown(showUsage, describeUsage, {
+    ...USAGE,
+    complete: false,
+    folders: Array.from({ length: 12 }, (_, number) => ({
+      uri: `s3://taxi/${number}/`,
+      objects: 1,
+      bytes: 1,
+    })),
+  }),
+  "usage of nothing": shown(showUsage, describeUsage, {
+    uri: "s3://taxi/",
+    complete: true,
+    objects: 0,
+    bytes: 0,
+    folders: [],
+    extensions: [],
+    storageClasses: [],
+    ages: [{ fromDays: 0, toDays: 1, objects: 0, bytes: 0 }],
+    pages: 1,
+    milliseconds: 3,
   }),
   "four bytes": shown(showBytes, describeBytes, bytesOf(new Uint8Array([1, 2, 3, 4]))),
   "three hundred bytes": shown(

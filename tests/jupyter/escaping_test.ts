@@ -8,12 +8,14 @@ import { escapeHtml, type Html, markedText, markup, preformatted } from "../../j
 import type { MediaBundle } from "../../jupyter/media_bundle.ts";
 import { showBuckets } from "../../jupyter/show_buckets.ts";
 import { showTransfer } from "../../jupyter/show_transfer.ts";
+import { showUploads } from "../../jupyter/show_uploads.ts";
+import { showUsage } from "../../jupyter/show_usage.ts";
 import { showBytes } from "../../jupyter/show_bytes.ts";
 import { showError } from "../../jupyter/show_error.ts";
 import { showFile, showStat } from "../../jupyter/show_file.ts";
 import { showListing } from "../../jupyter/show_listing.ts";
 import { cutEnd, cutMiddle, visibleText } from "../../jupyter/visible_text.ts";
-import { utf8 } from "./samples.ts";
+import { usageOf, utf8 } from "./samples.ts";
 
 const HOSTILE = [
   "<script>alert(1)</script>",
@@ -67,6 +69,23 @@ function displaysOf(text: string): [string, MediaBundle][] {
         ],
       }),
     ],
+    [
+      "versions",
+      showListing({
+        uri: text,
+        complete: true,
+        entries: [{ uri: text, key: text, size: 1, lastModified: new Date(0), versionId: text }],
+      }),
+    ],
+    [
+      "uploads",
+      showUploads({
+        uri: `s3://b/${text}`,
+        complete: true,
+        uploads: [{ uri: `s3://b/${text}`, key: text, uploadId: text, initiated: new Date(0) }],
+      }),
+    ],
+    ["usage", showUsage(usageOf(text))],
     ["buckets", showBuckets([{ name: text, region: text }])],
     [
       "transfer",

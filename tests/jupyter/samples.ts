@@ -2,6 +2,8 @@
 // zip), for the tests that tell formats apart. Each picture is 3 × 2 pixels of red, each archive holds
 // the line "hello dipper".
 
+import type { UsageLike } from "../../jupyter/show_usage.ts";
+
 function decode(base64: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.fromBase64(base64);
 }
@@ -52,3 +54,19 @@ export const LZ4: Uint8Array<ArrayBuffer> = decode(
 export const ZIP: Uint8Array<ArrayBuffer> = decode(
   "UEsDBAoAAAAAACWJdl0dFeNxDQAAAA0AAAAFABwAdC50eHRVVAkAA7UhA2u1IQNrdXgLAAEEAAAAAAQAAAAAaGVsbG8gZGlwcGVyClBLAQIeAwoAAAAAACWJdl0dFeNxDQAAAA0AAAAFABgAAAAAAAEAAACkgQAAAAB0LnR4dFVUBQADtSEDa3V4CwABBAAAAAAEAAAAAFBLBQYAAAAAAQABAEsAAABMAAAAAAA=",
 );
+
+/** A count of which every name is a text. */
+export function usageOf(text: string): UsageLike {
+  const count = { objects: 1, bytes: 1 };
+  return {
+    uri: `s3://b/${text}`,
+    complete: false,
+    ...count,
+    folders: Array(100).fill({ uri: `s3://b/${text}`, ...count }),
+    extensions: Array(100).fill({ extension: text, ...count }),
+    storageClasses: Array(100).fill({ storageClass: text, ...count }),
+    ages: [{ fromDays: 0, ...count }],
+    pages: 1,
+    milliseconds: 1,
+  };
+}

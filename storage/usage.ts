@@ -1,0 +1,392 @@
+// What is stored below a prefix, listed in parallel.
+//
+// A listing is one request after the other, and a large bucket needs millions of them. So what is
+// more than a page is split, by its folders at first; and a listing that goes on for long is cut in
+// two when somebody has nothing to do, at a key between where it is and where it ends. Each key lies
+// in exactly one of the ranges that come of it, so it is counted once. The splits cost a bounded
+// number of requests. What was counted is here from the first page on, and stays when the rest is
+// stopped or fails.
+
+import type { Connection } from "../client/connection.ts";
+import { type Location, uriOf } from "../client/s3_uri.ts";
+import { invalidInput } from "../ffi/errors.ts";
+import type { PageMessage } from "../ffi/symbols.ts";
+import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
+import { checkedCall } from "./call_options.ts";
+import { GROUP } from "./entry.ts";
+import { Glob } from "./glob.ts";
+import { ListedPages, type ListingPlan } from "./listed_pages.ts";
+import type { CallOptions } from "./read_options.ts";
+import { type UsageReport, UsageTally } from "./usage_tally.ts";
+
+/** What `usage` takes beside the prefix. */
+export interface UsageOptions extends CallOptions {
+  /** How many levels of folders below the prefix are told apart. Default: 1. With 0, none. */
+  depth?: number;
+  /** Only keys of which the part behind the URI's prefix matches, as for `list`. */
+  glob?: string;
+  /** How many listings run at once. Default: 16. */
+  parallel?: number;
+  /** Told what was counted so far, at most twice a second. */
+  onProgress?: (report: UsageReport) => void;
+}
+
+const PARALLEL = 16;
+const MOST_PARALLEL = 256;
+const MOST_DEPTH = 32;
+const PROGRESS_EVERY = 500;
+
+/**
+ * A count under way: awaited, it gives the report. What was counted so far is in
+ * {@linkcode report} at any time, and stays there when the count is stopped or fails.
+ *
+ * @example
+ * ```ts
+ * import { LocalS3 } from "dipper";
+ * await using s3 = await LocalS3.start();
+ * const client = s3.client();
+ * await client.createBucket("example");
+ * await client.file("s3://example/a.csv").write("1,2,3");
+ * const counting = client.usage("s3://example/");
+ * try {
+ *   await counting;
+ * } catch (reason) {
+ *   console.log("stopped", reason);
+ * }
+ * console.log(counting.report.bytes, counting.report.complete); // 5 true
+ * ```
+ */
+export class UsageCounting implements Promise<UsageReport> {
+  readonly [Symbol.toStringTag] = "UsageCounting";
+  readonly #tally: UsageTally;
+  readonly #ended: Promise<UsageReport>;
+
+  /** @internal */
+  constructor(tally: UsageTally, ended: Promise<void>) {
+    this.#tally = tally;
+    this.#ended = ended.then(() => tally.report());
+  }
+
+  /** What was counted so far. `complete` tells whether that is all. */
+  get report(): UsageReport {
+    return this.#tally.report();
+  }
+
+  /** Waits for the end, as a promise does. */
+  then<T = UsageReport, U = never>(
+    onFulfilled?: ((report: UsageReport) => T | PromiseLike<T>) | null,
+    onRejected?: ((reason: unknown) => U | PromiseLike<U>) | null,
+  ): Promise<T | U> {
+    return this.#ended.then(onFulfilled, onRejected);
+  }
+
+  /** Waits for a failure, as a promise does. */
+  catch<U = never>(
+    onRejected?: ((reason: unknown) => U | PromiseLike<U>) | null,
+  ): Promise<UsageReport | U> {
+    return this.#ended.catch(onRejected);
+  }
+
+  /** Waits for the end, good or bad, as a promise does. */
+  finally(onFinally?: (() => void) | null): Promise<UsageReport> {
+    return this.#ended.finally(onFinally);
+  }
+
+  /** Shows the report in a notebook, at its end or as far as it came. */
+  async [JUPYTER_DISPLAY](): Promise<MediaBundle> {
+    const report = await this.#ended.catch(() => this.report);
+    return (report as UsageReport & { [JUPYTER_DISPLAY](): MediaBundle })[JUPYTER_DISPLAY]();
+  }
+
+  /** Shows in a terminal what was counted so far. */
+  [Symbol.for("Deno.customInspect")](): string {
+    return Deno.inspect(this.report);
+  }
+}
+
+/** Starts to count what is below a prefix. */
+export function usageOf(
+  connection: Connection,
+  location: Location,
+  options: UsageOptions,
+): UsageCounting {
+  const uri = uriOf(location);
+  options = checkedCall(options, "usage", uri);
+  const { depth = 1, parallel = PARALLEL, glob: pattern } = options;
+  checkNumber("depth", depth, 0, MOST_DEPTH, uri);
+  checkNumber("parallel", parallel, 1, MOST_PARALLEL, uri);
+  const glob = pattern === undefined ? undefined : new Glob(pattern, "usage", uri);
+  const { bucket, key: prefix } = location;
+  const tally = new UsageTally(uri, bucket, prefix, depth);
+  const plan: ListingPlan = {
+    operation: "usage",
+    uri,
+    what: "objects",
+    bucket,
+    prefix: prefix + (glob?.literalPrefix ?? ""),
+    delimiter: undefined,
+    owner: false,
+  };
+  const wanted = glob && ((key: string) => glob.matches(key.slice(prefix.length)));
+  const count = new Count(connection, plan, wanted, parallel, tally, options);
+  return new UsageCounting(tally, count.run());
+}
+
+function checkNumber(name: string, value: unknown, least: number, most: number, uri: string): void {
+  if (Number.isSafeInteger(value) && least <= (value as number) && (value as number) <= most) {
+    return;
+  }
+  throw invalidInput(
+    "usage",
+    `${name} is not a number from ${least} to ${most}: ${String(value)}`,
+    `pass a whole number`,
+    uri,
+  );
+}
+
+/** The keys below a prefix, behind one key and up to another. */
+interface Range {
+  readonly prefix: string;
+  /** Not this one and none before it. */
+  readonly after: string | undefined;
+  /** This one is the last. It moves when a part of the range is given away. */
+  until: string | undefined;
+  /** Whether it may be split by its folders. */
+  readonly grouped: boolean;
+}
+
+/** One count: the ranges that wait, and those that are listed. */
+class Count {
+  readonly #connection: Connection;
+  readonly #plan: ListingPlan;
+  readonly #wanted: ((key: string) => boolean) | undefined;
+  readonly #parallel: number;
+  readonly #tally: UsageTally;
+  readonly #options: UsageOptions;
+  readonly #stop = new AbortController();
+  readonly #waiting: Range[] = [];
+  readonly #running = new Set<Promise<void>>();
+  /** How many ranges may still be split by their folders: small folders cost a request each. */
+  #groupings: number;
+  #told = performance.now();
+  #settle: { resolve(): void; reject(reason: unknown): void } | undefined;
+
+  constructor(
+    connection: Connection,
+    plan: ListingPlan,
+    wanted: ((key: string) => boolean) | undefined,
+    parallel: number,
+    tally: UsageTally,
+    options: UsageOptions,
+  ) {
+    this.#connection = connection;
+    this.#plan = plan;
+    this.#wanted = wanted;
+    this.#parallel = parallel;
+    this.#tally = tally;
+    this.#options = options;
+    this.#groupings = parallel > 1 ? 2 * parallel : 0;
+  }
+
+  /** Counts all of it. */
+  async run(): Promise<void> {
+    this.#options.signal?.throwIfAborted();
+    this.#waiting.push({
+      prefix: this.#plan.prefix,
+      after: undefined,
+      until: undefined,
+      grouped: false,
+    });
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#settle = { resolve, reject };
+        this.#start();
+      });
+      this.#tally.end();
+      this.#options.onProgress?.(this.#tally.report());
+    } finally {
+      // What still runs is not wanted any more.
+      this.#stop.abort();
+      await Promise.all(this.#running);
+    }
+  }
+
+  /** Lists ranges that wait, as many as there may be at once. */
+  #start(): void {
+    while (this.#running.size < this.#parallel && !this.#stop.signal.aborted) {
+      const range = this.#waiting.shift();
+      if (range === undefined) break;
+      const one = this.#list(range).catch((reason) => {
+        this.#stop.abort();
+        this.#settle?.reject(reason);
+      }).finally(() => {
+        this.#running.delete(one);
+        this.#start();
+      });
+      this.#running.add(one);
+    }
+    if (this.#running.size === 0 && this.#waiting.length === 0) this.#settle?.resolve();
+  }
+
+  async #list(range: Range): Promise<void> {
+    const busy = this.#waiting.length + this.#running.size >= 2 * this.#parallel;
+    const grouped = range.grouped && !busy && this.#groupings > 0;
+    if (grouped) this.#groupings--;
+    const { prefix, after } = range;
+    const { signal } = this.#options;
+    const stop = this.#stop.signal;
+    const pages = new ListedPages(
+      this.#connection,
+      { ...this.#plan, prefix, delimiter: grouped ? "/" : undefined },
+      after === undefined ? {} : { after, seen: true },
+      Infinity,
+      signal === undefined ? stop : AbortSignal.any([signal, stop]),
+      // The end of a range may move: what is ahead of it may be for nothing.
+      1,
+    );
+    try {
+      await (grouped ? this.#byFolders(range, pages) : this.#inOrder(range, pages));
+    } finally {
+      pages.close();
+    }
+  }
+
+  /** Splits a range by what one look at its folders tells. */
+  async #byFolders(range: Range, pages: ListedPages): Promise<void> {
+    const page = await pages.next();
+    if (page === undefined) return;
+    this.#tally.page();
+    const { prefix, after } = range;
+    const folders = page.names.filter((name, index) =>
+      page.sizes[index] === GROUP &&
+      (after === undefined || after.startsWith(name) || isBehind(name, after))
+    );
+    if (!pages.more && folders.length <= this.#parallel) {
+      this.#add(page, range);
+      for (const folder of folders) {
+        this.#waiting.push({
+          prefix: folder,
+          after: after?.startsWith(folder) ? after : undefined,
+          until: undefined,
+          grouped: true,
+        });
+      }
+      return;
+    }
+    // Too many for a listing each: they are good for ends of ranges. These count the objects, too.
+    const ends = folders.filter((folder) => after === undefined || isBehind(folder, after));
+    const step = Math.ceil((ends.length + 1) / this.#parallel);
+    let start = after;
+    for (let at = step; at < ends.length; at += step) {
+      this.#waiting.push({ prefix, after: start, until: ends[at], grouped: false });
+      start = ends[at];
+    }
+    this.#waiting.push({ prefix, after: start, until: undefined, grouped: false });
+  }
+
+  /** Lists a range from front to back, and gives parts of it away when others have nothing to do. */
+  async #inOrder(range: Range, pages: ListedPages): Promise<void> {
+    let first: string | undefined;
+    for (let page = await pages.next(); page !== undefined; page = await pages.next()) {
+      this.#tally.page();
+      const last = page.names.at(-1);
+      const ended = last !== undefined && range.until !== undefined && isBehind(last, range.until);
+      if (!ended) pages.ahead();
+      this.#add(page, range);
+      this.#tell();
+      if (ended) return;
+      if (!pages.more || last === undefined) continue;
+      const isAll = range.prefix === this.#plan.prefix && range.after === undefined;
+      if (isAll && range.until === undefined && first === undefined && this.#groupings > 0) {
+        // It is more than a page: worth a look at its folders.
+        this.#waiting.push({ prefix: range.prefix, after: last, until: undefined, grouped: true });
+        return;
+      }
+      first ??= page.names[0]!;
+      this.#split(range, first, last);
+    }
+  }
+
+  /** Gives a part of a long range to somebody who has nothing to do. */
+  #split(range: Range, first: string, last: string): void {
+    if (this.#running.size >= this.#parallel || this.#waiting.length > 0) return;
+    const middle = keyBetween(first, last, range.prefix.length, range.until);
+    if (middle === undefined) return;
+    const { prefix, until } = range;
+    range.until = middle;
+    this.#waiting.push({ prefix, after: middle, until, grouped: false });
+    this.#start();
+  }
+
+  #add(page: PageMessage, range: Range): void {
+    const { names, sizes } = page;
+    const { after, until } = range;
+    const [first, last] = [names[0], names.at(-1)];
+    // Whoever answers may begin before a range, and go on behind it.
+    const early = after !== undefined && first !== undefined && !isBehind(first, after);
+    const late = until !== undefined && last !== undefined && isBehind(last, until);
+    for (let index = 0; index < names.length; index++) {
+      if (sizes[index] === GROUP) continue;
+      const name = names[index]!;
+      if (late && isBehind(name, until)) break;
+      if (early && !isBehind(name, after)) continue;
+      if (this.#wanted === undefined || this.#wanted(name)) this.#tally.object(page, index);
+    }
+  }
+
+  #tell(): void {
+    const { onProgress } = this.#options;
+    if (onProgress === undefined) return;
+    const now = performance.now();
+    if (now - this.#told < PROGRESS_EVERY) return;
+    this.#told = now;
+    onProgress(this.#tally.report());
+  }
+}
+
+/** Whether a key comes behind another one, in the order of UTF-8's bytes. */
+export function isBehind(key: string, other: string): boolean {
+  const length = Math.min(key.length, other.length);
+  for (let at = 0; at < length; at++) {
+    const [one, two] = [key.charCodeAt(at), other.charCodeAt(at)];
+    if (one !== two) return inOrder(one) > inOrder(two);
+  }
+  return key.length > other.length;
+}
+
+/** The halves of characters beyond U+FFFF come behind all below. */
+function inOrder(unit: number): number {
+  if (unit < 0xd800) return unit;
+  return unit >= 0xe000 ? unit - 0x800 : unit + 0x2000;
+}
+
+/** The last characters of their kinds: keys are mostly made of one kind in one place. */
+const LAST_OF_KIND = ["9", "Z", "z"];
+
+/**
+ * A key between the last one that was listed and the end of a range, guessed from how the keys so far
+ * differ: with keys from `part-0000` to `part-0999` the next are `part-1000`, so `part-5`.
+ */
+export function keyBetween(
+  first: string,
+  last: string,
+  prefixLength: number,
+  until: string | undefined,
+): string | undefined {
+  let differs = 0;
+  while (differs < first.length && first[differs] === last[differs]) differs++;
+  for (let at = Math.min(differs, last.length - 1); at >= prefixLength; at--) {
+    const unit = last.charCodeAt(at);
+    const end = LAST_OF_KIND.find((end) => unit < end.charCodeAt(0) && isOfKind(unit, end));
+    if (end === undefined) continue;
+    const middle = unit + Math.ceil((end.charCodeAt(0) - unit) / 2);
+    const key = last.slice(0, at) + String.fromCharCode(middle);
+    if (until === undefined || isBehind(until, key)) return key;
+  }
+  return undefined;
+}
+
+function isOfKind(unit: number, end: string): boolean {
+  const first = end === "9" ? 0x30 : end === "Z" ? 0x41 : 0x61;
+  return first <= unit && unit <= end.charCodeAt(0);
+}
