@@ -7,11 +7,12 @@ export type BufferHandle = number & { readonly __handle: "BufferHandle" };
 export type ClientHandle = number & { readonly __handle: "ClientHandle" };
 export type ServerHandle = number & { readonly __handle: "ServerHandle" };
 export type StreamHandle = number & { readonly __handle: "StreamHandle" };
+export type UploadHandle = number & { readonly __handle: "UploadHandle" };
 export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 2820271162548382;
+export const ABI_HASH = 3006117914047147;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -28,6 +29,9 @@ export const symbols = {
   dipper_submit: { parameters: ["f64", "buffer", "f64", "buffer", "f64"], result: "f64" },
   dipper_submit_into: { parameters: ["f64", "buffer", "f64", "buffer", "f64"], result: "f64" },
   dipper_stream_release: { parameters: ["f64"], result: "f64" },
+  dipper_upload_write: { parameters: ["f64", "buffer", "f64"], result: "f64" },
+  dipper_upload_release: { parameters: ["f64"], result: "f64" },
+  dipper_end_of_program: { parameters: ["f64"], result: "f64" },
   dipper_cancel: { parameters: ["f64"], result: "f64" },
   dipper_drain: { parameters: ["f64", "buffer", "f64"], result: "f64" },
   dipper_next_record: { parameters: ["f64"], result: "f64" },
@@ -63,6 +67,12 @@ export interface Native {
   submitInto(queue: QueueHandle, request: Uint8Array<ArrayBuffer>, target: Uint8Array<ArrayBuffer>): OperationHandle;
   /** Forgets a stream; what it reads ahead ends. */
   streamRelease(stream: StreamHandle): number;
+  /** Copies bytes into an upload, as many as there is room for; returns how many, zero when `uploadRoom` is to be asked. */
+  uploadWrite(upload: UploadHandle, bytes: Uint8Array<ArrayBuffer>): number;
+  /** Forgets an upload; what is not finished is aborted. */
+  uploadRelease(upload: UploadHandle): number;
+  /** Ends all that an isolate has under way and waits until nothing is left of its uploads, two seconds at most: for the end of the program. */
+  endOfProgram(queue: QueueHandle): number;
   /** Ends an operation early. Unknown operations have ended already: no error. */
   cancel(operation: OperationHandle): number;
   /** Writes completion records that are ready; returns the bytes written. */
@@ -94,6 +104,9 @@ export function bind(
     submit: (queue, requests, handles) => checked(symbols.dipper_submit(queue, requests, requests.byteLength, handles, handles.byteLength)),
     submitInto: (queue, request, target) => checked(symbols.dipper_submit_into(queue, request, request.byteLength, target, target.byteLength)) as OperationHandle,
     streamRelease: (stream) => checked(symbols.dipper_stream_release(stream)),
+    uploadWrite: (upload, bytes) => checked(symbols.dipper_upload_write(upload, bytes, bytes.byteLength)),
+    uploadRelease: (upload) => checked(symbols.dipper_upload_release(upload)),
+    endOfProgram: (queue) => checked(symbols.dipper_end_of_program(queue)),
     cancel: (operation) => checked(symbols.dipper_cancel(operation)),
     drain: (queue, room) => checked(symbols.dipper_drain(queue, room, room.byteLength)),
     nextRecord: (queue) => checked(symbols.dipper_next_record(queue)),
@@ -106,7 +119,7 @@ export function bind(
 export const RECORD = { size: 40, operation: 0, value: 8, extent: 16, kind: 24, status: 28, payload: 32, index: 36 } as const;
 
 /** What a record tells. */
-export const KIND = { Done: 1, Failed: 2, Cancelled: 3, Progress: 4, Ask: 5, Item: 6 } as const;
+export const KIND = { Done: 1, Failed: 2, Cancelled: 3, Progress: 4, Ask: 5, Item: 6, Log: 7 } as const;
 
 /** Every status: its code, its class and whether trying again may help. */
 export const STATUS = {
@@ -241,6 +254,28 @@ export type TransportMessage = "direct" | "sdk" | "http" | "file";
 
 export type ChecksumsMessage = "auto" | "full" | "off";
 
+export type LogLevelMessage = "error" | "warn" | "info" | "debug" | "trace";
+
+export type LoggerMessage = { 
+/**
+ * What names the logger in its isolate.
+ */
+id: number, level: LogLevelMessage, };
+
+export type LogRecordMessage = { 
+/**
+ * Milliseconds since 1970.
+ */
+time: number, level: LogLevelMessage, target: string, message: string, 
+/**
+ * The operation in which it happened.
+ */
+operation: string, 
+/**
+ * To what, how long it took, and so on.
+ */
+fields: Record<string, string | number | boolean>, };
+
 export type ClientRequest = { region?: string, endpoint?: string, pathStyle?: boolean, profile?: string, credentials: CredentialsMessage, caCertificates?: string, 
 /**
  * Milliseconds.
@@ -263,6 +298,10 @@ connections?: number,
  */
 partSize?: number, transport?: TransportMessage, checksums?: ChecksumsMessage, 
 /**
+ * Who is told what happens.
+ */
+logger?: LoggerMessage, 
+/**
  * Environment variables that may be read, by name.
  */
 variables: { [key in string]: string }, 
@@ -275,13 +314,21 @@ files: { [key in string]: string },
  */
 skipped: Array<string>, };
 
-export type ObjectMessage = { client: number, bucket: string, key: string, versionId?: string, };
+export type ObjectMessage = { client: number, bucket: string, key: string, versionId?: string, 
+/**
+ * The base64 of 32 bytes.
+ */
+customerKey?: string, };
 
 export type SourceMessage = { "scheme": "s3", bucket: string, key: string, versionId?: string, 
 /**
  * The size, where a listing told it.
  */
-size?: number, } | { "scheme": "http", url: string, } | { "scheme": "file", path: string, };
+size?: number, 
+/**
+ * The base64 of 32 bytes.
+ */
+customerKey?: string, } | { "scheme": "http", url: string, } | { "scheme": "file", path: string, };
 
 export type SpanMessage = { "kind": "whole" } | { "kind": "range", start: number, end?: number, } | { "kind": "last", count: number, };
 
@@ -311,7 +358,11 @@ gap: number, ifMatch?: string, progress: boolean, } | { "operation": "getMany", 
 /**
  * A buffer; an empty object when unset.
  */
-buffer?: number, contentType?: string, contentEncoding?: string, cacheControl?: string, metadata: { [key in string]: string }, ifMatch?: string, ifNoneMatch?: string, } | { "operation": "delete", object: ObjectMessage, } | { "operation": "copy", object: ObjectMessage, bucket: string, key: string, } | { "operation": "presign", object: ObjectMessage, method: PresignMethodMessage, 
+buffer?: number, write: WriteMessage, progress: boolean, } | { "operation": "openUpload", object: ObjectMessage, write: WriteMessage, 
+/**
+ * How many bytes will come, where that is known.
+ */
+size?: number, progress: boolean, } | { "operation": "uploadRoom", upload: number, } | { "operation": "finishUpload", upload: number, } | { "operation": "delete", object: ObjectMessage, } | { "operation": "copy", object: ObjectMessage, bucket: string, key: string, } | { "operation": "presign", object: ObjectMessage, method: PresignMethodMessage, 
 /**
  * Seconds.
  */
@@ -352,6 +403,22 @@ copies: number, transport: TransportMessage,
 verified: string, };
 
 export type ReadMessage = { stat: StatMessage, metrics: MetricsMessage, };
+
+export type WriteMessage = { contentType?: string, contentEncoding?: string, contentLanguage?: string, contentDisposition?: string, cacheControl?: string, 
+/**
+ * Milliseconds since 1970.
+ */
+expires?: number, metadata: { [key in string]: string }, tags?: { [key in string]: string }, storageClass?: string, acl?: string, encryption?: EncryptionMessage, ifMatch?: string, ifNoneMatch?: string, checksum?: WriteChecksumMessage, 
+/**
+ * Bytes.
+ */
+partSize?: number, };
+
+export type EncryptionMessage = { "kind": "s3" } | { "kind": "kms", keyId?: string, context?: { [key in string]: string }, bucketKey?: boolean, } | { "kind": "customer", key: string, };
+
+export type WriteChecksumMessage = "crc64nvme" | "crc32" | "crc32c" | "sha1" | "sha256" | "none";
+
+export type WrittenMessage = { stat: StatMessage, metrics: MetricsMessage, };
 
 export type ListableMessage = "objects" | "versions" | "uploads";
 
