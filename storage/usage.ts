@@ -151,6 +151,8 @@ interface Range {
   readonly after: string | undefined;
   /** This one is the last. It moves when a part of the range is given away. */
   until: string | undefined;
+  /** The first key of the range that it was split from: how keys differ from it tells where to split. */
+  first?: string | undefined;
   /** Whether it may be split by its folders. */
   readonly grouped: boolean;
 }
@@ -168,6 +170,8 @@ class Count {
   readonly #running = new Set<Promise<void>>();
   /** How many ranges may still be split by their folders: small folders cost a request each. */
   #groupings: number;
+  /** The server always starts at the front. */
+  #whole = false;
   #told = performance.now();
   #settle: { resolve(): void; reject(reason: unknown): void } | undefined;
 
@@ -286,7 +290,7 @@ class Count {
 
   /** Lists a range from front to back, and gives parts of it away when others have nothing to do. */
   async #inOrder(range: Range, pages: ListedPages): Promise<void> {
-    let first: string | undefined;
+    let pagesBefore = 0;
     for (let page = await pages.next(); page !== undefined; page = await pages.next()) {
       this.#tally.page();
       const last = page.names.at(-1);
@@ -297,24 +301,29 @@ class Count {
       if (ended) return;
       if (!pages.more || last === undefined) continue;
       const isAll = range.prefix === this.#plan.prefix && range.after === undefined;
-      if (isAll && range.until === undefined && first === undefined && this.#groupings > 0) {
+      if (isAll && range.until === undefined && pagesBefore++ === 0 && this.#groupings > 0) {
         // It is more than a page: worth a look at its folders.
         this.#waiting.push({ prefix: range.prefix, after: last, until: undefined, grouped: true });
         return;
       }
-      first ??= page.names[0]!;
-      this.#split(range, first, last);
+      range.first ??= page.names[0]!;
+      this.#split(range, page.names[0]!, last);
     }
   }
 
   /** Gives a part of a long range to somebody who has nothing to do. */
   #split(range: Range, first: string, last: string): void {
     if (this.#running.size >= this.#parallel || this.#waiting.length > 0) return;
-    const middle = keyBetween(first, last, range.prefix.length, range.until);
-    if (middle === undefined) return;
+    if (range.after !== undefined && !isBehind(first, range.after)) {
+      // The server does not start where it is told: each part would list all of it again.
+      this.#whole = true;
+    }
+    if (this.#whole) return;
     const { prefix, until } = range;
+    const middle = keyBetween(range.first ?? first, last, prefix.length, until);
+    if (middle === undefined) return;
     range.until = middle;
-    this.#waiting.push({ prefix, after: middle, until, grouped: false });
+    this.#waiting.push({ prefix, after: middle, until, first: range.first, grouped: false });
     this.#start();
   }
 
@@ -360,12 +369,13 @@ function inOrder(unit: number): number {
   return unit >= 0xe000 ? unit - 0x800 : unit + 0x2000;
 }
 
-/** The last characters of their kinds: keys are mostly made of one kind in one place. */
-const LAST_OF_KIND = ["9", "Z", "z"];
+/** Where the kinds of characters end: keys are mostly made of one kind in one place. */
+const KINDS = [0x39, 0x5a, 0x7a];
 
 /**
  * A key between the last one that was listed and the end of a range, guessed from how the keys so far
- * differ: with keys from `part-0000` to `part-0999` the next are `part-1000`, so `part-5`.
+ * differ: with keys from `part-0000` to `part-0999` the next are `part-1000`, so `part-5`. Behind the
+ * digits come letters, as in hashes, where nothing better is found.
  */
 export function keyBetween(
   first: string,
@@ -375,18 +385,18 @@ export function keyBetween(
 ): string | undefined {
   let differs = 0;
   while (differs < first.length && first[differs] === last[differs]) differs++;
-  for (let at = Math.min(differs, last.length - 1); at >= prefixLength; at--) {
-    const unit = last.charCodeAt(at);
-    const end = LAST_OF_KIND.find((end) => unit < end.charCodeAt(0) && isOfKind(unit, end));
-    if (end === undefined) continue;
-    const middle = unit + Math.ceil((end.charCodeAt(0) - unit) / 2);
-    const key = last.slice(0, at) + String.fromCharCode(middle);
-    if (until === undefined || isBehind(until, key)) return key;
+  for (const kinds of [1, KINDS.length]) {
+    for (let at = Math.min(differs, last.length - 1); at >= prefixLength; at--) {
+      const unit = last.charCodeAt(at);
+      const kind = KINDS.findIndex((end) => unit <= end);
+      if (kind === -1) continue;
+      let end = KINDS[Math.min(kind + kinds, KINDS.length) - 1]!;
+      const start = last.slice(0, at);
+      if (until?.startsWith(start) && until.length > at) end = Math.min(end, until.charCodeAt(at));
+      if (end <= unit) continue;
+      const key = start + String.fromCharCode(unit + Math.ceil((end - unit) / 2));
+      if (isBehind(key, last) && (until === undefined || isBehind(until, key))) return key;
+    }
   }
   return undefined;
-}
-
-function isOfKind(unit: number, end: string): boolean {
-  const first = end === "9" ? 0x30 : end === "Z" ? 0x41 : 0x61;
-  return first <= unit && unit <= end.charCodeAt(0);
 }

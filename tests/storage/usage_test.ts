@@ -67,8 +67,8 @@ onBothServers("usage", (at) => {
 
     const inA = await client.usage(`s3://${bucket}/a/`, { depth: 2 });
     assertEquals(inA.folders.map(({ uri }) => uri), [
-      `s3://${bucket}/a/deep/er/`,
       `s3://${bucket}/a/`,
+      `s3://${bucket}/a/deep/er/`,
     ]);
     const csv = await client.usage(`s3://${bucket}/`, { glob: "**/*.{csv,csv.gz}", depth: 0 });
     assertEquals([csv.objects, csv.bytes, csv.folders], [2, 30, []]);
@@ -328,10 +328,12 @@ describe("the parts that usage is made of", () => {
   });
 
   it("find a key between what was listed and the end", () => {
-    assertEquals(keyBetween("p-000", "p-999", 0, undefined), "t");
+    assertEquals(keyBetween("p-000", "p-999", 0, undefined), "p3");
+    assertEquals(keyBetween("p-000", "p-999", 2, undefined), "p-Z");
+    assertEquals(keyBetween("0a", "1f", 0, undefined), "5");
     assertEquals(keyBetween("p-0000", "p-0999", 2, undefined), "p-5");
-    assertEquals(keyBetween("p-0000", "p-0999", 2, "p-3"), undefined);
-    assertEquals(keyBetween("p/999", "p/999", 2, undefined), undefined);
+    assertEquals(keyBetween("p-0000", "p-0999", 2, "p-3"), "p-2");
+    assertEquals(keyBetween("p/~", "p/~~", 2, undefined), undefined);
     for (const [first, last, until] of [["a0", "a5", "a9"], ["x", "x1", undefined]] as const) {
       const key = keyBetween(first, last, 0, until);
       if (key === undefined) continue;

@@ -294,7 +294,10 @@ impl<'a> Asked<'a> {
 fn arranged(listing: Listing, request: &ListRequest, place: &Place) -> Result<Page, &'static str> {
     let Listing { mut lines, truncated, next_token, next_key, next_id } = listing;
     // Objects and groups come as two lists, versions and delete markers from some servers, too.
-    if !lines.is_sorted_by(|one, other| one.name <= other.name) {
+    let in_order = |one: &Listed, other: &Listed| {
+        one.name < other.name || (one.name == other.name && !other.latest)
+    };
+    if !lines.is_sorted_by(in_order) {
         lines.sort_by(|one, other| {
             let older = |line: &Listed| (!line.latest, line.time.map(|time| -time));
             let order = one.name.cmp(&other.name);
