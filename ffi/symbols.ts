@@ -12,7 +12,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 3006117914047147;
+export const ABI_HASH = 96666617614835;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -37,6 +37,7 @@ export const symbols = {
   dipper_next_record: { parameters: ["f64"], result: "f64" },
   dipper_server_stop: { parameters: ["f64"], result: "f64" },
   dipper_answer: { parameters: ["f64", "f64"], result: "f64" },
+  dipper_answer_with: { parameters: ["f64", "buffer", "f64"], result: "f64" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** The boundary, with checked results: an error is thrown, never returned. */
@@ -83,6 +84,8 @@ export interface Native {
   serverStop(server: ServerHandle): number;
   /** Answers a question: zero refuses, anything else grants. */
   answer(ask: AskHandle, granted: number): number;
+  /** Answers a question that asks for a message, with `AnswerMessage` JSON. */
+  answerWith(ask: AskHandle, message: Uint8Array<ArrayBuffer>): number;
 }
 
 /** Binds the functions of a loaded library. `checked` throws for a negative answer. */
@@ -112,6 +115,7 @@ export function bind(
     nextRecord: (queue) => checked(symbols.dipper_next_record(queue)),
     serverStop: (server) => checked(symbols.dipper_server_stop(server)),
     answer: (ask, granted) => checked(symbols.dipper_answer(ask, granted)),
+    answerWith: (ask, message) => checked(symbols.dipper_answer_with(ask, message, message.byteLength)),
   };
 }
 
@@ -248,7 +252,35 @@ export type ErrorCode =
   | "Cancelled"
   | "TransferFailed";
 
-export type CredentialsMessage = { "kind": "chain" } | { "kind": "anonymous" } | { "kind": "explicit", accessKeyId: string, secretAccessKey: string, sessionToken?: string, };
+export type CredentialsMessage = { "kind": "chain" } | { "kind": "anonymous" } | { "kind": "explicit", accessKeyId: string, secretAccessKey: string, sessionToken?: string, } | { "kind": "function", function: number, } | { "kind": "role" } & RoleMessage;
+
+export type RoleMessage = { roleArn: string, externalId?: string, sessionName?: string, 
+/**
+ * Seconds.
+ */
+duration?: number, source: CredentialsMessage, };
+
+export type GivenCredentialsMessage = { accessKeyId: string, secretAccessKey: string, sessionToken?: string, 
+/**
+ * Milliseconds since 1970.
+ */
+expiration?: number, };
+
+export type SurroundingsMessage = { 
+/**
+ * Environment variables that may be read, by name.
+ */
+variables: { [key in string]: string }, 
+/**
+ * Files that may be read, by path.
+ */
+files: { [key in string]: string }, 
+/**
+ * Steps of the credential chain that are not allowed.
+ */
+skipped: Array<string>, };
+
+export type AnswerMessage<T> = { "given": T } | { "failed": string };
 
 export type TransportMessage = "direct" | "sdk" | "http" | "file";
 
@@ -302,17 +334,29 @@ partSize?: number, transport?: TransportMessage, checksums?: ChecksumsMessage,
  */
 logger?: LoggerMessage, 
 /**
- * Environment variables that may be read, by name.
+ * Hosts that IPv6 reaches, too.
  */
-variables: { [key in string]: string }, 
+dualStack?: boolean, 
 /**
- * Files that may be read, by path.
+ * Hosts with validated cryptography.
  */
-files: { [key in string]: string }, 
+fips?: boolean, 
 /**
- * Steps of the credential chain that are not allowed.
+ * Hosts near the caller.
  */
-skipped: Array<string>, };
+accelerate?: boolean, 
+/**
+ * The requester pays.
+ */
+requesterPays?: boolean, 
+/**
+ * What the credential chain may see as the client is made.
+ */
+surroundings: SurroundingsMessage, 
+/**
+ * The function that looks again.
+ */
+look: number, };
 
 export type ObjectMessage = { client: number, bucket: string, key: string, versionId?: string, 
 /**
@@ -370,7 +414,7 @@ expiresIn?: number, contentType?: string, contentLength?: number, response: Resp
 /**
  * At most so many pages.
  */
-pages: number, } | { "operation": "abortUpload", object: ObjectMessage, uploadId: string, } | { "operation": "buckets", client: number, } | { "operation": "createBucket", client: number, bucket: string, } | { "operation": "deleteBucket", client: number, bucket: string, } | { "operation": "startLocalS3", directory?: string, port: number, } | { "operation": "stopLocalS3", server: number, };
+pages: number, } | { "operation": "diagnose", client: number, bucket: string, key: string, } | { "operation": "abortUpload", object: ObjectMessage, uploadId: string, } | { "operation": "buckets", client: number, } | { "operation": "createBucket", client: number, bucket: string, } | { "operation": "deleteBucket", client: number, bucket: string, } | { "operation": "startLocalS3", directory?: string, port: number, } | { "operation": "stopLocalS3", server: number, };
 
 export type Submission = { granted: Array<string>, 
 /**
@@ -490,8 +534,34 @@ export type BucketMessage = { name: string,
  */
 createdAt?: number, region?: string, };
 
+export type CallerMessage = { account: string, arn: string, userId: string, };
+
+export type VerdictMessage = { request: string, uri: string, milliseconds: number, 
+/**
+ * A remark on what went well.
+ */
+note?: string, 
+/**
+ * Why it failed.
+ */
+failed?: ErrorDetails, 
+/**
+ * Why it was not sent.
+ */
+skipped?: string, };
+
+export type DiagnosisMessage = { place: string, region: string, bucketRegion?: string, configuration?: ErrorDetails, provider?: string, 
+/**
+ * Milliseconds since 1970.
+ */
+expiration?: number, credentials?: ErrorDetails, caller?: CallerMessage, callerUnknown?: ErrorDetails, 
+/**
+ * Milliseconds by which this machine's clock is ahead.
+ */
+skew?: number, verdicts: Array<VerdictMessage>, remedy?: string, };
+
 export type LocalS3Message = { endpoint: string, region: string, accessKeyId: string, secretAccessKey: string, };
 
-export type Question = { "kind": "net", host: string, } | { "kind": "collect", bytes: number, };
+export type Question = { "kind": "net", host: string, } | { "kind": "collect", bytes: number, } | { "kind": "call", function: number, } | { "kind": "keep", path: string, text: string, };
 
 export type ErrorDetails = { status: number, message: string, operation: string, uri?: string, httpStatus?: number, requestId?: string, retryable: boolean, hint?: string, };
