@@ -12,7 +12,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 96666617614835;
+export const ABI_HASH = 1785980510902899;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -410,11 +410,23 @@ size?: number, progress: boolean, } | { "operation": "uploadRoom", upload: numbe
 /**
  * Seconds.
  */
-expiresIn?: number, contentType?: string, contentLength?: number, response: ResponseHeadersMessage, } | { "operation": "list", client: number, bucket: string, prefix: string, what: ListableMessage, delimiter?: string, owner: boolean, place: PlaceMessage, pageSize?: number, 
+expiresIn?: number, contentType?: string, contentLength?: number, response: ResponseHeadersMessage, } | { "operation": "abortUpload", upload: number, } | { "operation": "openFile", client?: number, path: string, 
+/**
+ * Fails when there is such a file.
+ */
+exclusive: boolean, progress: boolean, } | { "operation": "uploadFile", object: ObjectMessage, path: string, write: WriteMessage, progress: boolean, } | { "operation": "writeFile", client?: number, path: string, 
+/**
+ * A buffer; an empty file when unset.
+ */
+buffer?: number, 
+/**
+ * Fails when there is such a file.
+ */
+exclusive: boolean, progress: boolean, } | { "operation": "copyFile", client?: number, from: string, to: string, exclusive: boolean, progress: boolean, } | { "operation": "moveFile", client?: number, from: string, to: string, exclusive: boolean, progress: boolean, } | { "operation": "deleteFile", client?: number, path: string, } | { "operation": "list", client: number, bucket: string, prefix: string, what: ListableMessage, delimiter?: string, owner: boolean, place: PlaceMessage, pageSize?: number, 
 /**
  * At most so many pages.
  */
-pages: number, } | { "operation": "diagnose", client: number, bucket: string, key: string, } | { "operation": "abortUpload", object: ObjectMessage, uploadId: string, } | { "operation": "buckets", client: number, } | { "operation": "createBucket", client: number, bucket: string, } | { "operation": "deleteBucket", client: number, bucket: string, } | { "operation": "startLocalS3", directory?: string, port: number, } | { "operation": "stopLocalS3", server: number, };
+pages: number, } | { "operation": "diagnose", client: number, bucket: string, key: string, } | { "operation": "abortIncomplete", object: ObjectMessage, uploadId: string, } | { "operation": "buckets", client: number, } | { "operation": "createBucket", client: number, bucket: string, } | { "operation": "deleteBucket", client: number, bucket: string, } | { "operation": "startLocalS3", directory?: string, port: number, } | { "operation": "stopLocalS3", server: number, };
 
 export type Submission = { granted: Array<string>, 
 /**

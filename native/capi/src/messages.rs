@@ -795,7 +795,6 @@ impl Request {
             Self::Delete { .. } | Self::DeleteFile { .. } => "delete",
             Self::Copy { .. } | Self::CopyFile { .. } | Self::UploadFile { .. } => "copyTo",
             Self::MoveFile { .. } => "moveTo",
-            Self::Presign { .. } => "presign",
             Self::List { what: ListableMessage::Uploads, .. } => "incompleteUploads",
             Self::List { .. } => "list",
             Self::Diagnose { .. } => "diagnose",
