@@ -139,7 +139,7 @@ function checkAccessPoint(arn: string, operation: string): void {
     /^arn:aws[a-z-]*:([a-z0-9-]+):([a-z0-9-]*):(?:\d{12})?:(.+)$/.exec(arn) ?? [];
   const known = service === "s3" || service === "s3-object-lambda";
   if (known && region !== "" && /^accesspoint[:/][a-z0-9-]{1,63}$/.test(resource ?? "")) return;
-  if (service === "s3" && region === "") {
+  if (service === "s3" && region === "" && /^accesspoint[:/]/.test(resource ?? "")) {
     throw new UnsupportedError(
       `${
         quoted(arn)

@@ -17,11 +17,11 @@ export interface Certificates {
 }
 
 /**
- * Makes an authority and a server's certificate that is good for an hour: for `localhost` and, unless
- * told otherwise, for the address 127.0.0.1.
+ * Makes an authority and a server's certificate that is good for an hour: for `localhost`, for other
+ * names that are given and, unless told otherwise, for the address 127.0.0.1.
  */
 export async function makeCertificates(
-  { address = true }: { address?: boolean } = {},
+  { address = true, names: others = [] }: { address?: boolean; names?: readonly string[] } = {},
 ): Promise<Certificates> {
   const [authority, server] = await Promise.all([makeKeys(), makeKeys()]);
   const name = nameOf(`dipper test authority ${crypto.randomUUID()}`);
@@ -31,6 +31,7 @@ export async function makeCertificates(
     [0x55, 0x1d, 0x11],
     sequence(
       der(0x82, ascii("localhost")),
+      ...others.map((other) => der(0x82, ascii(other))),
       ...(address ? [der(0x87, [127, 0, 0, 1])] : []),
     ),
   );

@@ -176,6 +176,10 @@ impl About<'_> {
         }
         let cause = deepest(error);
         let text = whole(error);
+        if let Some(refused) = find::<aws_sdk_s3::config::endpoint::Error>(error) {
+            return Error::invalid(format!("there is no host for {}: {refused}", self.subject()))
+                .hint("check the bucket and the options that choose a host: region, accelerate, fips, dualStack");
+        }
         if text.contains("was not a valid URI") {
             return crate::client::bad_endpoint();
         }

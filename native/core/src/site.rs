@@ -228,6 +228,18 @@ mod tests {
             (Some("http://127.0.0.1:9"), true, "bucket", Some("http://127.0.0.1:9/bucket")),
             (Some("http://h:9/s3/"), true, "bucket", Some("http://h:9/s3/bucket")),
             (Some("http://[::1]:9"), true, "bucket", Some("http://[::1]:9/bucket")),
+            (
+                None,
+                true,
+                "arn:aws:s3:eu-west-1:123456789012:accesspoint/ap",
+                Some("https://ap-123456789012.s3-accesspoint.eu-west-1.amazonaws.com/"),
+            ),
+            (
+                Some("http://h:9"),
+                true,
+                "arn:aws:s3:eu-west-1:123456789012:accesspoint/ap",
+                Some("http://ap-123456789012.h:9/"),
+            ),
             // Directory buckets sign in their own way.
             (None, false, "bucket--use1-az4--x-s3", None),
         ] {
@@ -238,6 +250,38 @@ mod tests {
             let found = site.map(|site| site.url);
             assert_eq!(found, url.and_then(Url::parse), "{bucket}");
         }
+    }
+
+    #[tokio::test]
+    async fn hosts_of_aws_follow_the_options() {
+        let pool = Pool::new(None, Duration::from_secs(1), 4);
+        for (use_fips, use_dual_stack, accelerate, url) in [
+            (true, false, false, "https://b-b.s3-fips.us-east-2.amazonaws.com/"),
+            (false, true, false, "https://b-b.s3.dualstack.us-east-2.amazonaws.com/"),
+            (true, true, false, "https://b-b.s3-fips.dualstack.us-east-2.amazonaws.com/"),
+            (false, false, true, "https://b-b.s3-accelerate.amazonaws.com/"),
+            (false, true, true, "https://b-b.s3-accelerate.dualstack.amazonaws.com/"),
+        ] {
+            let plain = addressing(None, false);
+            let changed = Addressing { use_fips, use_dual_stack, accelerate, ..plain };
+            let site = Site::resolve(&changed, "b-b", "us-east-2", &pool).await.unwrap().unwrap();
+            assert_eq!(Some(site.url), Url::parse(url));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_access_point_is_signed_for_its_own_region() {
+        let pool = Pool::new(None, Duration::from_secs(1), 4);
+        let arn = "arn:aws:s3:eu-west-1:123456789012:accesspoint/ap";
+        let requester_pays = true;
+        let paid = Addressing { requester_pays, ..addressing(None, false) };
+        let site = Site::resolve(&paid, arn, "us-east-1", &pool).await.unwrap().unwrap();
+        let identity = Identity::from(Credentials::new("id", "secret", None, None, "t"));
+        let request = site.request("GET", Some("k"), &[], &[], Some(&identity)).unwrap();
+        let text = String::from_utf8(request.bytes).unwrap();
+        assert!(text.contains("/eu-west-1/s3/aws4_request"), "{text}");
+        assert!(text.contains("\r\nx-amz-request-payer: requester\r\n"), "{text}");
+        assert!(text.contains("x-amz-date;x-amz-request-payer,"), "{text}");
     }
 
     #[tokio::test]
