@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::RequestId;
+use aws_smithy_http::endpoint::ResolveEndpointError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use aws_smithy_xml::decode::{Document, try_data};
@@ -176,7 +177,7 @@ impl About<'_> {
         }
         let cause = deepest(error);
         let text = whole(error);
-        if let Some(refused) = find::<aws_sdk_s3::config::endpoint::Error>(error) {
+        if let Some(refused) = find::<ResolveEndpointError>(error) {
             return Error::invalid(format!("there is no host for {}: {refused}", self.subject()))
                 .hint("check the bucket and the options that choose a host: region, accelerate, fips, dualStack");
         }
