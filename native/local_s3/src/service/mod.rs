@@ -17,6 +17,7 @@ mod tags;
 mod version_listing;
 
 use crate::storage::Store;
+use crate::storage::md5_lanes::Md5Lanes;
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput,
     CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CreateBucketInput,
@@ -54,11 +55,12 @@ fn initiator() -> Initiator {
 /// The operations over one store.
 pub struct LocalS3 {
     store: Arc<Store>,
+    hashing: Md5Lanes,
 }
 
 impl LocalS3 {
     pub fn new(store: Arc<Store>) -> Self {
-        Self { store }
+        Self { store, hashing: Md5Lanes::default() }
     }
 }
 

@@ -138,13 +138,20 @@ impl LocalS3 {
         }
         let directory = bucket.temporary_files().to_owned();
         let shown = given.or(upload.algorithm_named.then_some(upload.algorithm));
-        let (part, shown) =
-            receive(input.body, promise, directory, upload.algorithm, hides_md5, move |body| {
+        let (part, shown) = receive(
+            &self.hashing,
+            input.body,
+            promise,
+            directory,
+            upload.algorithm,
+            hides_md5,
+            move |body| {
                 let shown = shown
                     .and_then(|algorithm| Some((algorithm, body.checksum(algorithm)?.to_owned())));
                 Ok((bucket.put_part(&input.key, &input.upload_id, number, body)?, shown))
-            })
-            .await?;
+            },
+        )
+        .await?;
         let mut output =
             UploadPartOutput { e_tag: Some(etag(&part.etag)), ..UploadPartOutput::default() };
         let fields = shown.map(|(algorithm, value)| checksum_fields(algorithm, &value));

@@ -228,15 +228,22 @@ impl LocalS3 {
         let hides_md5 = encryption.as_ref().is_some_and(Encryption::hides_md5);
         let key = input.key;
         let directory = bucket.temporary_files().to_owned();
-        let (object, version) =
-            receive(input.body, promise, directory, algorithm, hides_md5, move |body| {
+        let (object, version) = receive(
+            &self.hashing,
+            input.body,
+            promise,
+            directory,
+            algorithm,
+            hides_md5,
+            move |body| {
                 let record =
                     ObjectRecord::of_body(key, &body, algorithm, headers, tags, encryption);
                 let object = bucket.commit(body, record, &conditions)?;
                 let version = bucket.shown_version(object.record());
                 Ok((object, version))
-            })
-            .await?;
+            },
+        )
+        .await?;
         let record = object.record();
         let mut output = PutObjectOutput {
             e_tag: Some(etag(&record.etag)),

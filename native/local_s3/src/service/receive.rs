@@ -8,11 +8,11 @@ use super::convert::blocking;
 use super::errors::named;
 use crate::storage::checksum::Algorithm;
 use crate::storage::error::StoreError;
+use crate::storage::md5_lanes::{BodyMd5, Md5Lanes};
 use crate::storage::writer::{BodyWriter, Md5Use, WrittenBody};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use http::{HeaderMap, StatusCode};
-use s3s::crypto::{Checksum as _, Md5};
 use s3s::dto::{ChecksumAlgorithm, StreamingBlob};
 use s3s::{S3Error, S3Result, StdError, TrailingHeaders, s3_error};
 use std::io;
@@ -128,6 +128,7 @@ impl Promise {
 /// Writes `body` to a temporary file in `directory`, computing `algorithm` and the one promised, and hands
 /// it, with the MD5 as its entity tag unless that is hidden, to `keep` once it is all there and as promised.
 pub async fn receive<T: Send + 'static>(
+    hashing: &Md5Lanes,
     body: Option<StreamingBlob>,
     promise: Promise,
     directory: PathBuf,
@@ -178,7 +179,7 @@ pub async fn receive<T: Send + 'static>(
                 Some(writer) => writer,
                 None => blocking(create).await?,
             };
-            writing = Some(write_and_hash(writer, batch));
+            writing = Some(write_and_hash(hashing, writer, batch));
             continue;
         }
         if promise.length.is_some_and(|length| length != received) {
@@ -201,16 +202,13 @@ pub async fn receive<T: Send + 'static>(
 }
 
 /// A batch on its way: to the disk and through the checksums, and through the MD5.
-type Writing = (JoinHandle<io::Result<BodyWriter>>, Option<JoinHandle<Md5>>);
+type Writing = (JoinHandle<io::Result<BodyWriter>>, Option<JoinHandle<Option<BodyMd5>>>);
 
-/// The MD5 takes longer than all the rest together and cannot be split, so that it has a thread of its own.
-fn write_and_hash(mut writer: BodyWriter, batch: Vec<Bytes>) -> Writing {
-    let md5 = writer.md5.take().map(|mut md5| {
-        let batch = batch.clone();
-        tokio::task::spawn_blocking(move || {
-            batch.iter().for_each(|bytes| md5.update(bytes));
-            md5
-        })
+/// The MD5 takes longer than all the rest together and cannot be split, so that it is done beside it.
+fn write_and_hash(hashing: &Md5Lanes, mut writer: BodyWriter, batch: Vec<Bytes>) -> Writing {
+    let md5 = writer.md5.take().map(|md5| {
+        let (hashing, batch) = (hashing.clone(), batch.clone());
+        tokio::spawn(async move { hashing.update(md5, batch).await })
     });
     let writing = tokio::task::spawn_blocking(move || {
         batch.iter().try_for_each(|bytes| writer.write(bytes))?;
@@ -222,7 +220,9 @@ fn write_and_hash(mut writer: BodyWriter, batch: Vec<Bytes>) -> Writing {
 async fn rejoined((writing, md5): Writing) -> S3Result<BodyWriter> {
     let md5 = match md5 {
         None => None,
-        Some(task) => Some(joined(task).await?),
+        Some(task) => Some(joined(task).await?.ok_or_else(|| {
+            s3_error!(InternalError, "The server stopped while it worked on the request.")
+        })?),
     };
     let mut writer = joined(writing).await?.map_err(StoreError::io("writing a body"))?;
     writer.md5 = md5;

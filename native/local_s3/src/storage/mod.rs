@@ -18,6 +18,7 @@ pub mod encryption;
 pub mod error;
 pub mod key_file;
 pub mod listing;
+pub mod md5_lanes;
 pub mod multipart;
 pub mod range;
 pub mod reader;

@@ -4,8 +4,8 @@
 
 use super::checksum::{Algorithm, Hasher};
 use super::key_file::hexadecimal;
+use super::md5_lanes::BodyMd5;
 use super::record;
-use s3s::crypto::{Checksum as _, Md5};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub struct BodyWriter {
     file: TemporaryFile,
     /// Who takes it out hashes what is written meanwhile, and puts it back before the end.
-    pub md5: Option<Md5>,
+    pub md5: Option<BodyMd5>,
     /// The entity tag where it is not the MD5.
     opaque_tag: Option<String>,
     hashers: Vec<Hasher>,
@@ -72,7 +72,7 @@ impl BodyWriter {
             Md5Use::Tag => None,
             Md5Use::Check | Md5Use::None => Some(super::random_name()?),
         };
-        let md5 = (md5 != Md5Use::None).then(Md5::new);
+        let md5 = (md5 != Md5Use::None).then(BodyMd5::new);
         Ok(Self { file, md5, opaque_tag, hashers, size: 0 })
     }
 
@@ -89,7 +89,7 @@ impl BodyWriter {
     }
 
     pub fn finish(self) -> WrittenBody {
-        let md5 = self.md5.map(Md5::finalize);
+        let md5 = self.md5.map(BodyMd5::finalize);
         let tag = self.opaque_tag.or_else(|| md5.map(|md5| hexadecimal(&md5)));
         WrittenBody {
             file: self.file,
