@@ -1,7 +1,7 @@
 // How a count of what is stored shows itself: the totals, and what they are made of by folder,
 // extension, storage class and age.
 
-import { type Html } from "./html.ts";
+import type { Html } from "./html.ts";
 import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
 import {
   countOf,

@@ -57,6 +57,7 @@ const PROGRESS_EVERY = 500;
  * ```
  */
 export class UsageCounting implements Promise<UsageReport> {
+  /** What `Object.prototype.toString` says. */
   readonly [Symbol.toStringTag] = "UsageCounting";
   readonly #tally: UsageTally;
   readonly #ended: Promise<UsageReport>;

@@ -200,7 +200,7 @@ export class UsageTally {
       this.#extensions.list((extension, count) =>
         extension === undefined ? count : { extension, ...count }
       ),
-      this.#classes.list((storageClass = "", count) => ({ storageClass, ...count })),
+      this.#classes.list((storageClass, count) => ({ storageClass: storageClass ?? "", ...count })),
       this.#ages.map(({ objects, bytes }, index) => {
         const [fromDays, toDays] = [AGES[index]!, AGES[index + 1]];
         return { fromDays, ...(toDays === undefined ? {} : { toDays }), objects, bytes };
