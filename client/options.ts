@@ -62,8 +62,8 @@ export interface S3ClientOptions {
   transport?: "direct" | "sdk";
   /**
    * How far bytes are verified against the checksums that the server tells. `"auto"` does what
-   * needs no second pass, `"full"` also hashes in order (SHA-1, SHA-256), `"off"` verifies nothing.
-   * Default: `"auto"`.
+   * needs no second pass, `"full"` also hashes in order (SHA-1, SHA-256), `"off"` verifies nothing
+   * and sends no checksum with writes. Default: `"auto"`.
    */
   checksums?: "auto" | "full" | "off";
   /**

@@ -2,7 +2,6 @@
 // one after the other. What is short is copied at once into native memory, so that its owner may
 // change it as soon as the call has returned; what is long goes piece by piece.
 
-import { Buffer } from "node:buffer";
 import { invalidInput } from "../ffi/errors.ts";
 import { releaseBuffer } from "../ffi/memory.ts";
 import { holdBuffer, RustBuffer } from "../ffi/rust_buffer.ts";
@@ -119,13 +118,10 @@ function inPieces(pieces: Pieces, size: number | undefined): PiecesBody {
 }
 
 function ofText(text: string): Body["content"] {
-  // Lone surrogates become U+FFFD, as in a TextEncoder.
-  const sound = text.isWellFormed() ? text : text.toWellFormed();
-  const size = Buffer.byteLength(sound);
-  if (size > SHORT) return inPieces(textPieces(sound), size);
-  using staging = new RustBuffer(size);
-  new TextEncoder().encodeInto(sound, staging.view());
-  return held(staging);
+  // One unit of UTF-16 becomes three bytes at most. Lone surrogates become U+FFFD.
+  return text.length <= SHORT / 3
+    ? copied(new TextEncoder().encode(text))
+    : inPieces(textPieces(text), undefined);
 }
 
 function ofBytes(bytes: Uint8Array, again: () => Uint8Array): Body["content"] {

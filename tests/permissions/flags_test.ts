@@ -608,3 +608,70 @@ describe("a program that fails", () => {
     assertStringIncludes(output, "PermissionError");
   });
 });
+
+describe("the flags of a script that writes local files", () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await Deno.makeTempDir({ prefix: "dipper-flags-" });
+    await Deno.mkdir(`${folder}/other`);
+    await Deno.writeTextFile(`${folder}/there`, "as it was");
+    await Deno.symlink("/dev/shm", `${folder}/devices`);
+  });
+  afterAll(() => Deno.remove(folder, { recursive: true }));
+
+  it("are --allow-ffi=<library> and --allow-write=<path>", async () => {
+    const path = `${folder}/out`;
+    const told = await runOne(
+      `await tell(async () => {
+        const file = dipper.file(${JSON.stringify(path)});
+        const first = await file.write("content");
+        await new Blob(["more content"]).stream().pipeTo(file.writer());
+        const second = await file.write(new Blob(["streamed"]).stream());
+        return [first.size, second.size];
+      });`,
+      { flags: [FFI, `--allow-write=${path}`] },
+    );
+    assertEquals(told, { ok: [7, 8] });
+    assertEquals(await Deno.readTextFile(path), "streamed");
+  });
+
+  it("are all named when they are missing, before anything is read or written", async () => {
+    const from = `${folder}/there`;
+    const to = `${folder}/other/to`;
+    const calls: [call: string, flags: string[]][] = [
+      [`file(from).write("x")`, [FFI, `--allow-write=${from}`]],
+      [`file(from).write(new Blob(["x"]).stream())`, [FFI, `--allow-write=${from}`]],
+      [`file(from).writer()`, [FFI, `--allow-write=${from}`]],
+      [`file(from).delete()`, [FFI, `--allow-write=${from}`]],
+      [`file(from).copyTo(to)`, [FFI, `--allow-read=${from}`, `--allow-write=${to}`]],
+      [
+        `file(from).moveTo(to)`,
+        [FFI, `--allow-read=${from}`, `--allow-write=${from}`, `--allow-write=${to}`],
+      ],
+    ];
+    for (const [call, flags] of calls) {
+      const told = await runOne(
+        `const { file } = dipper;
+        const [from, to] = ${JSON.stringify([from, to])};
+        await tell(async () => await ${call});`,
+        { flags: [] },
+      );
+      assertEquals([told.name, flagsIn(told)], ["PermissionError", flags], call);
+    }
+    assertEquals(await Deno.readTextFile(from), "as it was");
+  });
+
+  it("do not reach another file, nor devices by a link", async () => {
+    const write = (path: string) =>
+      `await tell(() => dipper.file(${JSON.stringify(path)}).write("x"));`;
+    const beside = await runOne(write(`${folder}/there`), {
+      flags: [FFI, `--allow-write=${folder}/other`],
+    });
+    assertEquals(flagsIn(beside), [`--allow-write=${folder}/there`]);
+    const device = await runOne(write(`${folder}/devices/dipper-flags`), {
+      flags: [FFI, "--allow-write", "--allow-read"],
+    });
+    assertEquals([device.name, flagsIn(device)], ["PermissionError", ["--allow-all"]]);
+    assertEquals(await Deno.readTextFile(`${folder}/there`), "as it was");
+  });
+});

@@ -406,9 +406,9 @@ describe("checksums", () => {
   });
 
   it("of what is written go along", async () => {
-    await using place = await scripted((_, reply) =>
-      reply.answer(200, { etag: '"written"', "x-amz-request-id": "SCRIPTED" })
-    );
+    const script: Script = (_, reply) =>
+      reply.answer(200, { etag: '"written"', "x-amz-request-id": "SCRIPTED" });
+    await using place = await scripted(script, { checksums: "auto" });
     await place.client.file("s3://bucket/key").write(small);
     const [{ headers, body }] = place.server.asked as [ScriptedServer["asked"][number]];
     const told = [...headers.keys()].some((name) => name.startsWith("x-amz-checksum-")) ||

@@ -210,6 +210,15 @@ pub(crate) fn target_of(
         }
         _ => write_failed(&error, path),
     })?;
+    // Such places reach into processes and devices: who names one must name it.
+    let special = |path: &Path| ["/proc", "/dev", "/sys"].iter().any(|top| path.starts_with(top));
+    if special(&target) && !special(path) {
+        return Err(Error::new(
+            Status::AccessDenied,
+            format!("{shown} is a symbolic link to {}", target.display()),
+        )
+        .hint("name that file itself"));
+    }
     let metadata = std::fs::metadata(&target).map_err(|error| write_failed(&error, path))?;
     if metadata.is_dir() {
         return Err(Error::invalid(format!("{shown} is a folder")).hint("name a file in it"));
@@ -402,6 +411,10 @@ mod tests {
         assert!(refused.message.contains("leads nowhere"), "{}", refused.message);
         let refused = NewFile::create(&link, Existing::Refuse).unwrap_err();
         assert_eq!(refused.status, Status::PreconditionFailed);
+        let status = folder.0.join("status");
+        symlink("/proc/self/status", &status).unwrap();
+        let refused = NewFile::create(&status, Existing::Replace).unwrap_err();
+        assert_eq!(refused.status, Status::AccessDenied);
     }
 
     #[test]
