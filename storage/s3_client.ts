@@ -275,7 +275,7 @@ export class S3Client implements Disposable {
    * await using s3 = await LocalS3.start();
    * const client = s3.client();
    * const diagnosis = await client.diagnose("s3://missing/key");
-   * console.log(diagnosis.verdicts[0].error?.code); // NoSuchBucket
+   * console.log(diagnosis.verdicts[0]?.error?.code); // NoSuchBucket
    * ```
    */
   async diagnose(
