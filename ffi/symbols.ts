@@ -155,7 +155,7 @@ export const STATUS = {
   25: { code: "BufferGone", className: "InvalidInputError", retryable: false },
   /** A client was used after it was disposed. */
   26: { code: "ClientGone", className: "InvalidInputError", retryable: false },
-  /** A file cannot be read. */
+  /** A file cannot be read or written. */
   27: { code: "FileFailed", className: "InvalidInputError", retryable: false },
   /** A condition such as `ifMatch` does not hold. */
   30: { code: "PreconditionFailed", className: "PreconditionFailedError", retryable: false },

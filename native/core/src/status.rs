@@ -72,7 +72,7 @@ statuses! {
     25 BufferGone: "InvalidInputError", false;
     /// A client was used after it was disposed.
     26 ClientGone: "InvalidInputError", false;
-    /// A file cannot be read.
+    /// A file cannot be read or written.
     27 FileFailed: "InvalidInputError", false;
     /// A condition such as `ifMatch` does not hold.
     30 PreconditionFailed: "PreconditionFailedError", false;
