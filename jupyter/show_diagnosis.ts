@@ -105,6 +105,10 @@ function shown(text: string): string {
   return cutEnd(withoutSecrets(text), LONGEST);
 }
 
+function word(text: string): string {
+  return cutEnd(text, 80);
+}
+
 function factsOf(diagnosis: DiagnosisLike): Fact[] {
   const { uri, place, region, bucketRegion, provider, expiration, caller, clockSkew } = diagnosis;
   const facts: Fact[] = [];
@@ -112,17 +116,20 @@ function factsOf(diagnosis: DiagnosisLike): Fact[] {
     facts.push({ label: "What to do", value: shown(diagnosis.remedy) });
   }
   for (const { code, message } of diagnosis.errors) {
-    facts.push({ label: code, value: shown(message) });
+    facts.push({ label: word(code), value: shown(message) });
   }
   facts.push({ label: "URI", value: shownUri(uri), code: true });
   facts.push({ label: "Endpoint", value: shownUri(place), code: true });
-  if (region !== undefined) facts.push({ label: "Region", value: region });
+  if (region !== undefined) facts.push({ label: "Region", value: word(region) });
   if (bucketRegion !== undefined && bucketRegion !== region) {
-    facts.push({ label: "Bucket's region", value: bucketRegion });
+    facts.push({ label: "Bucket's region", value: word(bucketRegion) });
   }
-  facts.push({ label: "Credentials", value: shown(provider ?? "none: unsigned requests") });
+  // Without a verdict nobody got as far as credentials.
+  if (provider !== undefined || diagnosis.verdicts.length > 0) {
+    facts.push({ label: "Credentials", value: shown(provider ?? "none: unsigned requests") });
+  }
   if (expiration !== undefined) facts.push({ label: "Expire", value: formatDate(expiration) });
-  if (caller !== undefined) facts.push({ label: "Caller", value: caller.arn, code: true });
+  if (caller !== undefined) facts.push({ label: "Caller", value: shown(caller.arn), code: true });
   if (clockSkew !== undefined) facts.push({ label: "Clock", value: skewOf(clockSkew) });
   return facts;
 }
@@ -135,8 +142,8 @@ function skewOf(milliseconds: number): string {
 
 function rowsOf({ verdicts }: DiagnosisLike): Cell[][] {
   return verdicts.map(({ request, verdict, uri, milliseconds, note, error }) => [
-    { text: request, title: cutMiddle(shownUri(uri), 200) },
-    { text: error === undefined ? verdict : `${verdict} (${error.code})` },
+    { text: word(request), title: cutMiddle(shownUri(uri), 200) },
+    { text: error === undefined ? word(verdict) : `${word(verdict)} (${word(error.code)})` },
     { text: verdict === "not tried" ? "" : `${Math.round(milliseconds)} ms` },
     { text: shown(error?.message ?? note ?? "") },
   ]);

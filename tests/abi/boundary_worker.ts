@@ -78,9 +78,8 @@ scope.onmessage = async ({ data }) => {
   } else if (data.name) {
     const request = {
       credentials: { kind: "anonymous" },
-      variables: {},
-      files: {},
-      skipped: [],
+      surroundings: { variables: {}, files: {}, skipped: [] },
+      look: 1,
     };
     const client = native.clientNew(
       queueHandle(),

@@ -18,9 +18,8 @@ import {
 const CLIENT = {
   credentials: { kind: "explicit", accessKeyId: "id", secretAccessKey: "canary-secret" },
   endpoint: "http://127.0.0.1:1",
-  variables: {},
-  files: {},
-  skipped: [],
+  surroundings: { variables: {}, files: {}, skipped: [] },
+  look: 1,
 };
 
 const GARBAGE: Record<string, number> = {
@@ -76,6 +75,8 @@ const WITH_HANDLE: Record<string, (handle: number) => number> = {
   dipper_drain: (handle) => raw.dipper_drain(handle, new Uint8Array(64), 64),
   dipper_next_record: (handle) => raw.dipper_next_record(handle),
   dipper_answer: (handle) => raw.dipper_answer(handle, 1),
+  dipper_answer_with: (handle) =>
+    withBytes(json({ failed: "x" }), (...b) => raw.dipper_answer_with(handle, ...b)),
 };
 /** Functions that take no handle. */
 const WITHOUT_HANDLE = ["dipper_abi_hash", "dipper_last_error", "dipper_memory"];
@@ -231,6 +232,7 @@ const RANGES: Record<string, (pointer: Uint8Array<ArrayBuffer> | null, length: n
         (...b) => anyhow.dipper_submit_into!(queue, ...b, ...range),
       ),
     "dipper_drain, room": (...range) => anyhow.dipper_drain!(queue, ...range),
+    "dipper_answer_with, message": (...range) => anyhow.dipper_answer_with!(queue, ...range),
   };
 
 for (const [name, call] of Object.entries(RANGES)) {
@@ -433,6 +435,7 @@ memoryTest("random bytes, ten thousand times", () => {
     const handle = random(2) === 0 ? random(2 ** 31) * random(2 ** 21) : random(2 ** 26);
     if (raw.dipper_buffer_address(handle) < 0) refused++;
     raw.dipper_answer(handle, random(3) - 1);
+    raw.dipper_answer_with(handle, bytes, bytes.length);
     raw.dipper_cancel(handle);
   }
   assertEquals(refused, 30_000);

@@ -6,6 +6,7 @@ import { describe, it } from "@std/testing/bdd";
 import { markup } from "../../jupyter/html.ts";
 import { MAX_BUNDLE_BYTES, type MediaBundle, mediaBundle } from "../../jupyter/media_bundle.ts";
 import { showBuckets } from "../../jupyter/show_buckets.ts";
+import { showDiagnosis } from "../../jupyter/show_diagnosis.ts";
 import { showTransfer } from "../../jupyter/show_transfer.ts";
 import { showUploads } from "../../jupyter/show_uploads.ts";
 import { showUsage } from "../../jupyter/show_usage.ts";
@@ -81,6 +82,26 @@ describe("a display", () => {
       const entry = { uri: megabyte, key: megabyte, size: 1, lastModified: new Date(0) };
       return showListing({ uri: megabyte, entries: Array(100).fill(entry), complete: false });
     }],
+    ["a diagnosis of 1 MB", () =>
+      showDiagnosis({
+        uri: megabyte,
+        healthy: false,
+        place: megabyte,
+        region: megabyte,
+        bucketRegion: megabyte,
+        provider: megabyte,
+        caller: { account: megabyte, arn: megabyte },
+        verdicts: Array(3).fill({
+          request: megabyte,
+          verdict: megabyte,
+          uri: megabyte,
+          milliseconds: 1,
+          note: megabyte,
+          error: { code: megabyte, message: megabyte },
+        }),
+        errors: [{ code: megabyte, message: megabyte }],
+        remedy: megabyte,
+      })],
     ["failures of 1 MB", () =>
       showTransfer({
         operation: megabyte,

@@ -5,6 +5,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../../jupyter/media_bundle.ts";
 import { describeBuckets, showBuckets } from "../../jupyter/show_buckets.ts";
+import { describeDiagnosis, showDiagnosis } from "../../jupyter/show_diagnosis.ts";
 import { describeTransfer, showTransfer } from "../../jupyter/show_transfer.ts";
 import { describeUploads, showUploads } from "../../jupyter/show_uploads.ts";
 import { describeUsage, showUsage, type UsageLike } from "../../jupyter/show_usage.ts";
@@ -107,6 +108,44 @@ const SHOWN: Record<string, { bundle: MediaBundle; twin: string }> = {
     { name: "archive" },
   ]),
   "no buckets": shown(showBuckets, describeBuckets, []),
+  "diagnosis": shown(showDiagnosis, describeDiagnosis, {
+    uri: "s3://taxi/2024.parquet",
+    healthy: false,
+    place: "AWS region eu-central-1",
+    region: "eu-central-1",
+    bucketRegion: "eu-west-1",
+    provider: 'single sign-on of the profile "dev"',
+    expiration: MODIFIED,
+    caller: { account: "123456789012", arn: "arn:aws:sts::123456789012:assumed-role/reader/me" },
+    clockSkew: -90_000,
+    verdicts: [
+      { request: "LIST", verdict: "allowed", uri: "s3://taxi/", milliseconds: 31.4 },
+      {
+        request: "HEAD",
+        verdict: "allowed",
+        uri: "s3://taxi/2024.parquet",
+        milliseconds: 28,
+        note: "storage class STANDARD_IA",
+      },
+      {
+        request: "GET",
+        verdict: "failed",
+        uri: "s3://taxi/2024.parquet",
+        milliseconds: 30,
+        error: { code: "AccessDenied", message: "AWS refuses s3:GetObject" },
+      },
+    ],
+    errors: [],
+    remedy: "allow s3:GetObject",
+  }),
+  "diagnosis of what is not allowed": shown(showDiagnosis, describeDiagnosis, {
+    uri: "s3://taxi/",
+    healthy: false,
+    place: "http://127.0.0.1:9000",
+    verdicts: [],
+    errors: [{ code: "PermissionDenied", message: "Deno's permissions do not allow diagnose" }],
+    remedy: "run with --allow-net=127.0.0.1:9000",
+  }),
   "transfer": shown(showTransfer, describeTransfer, {
     operation: "download",
     transferred: 3,

@@ -7,6 +7,7 @@ import { parseHTML } from "linkedom";
 import { escapeHtml, type Html, markedText, markup, preformatted } from "../../jupyter/html.ts";
 import type { MediaBundle } from "../../jupyter/media_bundle.ts";
 import { showBuckets } from "../../jupyter/show_buckets.ts";
+import { showDiagnosis } from "../../jupyter/show_diagnosis.ts";
 import { showTransfer } from "../../jupyter/show_transfer.ts";
 import { showUploads } from "../../jupyter/show_uploads.ts";
 import { showUsage } from "../../jupyter/show_usage.ts";
@@ -87,6 +88,28 @@ function displaysOf(text: string): [string, MediaBundle][] {
     ],
     ["usage", showUsage(usageOf(text))],
     ["buckets", showBuckets([{ name: text, region: text }])],
+    [
+      "a diagnosis",
+      showDiagnosis({
+        uri: text,
+        healthy: false,
+        place: text,
+        region: text,
+        bucketRegion: text,
+        provider: text,
+        caller: { account: text, arn: text },
+        verdicts: Array(3).fill({
+          request: text,
+          verdict: text,
+          uri: text,
+          milliseconds: 1,
+          note: text,
+          error: { code: text, message: text },
+        }),
+        errors: [{ code: text, message: text }],
+        remedy: text,
+      }),
+    ],
     [
       "transfer",
       showTransfer({
