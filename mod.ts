@@ -50,11 +50,12 @@ export type { TransferFailure, TransferReport } from "./ffi/transfer_report.ts";
 export { RustBuffer } from "./ffi/rust_buffer.ts";
 export type { MediaBundle } from "./jupyter/media_bundle.ts";
 export type { Writable } from "./storage/body.ts";
-export type { Bucket } from "./storage/bucket.ts";
+export type { Bucket, CreateBucketOptions } from "./storage/bucket.ts";
 export {
   abortIncompleteUploads,
   abortUpload,
   configure,
+  deleteMany,
   diagnose,
   file,
   get,

@@ -12,7 +12,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 1785980510902899;
+export const ABI_HASH = 294970397698234;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -406,7 +406,19 @@ buffer?: number, write: WriteMessage, progress: boolean, } | { "operation": "ope
 /**
  * How many bytes will come, where that is known.
  */
-size?: number, progress: boolean, } | { "operation": "uploadRoom", upload: number, } | { "operation": "finishUpload", upload: number, } | { "operation": "delete", object: ObjectMessage, } | { "operation": "copy", object: ObjectMessage, bucket: string, key: string, } | { "operation": "presign", object: ObjectMessage, method: PresignMethodMessage, 
+size?: number, progress: boolean, } | { "operation": "uploadRoom", upload: number, } | { "operation": "finishUpload", upload: number, } | { "operation": "delete", object: ObjectMessage, } | { "operation": "deleteMany", client: number, bucket: string, objects: Array<NameMessage>, } | { "operation": "tags", object: ObjectMessage, } | { "operation": "replaceTags", object: ObjectMessage, tags: { [key in string]: string }, } | { "operation": "copy", object: ObjectMessage, bucket: string, key: string, write: WriteMessage, 
+/**
+ * Whether the metadata of `write` replace the source's.
+ */
+replaceMetadata: boolean, 
+/**
+ * Whether its tags do.
+ */
+replaceTags: boolean, 
+/**
+ * Whether the source is deleted when the copy is there.
+ */
+remove: boolean, progress: boolean, } | { "operation": "presign", object: ObjectMessage, method: PresignMethodMessage, 
 /**
  * Seconds.
  */
@@ -426,7 +438,7 @@ exclusive: boolean, progress: boolean, } | { "operation": "copyFile", client?: n
 /**
  * At most so many pages.
  */
-pages: number, } | { "operation": "diagnose", client: number, bucket: string, key: string, } | { "operation": "abortIncomplete", object: ObjectMessage, uploadId: string, } | { "operation": "buckets", client: number, } | { "operation": "createBucket", client: number, bucket: string, } | { "operation": "deleteBucket", client: number, bucket: string, } | { "operation": "startLocalS3", directory?: string, port: number, } | { "operation": "stopLocalS3", server: number, };
+pages: number, } | { "operation": "diagnose", client: number, bucket: string, key: string, } | { "operation": "abortIncomplete", object: ObjectMessage, uploadId: string, } | { "operation": "buckets", client: number, } | { "operation": "createBucket", client: number, bucket: string, versioning?: boolean, } | { "operation": "deleteBucket", client: number, bucket: string, } | { "operation": "bucketRegion", client: number, bucket: string, } | { "operation": "startLocalS3", directory?: string, port: number, } | { "operation": "stopLocalS3", server: number, };
 
 export type Submission = { granted: Array<string>, 
 /**
@@ -571,6 +583,18 @@ expiration?: number, credentials?: ErrorDetails, caller?: CallerMessage, callerU
  * Milliseconds by which this machine's clock is ahead.
  */
 skew?: number, verdicts: Array<VerdictMessage>, remedy?: string, };
+
+export type RegionMessage = { region: string, };
+
+export type NameMessage = { key: string, versionId?: string, };
+
+export type DeletedMessage = { failures: Array<FailureMessage>, };
+
+export type FailureMessage = { 
+/**
+ * Its place in the request.
+ */
+index: number, error: ErrorDetails, };
 
 export type LocalS3Message = { endpoint: string, region: string, accessKeyId: string, secretAccessKey: string, };
 

@@ -94,13 +94,16 @@ function parts(report: TransferLike): {
   const tags = failures.length === 0 ? [] : [`${formatCount(failures.length)} failed`];
   if (report.dryRun) tags.push("dry run: nothing was changed");
   const facts: Fact[] = [];
-  if (transferred > 0 || deleted === 0) {
+  const onlyDeletes = report.operation === "deleteMany";
+  if (!onlyDeletes) {
     facts.push({ label: "Transferred", value: countOf(transferred, "object") });
     const rate = report.dryRun ? "" : `, ${formatRate(bytes, milliseconds)}`;
     facts.push({ label: "Bytes", value: `${formatExactBytes(bytes)}${rate}` });
   }
   if (skipped > 0) facts.push({ label: "Unchanged", value: countOf(skipped, "object") });
-  if (deleted > 0) facts.push({ label: "Deleted", value: countOf(deleted, "object") });
+  if (deleted > 0 || onlyDeletes) {
+    facts.push({ label: "Deleted", value: countOf(deleted, "object") });
+  }
   facts.push({ label: "Time", value: formatDuration(milliseconds) });
   const shown = failures.slice(0, FAILURE_ROWS);
   const rows = shown.map(({ uri, error }): Cell[] => [

@@ -3,6 +3,13 @@
 import type { BucketMessage } from "../ffi/symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { describeBuckets, showBuckets } from "../jupyter/show_buckets.ts";
+import type { CallOptions } from "./read_options.ts";
+
+/** What `createBucket` takes beside the name. */
+export interface CreateBucketOptions extends CallOptions {
+  /** Whether the bucket keeps the versions of its objects. Default: no. */
+  versioning?: boolean;
+}
 
 /** A bucket of the caller. */
 export interface Bucket {

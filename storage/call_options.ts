@@ -26,6 +26,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   owner: "flag",
   map: "flag",
   ordered: "flag",
+  versioning: "flag",
 };
 
 const WANTED: Readonly<Record<Kind, string>> = {

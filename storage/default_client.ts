@@ -15,6 +15,7 @@ import type { CallOptions, FileOptions, ReadOptions, Source } from "./read_optio
 import { S3Client } from "./s3_client.ts";
 import type { S3File } from "./s3_file.ts";
 import type { ObjectLocation } from "./source.ts";
+import type { TransferOptions } from "./transfer_tally.ts";
 import type { UsageCounting, UsageOptions } from "./usage.ts";
 
 let current: S3Client | undefined;
@@ -24,7 +25,7 @@ function client(): S3Client {
 }
 
 /**
- * Sets the client that `file`, `get`, `getMany` and `list` use from here on. Handles made before keep theirs.
+ * Sets the client that the functions of this module use from here on. Handles made before keep theirs.
  *
  * @throws {InvalidInputError} For an unknown option, or a value that cannot be meant.
  *
@@ -242,4 +243,30 @@ export function usage(
   options: UsageOptions = {},
 ): UsageCounting {
   return client().usage(prefix, options);
+}
+
+/**
+ * Deletes many objects, a thousand with each request and several requests at a time. See
+ * {@linkcode S3Client.deleteMany}.
+ *
+ * @param sources URIs, entries of a listing, or files, all whole and on S3.
+ * @throws {TransferError} At the end, when some could not be deleted; its `report` tells which.
+ * @throws {DipperError} When all of it fails: for missing permissions or credentials.
+ *
+ * @example
+ * ```ts
+ * import { LocalS3 } from "dipper";
+ * await using s3 = await LocalS3.start();
+ * configure({ endpoint: s3.endpoint, credentials: s3.credentials });
+ * await s3.client().createBucket("bucket");
+ * await file("s3://bucket/old/a").write("first");
+ * const { deleted } = await deleteMany(list("s3://bucket/old/"));
+ * console.log(deleted); // 1
+ * ```
+ */
+export async function deleteMany(
+  sources: Iterable<Source | ObjectLocation> | AsyncIterable<Source | ObjectLocation>,
+  options: TransferOptions = {},
+): Promise<TransferReport> {
+  return await client().deleteMany(sources, options);
 }

@@ -4,13 +4,15 @@ import { Connection, type Subject } from "../client/connection.ts";
 import { checkOptions, type S3ClientOptions } from "../client/options.ts";
 import { checkBucket, checkLocation, type Location, parseLocation } from "../client/s3_uri.ts";
 import { invalidInput } from "../ffi/errors.ts";
+import type { Completed } from "../ffi/queue.ts";
 import type { RustBuffer } from "../ffi/rust_buffer.ts";
 import type { TransferReport } from "../ffi/transfer_report.ts";
-import type { BucketMessage, ClientHandle, Request } from "../ffi/symbols.ts";
-import { type Bucket, bucketsOf } from "./bucket.ts";
+import type { BucketMessage, ClientHandle, RegionMessage, Request } from "../ffi/symbols.ts";
+import { type Bucket, bucketsOf, type CreateBucketOptions } from "./bucket.ts";
 import { checkedCall } from "./call_options.ts";
 import { type Diagnosis, diagnosisOf } from "./diagnosis.ts";
 import { customerKeyOf } from "./customer_key.ts";
+import { deleteMany } from "./delete_many.ts";
 import type { ObjectEntry, UploadEntry } from "./entry.ts";
 import { type Fetched, type GetManyOptions, manyObjects } from "./get_many.ts";
 import { HttpFile } from "./http_file.ts";
@@ -27,6 +29,7 @@ import { type ObjectAt, ObjectFile } from "./object_file.ts";
 import type { CallOptions, FileOptions, ReadOptions, Source } from "./read_options.ts";
 import { S3File } from "./s3_file.ts";
 import { namedBy, type ObjectLocation } from "./source.ts";
+import type { TransferOptions } from "./transfer_tally.ts";
 import { type UsageCounting, usageOf, type UsageOptions } from "./usage.ts";
 
 /**
@@ -226,12 +229,56 @@ export class S3Client implements Disposable {
   }
 
   /**
+   * Deletes many objects, or versions of objects: a thousand with each request, and several
+   * requests at a time. Sources are read as there is room, so a listing of any length can be
+   * deleted while it is read. One that cannot be deleted is a failure in the report, and the others
+   * go on; one that does not exist is none, as in S3.
+   *
+   * @param sources URIs, entries of a listing, of versions too, or files, all whole and on S3.
+   * @returns How many were deleted.
+   * @throws {TransferError} At the end, when some could not be deleted, unless
+   * `onError: "collect"`; its `report` tells which, and why.
+   * @throws {DipperError} When all of it fails: for missing permissions or credentials, or with
+   * what the sources threw.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("bucket");
+   * await client.file("s3://bucket/old/a").write("first");
+   * await client.file("s3://bucket/old/b").write("second");
+   * const report = await client.deleteMany(client.list("s3://bucket/old/"));
+   * console.log(report.deleted, report.failures.length); // 2 0
+   * ```
+   */
+  async deleteMany(
+    sources: Iterable<Source | ObjectLocation> | AsyncIterable<Source | ObjectLocation>,
+    options: TransferOptions = {},
+  ): Promise<TransferReport> {
+    return await deleteMany(this.#connection, sources, options);
+  }
+
+  /**
    * Makes a bucket, in the client's region.
    *
    * @throws {InvalidInputError} When the name is taken or breaks S3's rules.
    * @throws {DipperError} For whatever else the server or the connection reports.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example", { versioning: true });
+   * const f = client.file("s3://example/a");
+   * const { versionId } = await f.write("old");
+   * await f.write("new");
+   * console.log(await client.file(f, { versionId: versionId! }).text()); // old
+   * ```
    */
-  async createBucket(name: string, options: CallOptions = {}): Promise<void> {
+  async createBucket(name: string, options: CreateBucketOptions = {}): Promise<void> {
     await this.#onBucket("createBucket", name, options);
   }
 
@@ -243,6 +290,26 @@ export class S3Client implements Disposable {
    */
   async deleteBucket(name: string, options: CallOptions = {}): Promise<void> {
     await this.#onBucket("deleteBucket", name, options);
+  }
+
+  /**
+   * The region that a bucket lives in, whoever owns it.
+   *
+   * @throws {NotFoundError} When there is no such bucket.
+   * @throws {DipperError} For whatever else the server or the connection reports.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example");
+   * console.log(await client.bucketRegion("example")); // us-east-1
+   * ```
+   */
+  async bucketRegion(name: string, options: CallOptions = {}): Promise<string> {
+    const { payload } = await this.#onBucket("bucketRegion", name, options);
+    return (payload as RegionMessage).region;
   }
 
   /**
@@ -340,15 +407,19 @@ export class S3Client implements Disposable {
   }
 
   async #onBucket(
-    operation: "createBucket" | "deleteBucket",
+    operation: "createBucket" | "deleteBucket" | "bucketRegion",
     bucket: string,
-    options: CallOptions,
-  ): Promise<void> {
+    options: CreateBucketOptions,
+  ): Promise<Completed> {
     checkBucket(bucket, operation);
     options = checkedCall(options, operation);
     const subject: Subject = { operation, bucket, uri: `s3://${bucket}/` };
-    const request = (client: ClientHandle): Request => ({ operation, client, bucket });
-    await this.#connection.run(subject, request, { signal: options.signal });
+    const { versioning = false } = options;
+    const request = (client: ClientHandle): Request =>
+      operation === "createBucket"
+        ? { operation, client, bucket, versioning }
+        : { operation, client, bucket };
+    return await this.#connection.run(subject, request, { signal: options.signal });
   }
 }
 

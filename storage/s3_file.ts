@@ -9,12 +9,13 @@ import type { Writable } from "./body.ts";
 import { checkedCall } from "./call_options.ts";
 import type { Slice } from "./byte_range.ts";
 import { destinationOf } from "./destination.ts";
+import { checkedTags } from "./object_tags.ts";
 import { type ObjectAt, objectAt, ObjectFile, slicedFurther, slicesOf } from "./object_file.ts";
 import { type PresignOptions, presignRequest } from "./presign.ts";
 import type { CallOptions } from "./read_options.ts";
+import { copyObject } from "./s3_copy.ts";
 import { objectWriter, targetOf, writeObject, type WriteTarget } from "./s3_write.ts";
 import type { Stat } from "./stat.ts";
-import { streamedCopy } from "./stream_copy.ts";
 import type { WriteOptions } from "./write_options.ts";
 
 /**
@@ -120,14 +121,25 @@ export class S3File extends ObjectFile {
   }
 
   /**
-   * Copies the object, or the version that this handle names, to another place. To another key or
-   * bucket of the same client the bytes do not pass this machine; S3 copies at most 5 GB in this
-   * way. Elsewhere, and where options are given, it is copied by streaming. Media type and metadata
-   * go along.
+   * Copies the object, or the version that this handle names, to another place.
+   *
+   * To another key or bucket of the same client the server copies: the bytes do not pass this
+   * machine. Up to 5 GB it is one request, above that parts are copied beside each other. Media
+   * type, cache headers, metadata, tags and storage class go along; each that the options name
+   * replaces the source's, metadata and tags as a whole. To another client or a path the bytes are
+   * streamed, in bounded memory, with media type, encoding and metadata.
+   *
+   * The copy is of one version, whatever happens to the source meanwhile, and the call resolves when
+   * it has been compared with the source: by size, and by checksum where the server has both. What
+   * cannot be finished is aborted. Onto itself an object is copied to change what it says of itself.
    *
    * @param destination Where to: an `s3://` URI, a path, or a file of any client.
-   * @returns What is known of the copy.
+   * @param options Of `partSize`: what is longer is copied in parts of so many bytes.
+   * @returns What the server tells about the copy.
    * @throws {NotFoundError} When the object does not exist.
+   * @throws {PreconditionFailedError} When the source changes meanwhile, or `ifMatch` or
+   * `ifNoneMatch` does not hold for the destination.
+   * @throws {InvalidInputError} For a copy onto itself that changes nothing.
    * @throws {DipperError} For whatever else the server or the connection reports.
    *
    * @example
@@ -137,52 +149,92 @@ export class S3File extends ObjectFile {
    * const client = s3.client();
    * await client.createBucket("example");
    * const f = client.file("s3://example/a");
-   * await f.write("hello");
+   * await f.write("hello", { metadata: { author: "me" } });
    * await f.copyTo("s3://example/b");
-   * console.log(await client.file("s3://example/b").text()); // hello
+   * await f.copyTo(f, { metadata: { author: "you" } }); // new metadata, same bytes
+   * console.log((await client.file("s3://example/b").stat()).metadata); // { author: "me" }
+   * console.log((await f.stat()).metadata); // { author: "you" }
    * ```
    */
   override async copyTo(
     destination: string | URL | ObjectFile,
     options: WriteOptions = {},
   ): Promise<Stat> {
-    const to = destinationOf(this, destination, "copyTo");
-    return await this.#copied(to, "copyTo", options);
+    return await copyObject(this, destinationOf(this, destination, "copyTo"), "copyTo", options);
   }
 
   /**
-   * Moves the object: copies it as {@linkcode S3File.copyTo} does, and deletes it when the copy is
-   * there. When it cannot be deleted the copy stays, and the call rejects.
+   * Moves the object: copies it as {@linkcode S3File.copyTo} does, and deletes it when the copy has
+   * been compared with it and it has not changed since. When it cannot be deleted the copy stays,
+   * and the call rejects.
    *
    * @param destination Where to: an `s3://` URI, a path, or a file of any client.
-   * @returns What is known of the moved object.
+   * @returns What the server tells about the moved object.
    * @throws {InvalidInputError} For a slice, and when both are the same object.
+   * @throws {PreconditionFailedError} When the source changes meanwhile; then it stays.
    * @throws {DipperError} As `copyTo` and `delete`.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example");
+   * const f = client.file("s3://example/a");
+   * await f.write("hello");
+   * await f.moveTo("s3://example/b");
+   * console.log(await f.exists()); // false
+   * ```
    */
   override async moveTo(
     destination: string | URL | ObjectFile,
     options: WriteOptions = {},
   ): Promise<Stat> {
     this.#requireWhole("moveTo");
-    const to = destinationOf(this, destination, "moveTo");
-    if (to instanceof S3File && to.bucket === this.bucket && to.key === this.key) {
-      throw invalidInput("moveTo", `${this.uri} is there already`, "name another place", this.uri);
-    }
-    const stat = await this.#copied(to, "moveTo", options);
-    await this.delete(defined({ signal: options.signal }));
-    return stat;
+    return await copyObject(this, destinationOf(this, destination, "moveTo"), "moveTo", options);
   }
 
-  async #copied(to: ObjectFile, operation: string, options: WriteOptions): Promise<Stat> {
-    const here = to instanceof S3File && to.#connection === this.#connection;
-    const plain = Object.keys(options).every((name) => name === "signal");
-    if (!here || !plain || slicesOf(this).length > 0) {
-      return await streamedCopy(this, to, operation, options);
+  /**
+   * Makes an earlier version the newest one, by copying it over what is there. No version is lost.
+   *
+   * @param versionId As `versions()` tells it.
+   * @returns What the server tells about the new version.
+   * @throws {NotFoundError} When there is no such version.
+   * @throws {InvalidInputError} When it is a delete marker, which has no bytes.
+   * @throws {DipperError} As `copyTo`.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example", { versioning: true });
+   * const f = client.file("s3://example/a");
+   * const { versionId } = await f.write("good");
+   * await f.write("bad");
+   * await f.restore(versionId!);
+   * console.log(await f.text()); // good
+   * ```
+   */
+  async restore(versionId: string, options: WriteOptions = {}): Promise<Stat> {
+    this.#requireWhole("restore");
+    if (typeof versionId !== "string" || versionId === "") {
+      throw invalidInput(
+        "restore",
+        "versionId is not the id of a version",
+        "pass one that versions() tells",
+        this.uri,
+      );
     }
-    options = checkedCall(options, operation, this.uri);
-    const { bucket, key } = to;
-    await this.#run(operation, options, (object) => ({ operation: "copy", object, bucket, key }));
-    return await to.stat(defined({ signal: options.signal }));
+    checkedCall({ versionId }, "restore", this.uri);
+    const at = objectAt(this);
+    const version = new S3File({ ...at, versionId });
+    return await copyObject(
+      version,
+      new S3File({ ...at, versionId: undefined }),
+      "restore",
+      options,
+    );
   }
 
   #target(operation: string): WriteTarget {
@@ -206,6 +258,44 @@ export class S3File extends ObjectFile {
     this.#requireWhole("delete");
     options = checkedCall(options, "delete", this.uri);
     await this.#run("delete", options, (object) => ({ operation: "delete", object }));
+  }
+
+  /**
+   * The object's tags, or those of the version that this handle names.
+   *
+   * @param set Replaces all tags; `{}` removes them. At most 10, names of up to 128 characters and
+   * values of up to 256, of letters, digits, spaces and `_.:/=+-@`.
+   * @returns The tags, as they are then.
+   * @throws {InvalidInputError} For tags that S3 does not take; nothing is sent.
+   * @throws {NotFoundError} When the object does not exist.
+   * @throws {DipperError} For whatever else the server or the connection reports.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example");
+   * const f = client.file("s3://example/a");
+   * await f.write("hello");
+   * await f.tags({ project: "dipper" });
+   * console.log(await f.tags()); // { project: "dipper" }
+   * ```
+   */
+  async tags(set?: Record<string, string>, options: CallOptions = {}): Promise<
+    Record<string, string>
+  > {
+    options = checkedCall(options, "tags", this.uri);
+    if (set === undefined || set === null) {
+      const { payload } = await this.#run("tags", options, (object) => ({
+        operation: "tags",
+        object,
+      }));
+      return payload as Record<string, string>;
+    }
+    const tags = checkedTags(set, "tags", this.uri);
+    await this.#run("tags", options, (object) => ({ operation: "replaceTags", object, tags }));
+    return tags;
   }
 
   /**

@@ -393,6 +393,10 @@ memoryTest("requests that name garbage fail by their completions", async () => {
       { operation: "buckets", client: garbage },
       { operation: "createBucket", client: garbage, bucket: "bucket" },
       { operation: "deleteBucket", client: garbage, bucket: "bucket" },
+      { operation: "bucketRegion", client: garbage, bucket: "bucket" },
+      { operation: "deleteMany", client: garbage, bucket: "bucket", objects: [{ key: "key" }] },
+      { operation: "tags", object },
+      { operation: "replaceTags", object, tags: {} },
       { operation: "stopLocalS3", server: garbage },
     ];
   });

@@ -36,6 +36,18 @@ onBothServers("buckets", (at) => {
     assertStringIncludes(error.message, "choose another name");
   });
 
+  it("tell where they live, also through a client of another region", async () => {
+    const { client, bucket, connect } = at();
+    const region = await client.bucketRegion(bucket);
+    assertEquals(region, "us-east-1");
+    using elsewhere = connect({ region: "eu-central-1" });
+    assertEquals(await elsewhere.bucketRegion(bucket).catch((error) => error.code), region);
+    const missing = bucketName();
+    const error = await assertRejects(() => client.bucketRegion(missing), NotFoundError, missing);
+    assertEquals([error.operation, error.uri], ["bucketRegion", `s3://${missing}/`]);
+    await assertRejects(() => client.bucketRegion("a/b"), InvalidInputError, "not a bucket name");
+  });
+
   it("are not removed while they hold objects", async () => {
     const { client } = at();
     const name = bucketName();

@@ -57,7 +57,16 @@ async function start(program: string, parent?: string): Promise<Versitygw> {
   const secret = randomHex(20);
   const server = spawn(
     program,
-    ["--port", `127.0.0.1:${port}`, "--keep-alive", "--quiet", "posix", folder],
+    [
+      "--port",
+      `127.0.0.1:${port}`,
+      "--keep-alive",
+      "--quiet",
+      "posix",
+      "--versioning-dir",
+      versions,
+      folder,
+    ],
     {
       // In the environment, not on the command line, where every user of the machine reads it.
       env: { ROOT_ACCESS_KEY_ID: access, ROOT_SECRET_ACCESS_KEY: secret, VGW_REGION: REGION },

@@ -406,8 +406,27 @@ pub enum Request {
     FinishUpload { upload: f64 },
     /// Deletes an object.
     Delete { object: ObjectMessage },
-    /// Copies an object within the server. The source may be a version.
-    Copy { object: ObjectMessage, bucket: String, key: String },
+    /// Deletes up to a thousand objects of a bucket: a `DeletedMessage`.
+    DeleteMany { client: f64, bucket: String, objects: Vec<NameMessage> },
+    /// Asks for an object's tags: a record of texts.
+    Tags { object: ObjectMessage },
+    /// Replaces an object's tags.
+    ReplaceTags { object: ObjectMessage, tags: BTreeMap<String, String> },
+    /// Copies an object within the server, or moves it: a `StatMessage` of the copy. The source
+    /// may be a version.
+    Copy {
+        object: ObjectMessage,
+        bucket: String,
+        key: String,
+        write: WriteMessage,
+        /// Whether the metadata of `write` replace the source's.
+        replace_metadata: bool,
+        /// Whether its tags do.
+        replace_tags: bool,
+        /// Whether the source is deleted when the copy is there.
+        remove: bool,
+        progress: bool,
+    },
     /// Signs a URL: a string.
     Presign {
         object: ObjectMessage,
@@ -465,10 +484,12 @@ pub enum Request {
     AbortIncomplete { object: ObjectMessage, upload_id: String },
     /// Lists the buckets: `BucketMessage[]`.
     Buckets { client: f64 },
-    /// Makes a bucket.
-    CreateBucket { client: f64, bucket: String },
+    /// Makes a bucket, one that keeps versions if that is wanted.
+    CreateBucket { client: f64, bucket: String, versioning: Option<bool> },
     /// Removes an empty bucket.
     DeleteBucket { client: f64, bucket: String },
+    /// Asks where a bucket lives: a `RegionMessage`.
+    BucketRegion { client: f64, bucket: String },
     /// Starts an embedded server: `value` is the server, the payload a `LocalS3Message`.
     StartLocalS3 { directory: Option<String>, port: u16 },
     /// Stops an embedded server.
@@ -683,6 +704,38 @@ pub struct VerdictMessage {
     pub skipped: Option<String>,
 }
 
+/// Where a bucket lives.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS))]
+pub struct RegionMessage {
+    pub region: String,
+}
+
+/// An object of a bucket that is named apart, or one version of it.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NameMessage {
+    pub key: String,
+    pub version_id: Option<String>,
+}
+
+/// What was not deleted of many.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS))]
+pub struct DeletedMessage {
+    pub failures: Vec<FailureMessage>,
+}
+
+/// One of many that failed.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS))]
+pub struct FailureMessage {
+    /// Its place in the request.
+    pub index: usize,
+    pub error: ErrorDetails,
+}
+
 /// How to reach an embedded server.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(TS))]
@@ -793,15 +846,18 @@ impl Request {
             | Self::AbortUpload { .. }
             | Self::WriteFile { .. } => "write",
             Self::Delete { .. } | Self::DeleteFile { .. } => "delete",
+            Self::Copy { remove: true, .. } | Self::MoveFile { .. } => "moveTo",
             Self::Copy { .. } | Self::CopyFile { .. } | Self::UploadFile { .. } => "copyTo",
-            Self::MoveFile { .. } => "moveTo",
             Self::List { what: ListableMessage::Uploads, .. } => "incompleteUploads",
+            Self::DeleteMany { .. } => "deleteMany",
+            Self::Tags { .. } | Self::ReplaceTags { .. } => "tags",
             Self::List { .. } => "list",
             Self::Diagnose { .. } => "diagnose",
             Self::AbortIncomplete { .. } => "abortUpload",
             Self::Buckets { .. } => "buckets",
             Self::CreateBucket { .. } => "createBucket",
             Self::DeleteBucket { .. } => "deleteBucket",
+            Self::BucketRegion { .. } => "bucketRegion",
             Self::StartLocalS3 { .. } => "LocalS3.start",
             Self::StopLocalS3 { .. } => "LocalS3.stop",
         }
@@ -816,6 +872,8 @@ impl Request {
             | Self::UploadFile { object, .. }
             | Self::Delete { object }
             | Self::AbortIncomplete { object, .. }
+            | Self::Tags { object }
+            | Self::ReplaceTags { object, .. }
             | Self::Copy { object, .. }
             | Self::Presign { object, .. } => Some(object.client),
             Self::Get { client, .. }
@@ -832,7 +890,9 @@ impl Request {
             | Self::Diagnose { client, .. }
             | Self::Buckets { client }
             | Self::CreateBucket { client, .. }
-            | Self::DeleteBucket { client, .. } => Some(*client),
+            | Self::DeleteBucket { client, .. }
+            | Self::BucketRegion { client, .. }
+            | Self::DeleteMany { client, .. } => Some(*client),
             Self::Nothing
             | Self::Panic
             | Self::ReadStream { .. }
@@ -918,6 +978,24 @@ impl From<ResponseHeadersMessage> for core::ResponseHeaders {
             cache_control: headers.cache_control,
             expires: headers.expires,
         }
+    }
+}
+
+impl From<NameMessage> for core::ObjectName {
+    fn from(name: NameMessage) -> Self {
+        Self { key: name.key, version_id: name.version_id }
+    }
+}
+
+impl DeletedMessage {
+    /// What was not deleted, and why.
+    #[must_use]
+    pub fn of(failures: Vec<(usize, core::Error)>) -> Self {
+        let failures = failures.into_iter().map(|(index, error)| FailureMessage {
+            index,
+            error: ErrorDetails::of(error, "deleteMany"),
+        });
+        Self { failures: failures.collect() }
     }
 }
 

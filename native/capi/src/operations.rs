@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dipper_core::{
-    Buffer, Client, Destination, Error, Existing, FileUpload, Gate, GetRequest, Got, Items,
-    ListRequest, ManyRequest, Metrics, OperationGuard, Progress, RangesRequest, Source,
+    Buffer, Client, CopyRequest, Destination, Error, Existing, FileUpload, Gate, GetRequest, Got,
+    Items, ListRequest, ManyRequest, Metrics, OperationGuard, Progress, RangesRequest, Source,
     StreamRequest, Upload, UploadRequest, ledger, stopped_uploads_ended,
 };
 use dipper_local_s3::{Options, Server};
@@ -22,8 +22,9 @@ use crate::declaration::kind;
 use crate::export::{handle, panicked, stale};
 use crate::first_steps::first_steps;
 use crate::messages::{
-    BucketMessage, ClientRequest, DiagnosisMessage, ErrorDetails, LocalS3Message, MetricsMessage,
-    PageMessage, ReadMessage, Request, StatMessage, Submission, WrittenMessage,
+    BucketMessage, ClientRequest, DeletedMessage, DiagnosisMessage, ErrorDetails, LocalS3Message,
+    MetricsMessage, PageMessage, ReadMessage, RegionMessage, Request, StatMessage, Submission,
+    WrittenMessage,
 };
 use crate::queue::{self, Completion, Kind, Queue};
 use crate::streams::Stream;
@@ -581,10 +582,41 @@ async fn on_s3(
             dipper_core::delete(client, &object.into()).await?;
             Ok(Outcome::default())
         }
-        Request::Copy { object, bucket, key } => {
-            let to = dipper_core::ObjectRef { bucket, key, version_id: None, customer_key: None };
-            dipper_core::copy(client, &object.into(), &to).await?;
+        Request::DeleteMany { client: _, bucket, objects } => {
+            let names = objects.into_iter().map(Into::into).collect();
+            let failures = dipper_core::delete_many(client, &bucket, names).await?;
+            told(&DeletedMessage::of(failures))
+        }
+        Request::Tags { object } => told(&dipper_core::tags(client, &object.into()).await?),
+        Request::ReplaceTags { object, tags } => {
+            dipper_core::replace_tags(client, &object.into(), &tags).await?;
             Ok(Outcome::default())
+        }
+        Request::Copy {
+            object,
+            bucket,
+            key,
+            write,
+            replace_metadata,
+            replace_tags,
+            remove,
+            progress,
+        } => {
+            let options = dipper_core::WriteOptions::from(write);
+            let customer_key = match &options.encryption {
+                Some(dipper_core::Encryption::Customer(key)) => Some(key.clone()),
+                _ => None,
+            };
+            let request = CopyRequest {
+                from: object.into(),
+                to: dipper_core::ObjectRef { bucket, key, version_id: None, customer_key },
+                options,
+                replace_metadata,
+                replace_tags,
+                remove,
+                progress: context.progress(progress),
+            };
+            told(&StatMessage::from(dipper_core::copy(client, request).await?))
         }
         Request::Presign { object, method, expires_in, content_type, content_length, response } => {
             let request = dipper_core::PresignRequest {
@@ -624,13 +656,17 @@ async fn on_s3(
             let buckets = dipper_core::buckets(client).await?;
             told(&buckets.into_iter().map(BucketMessage::from).collect::<Vec<_>>())
         }
-        Request::CreateBucket { bucket, .. } => {
-            dipper_core::create_bucket(client, &bucket).await?;
+        Request::CreateBucket { bucket, versioning, .. } => {
+            dipper_core::create_bucket(client, &bucket, versioning.unwrap_or(false)).await?;
             Ok(Outcome::default())
         }
         Request::DeleteBucket { bucket, .. } => {
             dipper_core::delete_bucket(client, &bucket).await?;
             Ok(Outcome::default())
+        }
+        Request::BucketRegion { bucket, .. } => {
+            let region = dipper_core::bucket_region(client, &bucket).await?;
+            told(&RegionMessage { region })
         }
         _ => Err(Error::internal("not an S3 operation")),
     }

@@ -1,39 +1,552 @@
-//! Copying an object on the server's side.
+//! Copying and moving an object on the server's side: the bytes do not pass this machine.
+//!
+//! The source is looked at first, and each request that copies names its ETag, so that a copy
+//! is of one version from the first byte to the last. What the caller does not replace goes
+//! along. The copy is looked at last: only one that is the source is a success, and only then
+//! a move deletes the source, if that is still what was copied.
 
-use aws_sdk_s3::error::SdkError;
+use std::borrow::Cow;
+use std::sync::Arc;
 
+use aws_sdk_s3::types::{ChecksumMode, MetadataDirective, TaggingDirective};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use dipper_wire::{Algorithm, Expected};
+
+use crate::metrics::{Meter, Transport};
+use crate::retry::Retries;
 use crate::sdk_error::About;
 use crate::site::encode;
-use crate::{Client, Error, ObjectRef, elsewhere};
+use crate::stat::milliseconds;
+use crate::upload::{
+    CopiedParts, Headers, checksum_named, copied_part_size, copy_in_parts, with_headers,
+};
+use crate::{
+    ChecksumOption, Client, CustomerKey, Error, ObjectRef, Progress, Stat, Status, WriteOptions,
+    elsewhere, tags,
+};
 
-/// Copies an object to another place on the same server, bytes, type and metadata. The
-/// destination's version is ignored.
+/// What to copy, and how.
+pub struct CopyRequest {
+    /// The object, or one version of it.
+    pub from: ObjectRef,
+    /// Where to; without a version.
+    pub to: ObjectRef,
+    /// What the copy says of itself. What is unset is the source's.
+    pub options: WriteOptions,
+    /// Whether the options' metadata replace the source's.
+    pub replace_metadata: bool,
+    /// Whether the options' tags replace the source's.
+    pub replace_tags: bool,
+    /// Whether the source is deleted when the copy is there.
+    pub remove: bool,
+    /// Told how many bytes are copied.
+    pub progress: Option<Arc<dyn Progress>>,
+}
+
+/// What a server tells of an object that is copied.
+struct Original {
+    options: WriteOptions,
+    /// As the server wrote it, which may be no date.
+    expires: Option<String>,
+    stat: Stat,
+    etag: String,
+    has_tags: bool,
+    sums: Vec<Expected>,
+}
+
+/// Classes that belong to a kind of bucket.
+const BOUND_CLASSES: &[&str] = &["EXPRESS_ONEZONE", "OUTPOSTS", "SNOW", "FSX_OPENZFS", "FSX_ONTAP"];
+
+/// Copies or moves an object to another place on the same server.
 ///
 /// # Errors
-/// Whatever the server or the connection reports; S3 refuses more than 5 GB.
-pub async fn copy(client: &Client, from: &ObjectRef, to: &ObjectRef) -> Result<(), Error> {
-    let connected = client.connected().await?;
-    let about = About { client, connected, bucket: Some(&from.bucket), key: Some(&from.key) };
-    let mut source = format!("{}/", from.bucket);
-    encode(&from.key, b"/", &mut source);
-    if let Some(version) = &from.version_id {
-        source.push_str("?versionId=");
-        encode(version, b"", &mut source);
+/// `ObjectChanged` when the source changes meanwhile, `PreconditionFailed` when the options'
+/// conditions do not hold, `ChecksumMismatch` when the copy is not the source, and whatever else
+/// the server or the connection reports.
+pub async fn copy(client: &Arc<Client>, request: CopyRequest) -> Result<Stat, Error> {
+    check(&request)?;
+    let meter = Arc::new(Meter::new());
+    meter.took(Transport::Sdk);
+    let CopyRequest { from, to, .. } = &request;
+    let original = look_at(client, from, &meter).await.map_err(no_bytes)?;
+    if let Some(progress) = &request.progress {
+        progress.reached(0, original.stat.size, &meter.read());
     }
-    let copy = connected.s3.copy_object().bucket(&to.bucket).key(&to.key).copy_source(source);
-    loop {
-        match elsewhere!(client, &to.bucket, copy.clone()).send().await {
-            Err(error) if moved(&about, &error, to) => {}
-            ended => return ended.map(drop).map_err(|error| about.error(error)),
+    refuse_by_conditions(client, &request, &meter).await?;
+    let part_size = copied_part_size(original.stat.size, request.options.part_size)?;
+    let version_id = match part_size {
+        None => copy_whole(client, &request, &original, &meter).await,
+        Some(part_size) => copy_parts(client, &request, &original, part_size, &meter).await,
+    };
+    let version_id = match version_id {
+        Ok(version_id) => version_id,
+        Err(error) => return Err(told_apart(client, &request, &original, error, &meter).await),
+    };
+    let made = ObjectRef { version_id, ..to.clone() };
+    let stat = match look_at(client, &made, &meter).await {
+        Ok(copied) => {
+            compare(from, to, &original, &copied)?;
+            copied.stat
         }
+        // Who may write need not be allowed to read. The server said that it is copied.
+        Err(error) if error.status == Status::AccessDenied && !request.remove => Stat {
+            version_id: made.version_id,
+            last_modified: None,
+            etag: None,
+            ..original.stat.clone()
+        },
+        Err(error) => return Err(error),
+    };
+    if let Some(progress) = &request.progress {
+        progress.reached(original.stat.size, original.stat.size, &meter.read());
+    }
+    if request.remove {
+        remove(client, from, &original, to, &meter).await?;
+    }
+    Ok(stat)
+}
+
+fn uri(object: &ObjectRef) -> String {
+    format!("s3://{}/{}", object.bucket, object.key)
+}
+
+/// Refuses what would change nothing, and what would lose the object.
+fn check(request: &CopyRequest) -> Result<(), Error> {
+    let CopyRequest { from, to, options, .. } = request;
+    let same = from.bucket == to.bucket && from.key == to.key;
+    if same && request.remove {
+        return Err(Error::invalid(format!("{} cannot be moved onto itself", uri(from)))
+            .about(uri(from))
+            .hint("name another destination"));
+    }
+    let changes = replaces_headers(request)
+        || request.replace_tags
+        || options.storage_class.is_some()
+        || options.encryption.is_some()
+        || from.customer_key.is_some()
+        || options.checksum != ChecksumOption::Auto;
+    if same && from.version_id.is_none() && !changes {
+        return Err(Error::invalid(format!(
+            "the copy of {} onto itself changes nothing",
+            uri(from)
+        ))
+        .about(uri(from))
+        .hint("name another destination, or pass what is to change, such as metadata"));
+    }
+    let mut used = options.headers()?;
+    used.extend(options.conditions()?);
+    drop(used);
+    if options.checksum == ChecksumOption::Off {
+        return Err(Error::invalid("a copy is made by the server, with a checksum of its own")
+            .hint("leave checksum away, or name one"));
+    }
+    Ok(())
+}
+
+/// Whether the caller says anything that S3 takes only together.
+fn replaces_headers(request: &CopyRequest) -> bool {
+    let options = &request.options;
+    request.replace_metadata
+        || options.content_type.is_some()
+        || options.content_encoding.is_some()
+        || options.content_language.is_some()
+        || options.content_disposition.is_some()
+        || options.cache_control.is_some()
+        || options.expires.is_some()
+}
+
+/// Not every server checks the conditions of a copy; so they are looked at here first.
+async fn refuse_by_conditions(
+    client: &Arc<Client>,
+    request: &CopyRequest,
+    meter: &Meter,
+) -> Result<(), Error> {
+    let WriteOptions { if_match, if_none_match, .. } = &request.options;
+    if if_match.is_none() && if_none_match.is_none() {
+        return Ok(());
+    }
+    let there = match look_at(client, &request.to, meter).await {
+        Ok(there) => Some(there.etag),
+        Err(error) if matches!(error.status, Status::NotFound | Status::NoSuchKey) => None,
+        Err(error) => return Err(error),
+    };
+    let plain = |etag: &str| etag.trim_matches('"').to_owned();
+    let holds = match (&there, if_match, if_none_match) {
+        (None, Some(_), _) => false,
+        (Some(etag), Some(wanted), _) if wanted != "*" && plain(etag) != plain(wanted) => false,
+        (Some(etag), _, Some(other)) => other != "*" && plain(etag) != plain(other),
+        _ => true,
+    };
+    if holds {
+        return Ok(());
+    }
+    let what = if there.is_some() { "it exists" } else { "it does not exist" };
+    Err(Error::new(
+        Status::PreconditionFailed,
+        format!("the condition on {} does not hold: {what}", uri(&request.to)),
+    )
+    .about(uri(&request.to))
+    .hint("stat() tells the object's present etag"))
+}
+
+/// The properties of an object, and its checksums.
+async fn look_at(
+    client: &Arc<Client>,
+    object: &ObjectRef,
+    meter: &Meter,
+) -> Result<Original, Error> {
+    let connected = client.connected().await?;
+    let about = About { client, connected, bucket: Some(&object.bucket), key: Some(&object.key) };
+    meter.request(true);
+    let head = connected
+        .s3
+        .head_object()
+        .bucket(&object.bucket)
+        .key(&object.key)
+        .set_version_id(object.version_id.clone())
+        .checksum_mode(ChecksumMode::Enabled);
+    let key_headers = CustomerKey::of(object);
+    let head = loop {
+        let head = elsewhere!(client, &object.bucket, head.clone());
+        match with_headers!(head, key_headers).send().await {
+            Err(error) if about.has_moved(&error) => meter.retry(),
+            head => break head.map_err(|error| about.error(error))?,
+        }
+    };
+    let size = head.content_length.and_then(|length| u64::try_from(length).ok());
+    let (Some(size), Some(etag)) = (size, head.e_tag.clone()) else {
+        return Err(about.without_etag("neither ETag nor length"));
+    };
+    let sums = [
+        (Algorithm::Crc64Nvme, head.checksum_crc64_nvme()),
+        (Algorithm::Crc32, head.checksum_crc32()),
+        (Algorithm::Crc32c, head.checksum_crc32_c()),
+        (Algorithm::Sha1, head.checksum_sha1()),
+        (Algorithm::Sha256, head.checksum_sha256()),
+    ];
+    let sums = sums.into_iter().filter_map(|(algorithm, text)| Expected::parse(algorithm, text?));
+    let class = head.storage_class().map(|class| class.as_str().to_owned());
+    let metadata = head.metadata.clone().unwrap_or_default().into_iter().collect();
+    Ok(Original {
+        sums: sums.filter(|sum| sum.parts.is_none()).collect(),
+        has_tags: head.tag_count().is_some_and(|count| count > 0),
+        expires: head.expires_string.clone(),
+        stat: Stat {
+            size,
+            last_modified: milliseconds(head.last_modified.as_ref()),
+            etag: Some(etag.clone()),
+            content_type: head.content_type.clone(),
+            content_encoding: head.content_encoding.clone(),
+            version_id: head.version_id.clone(),
+            storage_class: class.clone(),
+            metadata: head.metadata.clone().unwrap_or_default().into_iter().collect(),
+        },
+        options: WriteOptions {
+            content_type: head.content_type,
+            content_encoding: head.content_encoding,
+            content_language: head.content_language,
+            content_disposition: head.content_disposition,
+            cache_control: head.cache_control,
+            metadata,
+            storage_class: class.filter(|class| !BOUND_CLASSES.contains(&class.as_str())),
+            ..WriteOptions::default()
+        },
+        etag,
+    })
+}
+
+/// A delete marker has a name and nothing else.
+fn no_bytes(error: Error) -> Error {
+    if error.http_status != Some(405) {
+        return error;
+    }
+    let uri = error.uri.clone().unwrap_or_default();
+    Error {
+        status: Status::InvalidInput,
+        message: format!("this version of {uri} is a delete marker: it has no bytes to copy"),
+        hint: Some("choose another version, or delete the marker".to_owned()),
+        ..error
     }
 }
 
-/// The request goes to the destination's region.
-fn moved<E>(
-    about: &About<'_>,
-    error: &SdkError<E, aws_smithy_runtime_api::client::orchestrator::HttpResponse>,
+/// The source as a header names it.
+fn named(from: &ObjectRef, version: Option<&str>) -> String {
+    let mut text = String::new();
+    // An access point's ARN has colons and slashes of its own.
+    encode(&from.bucket, b"/:", &mut text);
+    text.push('/');
+    encode(&from.key, b"/", &mut text);
+    if let Some(version) = version {
+        text.push_str("?versionId=");
+        encode(version, b"", &mut text);
+    }
+    text
+}
+
+fn source_headers(from: &ObjectRef, original: &Original) -> Headers {
+    let version = from.version_id.as_deref();
+    let mut headers: Headers = vec![
+        (Cow::from("x-amz-copy-source"), named(from, version)),
+        (Cow::from("x-amz-copy-source-if-match"), original.etag.clone()),
+    ];
+    headers.extend(from.customer_key.iter().flat_map(CustomerKey::copy_source_headers));
+    headers
+}
+
+/// What the copy says of itself: the caller's words, else the source's.
+fn merged(request: &CopyRequest, original: &Original) -> Result<Headers, Error> {
+    let (given, own) = (&request.options, &original.options);
+    let or = |given: &Option<String>, own: &Option<String>| given.clone().or_else(|| own.clone());
+    let options = WriteOptions {
+        content_type: or(&given.content_type, &own.content_type),
+        content_encoding: or(&given.content_encoding, &own.content_encoding),
+        content_language: or(&given.content_language, &own.content_language),
+        content_disposition: or(&given.content_disposition, &own.content_disposition),
+        cache_control: or(&given.cache_control, &own.cache_control),
+        expires: given.expires,
+        metadata: if request.replace_metadata { given } else { own }.metadata.clone(),
+        ..WriteOptions::default()
+    };
+    let mut headers = options.headers()?;
+    if given.expires.is_none() {
+        let expires = original.expires.clone();
+        headers.extend(expires.map(|expires| (Cow::from("expires"), expires)));
+    }
+    Ok(headers)
+}
+
+/// What a copy says apart from that: class, list, encryption and tags.
+fn apart(request: &CopyRequest, original: &Original) -> Result<Headers, Error> {
+    let given = &request.options;
+    WriteOptions {
+        storage_class: given
+            .storage_class
+            .clone()
+            .or_else(|| original.options.storage_class.clone()),
+        acl: given.acl.clone(),
+        encryption: given.encryption.clone(),
+        tags: given.tags.clone(),
+        ..WriteOptions::default()
+    }
+    .headers()
+}
+
+/// Copies with one request.
+async fn copy_whole(
+    client: &Arc<Client>,
+    request: &CopyRequest,
+    original: &Original,
+    meter: &Meter,
+) -> Result<Option<String>, Error> {
+    let CopyRequest { from, to, options, .. } = request;
+    let connected = client.connected().await?;
+    let about = About { client, connected, bucket: Some(&to.bucket), key: Some(&to.key) };
+    let mut headers = source_headers(from, original);
+    headers.extend(apart(request, original)?);
+    headers.extend(options.conditions()?);
+    let replaced = replaces_headers(request);
+    if replaced {
+        headers.extend(merged(request, original)?);
+    }
+    let copy = connected
+        .s3
+        .copy_object()
+        .bucket(&to.bucket)
+        .key(&to.key)
+        .copy_source(named(from, from.version_id.as_deref()))
+        .set_metadata_directive(replaced.then_some(MetadataDirective::Replace))
+        .set_tagging_directive(request.replace_tags.then_some(TaggingDirective::Replace))
+        .set_checksum_algorithm(match options.checksum {
+            ChecksumOption::Only(algorithm) => Some(checksum_named(algorithm)),
+            _ => None,
+        });
+    let mut retries = Retries::new(client.retry_budget(), client.retries());
+    let answer = loop {
+        meter.write_request();
+        let copy = elsewhere!(client, &to.bucket, copy.clone());
+        match with_headers!(copy, headers).send().await {
+            Ok(answer) => break answer,
+            Err(error) if about.has_moved(&error) => meter.retry(),
+            Err(error) => {
+                let late = failed_late(error.raw_response());
+                let error = about.error(error);
+                // An answer that began well and ended with a failure is the SDK's last word.
+                if !late {
+                    return Err(error);
+                }
+                retries.after(error).await?;
+                meter.retry();
+            }
+        }
+    };
+    if answer.copy_object_result.as_ref().is_none_or(|result| result.e_tag.is_none()) {
+        return Err(about.without_etag("no ETag of the copy"));
+    }
+    Ok(answer.version_id)
+}
+
+fn failed_late(answer: Option<&HttpResponse>) -> bool {
+    answer.is_some_and(|answer| answer.status().is_success())
+}
+
+/// Copies in parts, several at a time.
+async fn copy_parts(
+    client: &Arc<Client>,
+    request: &CopyRequest,
+    original: &Original,
+    part_size: u64,
+    meter: &Arc<Meter>,
+) -> Result<Option<String>, Error> {
+    let CopyRequest { from, to, options, .. } = request;
+    let mut headers = merged(request, original)?;
+    let mut more = options.clone();
+    if !request.replace_tags {
+        // One request copies tags by itself; an upload has to be told them.
+        more.tags = match tags(client, from).await {
+            Ok(tags) => tags,
+            Err(error) if error.status == Status::Unsupported => Default::default(),
+            Err(error) => {
+                return Err(error.hint_more("pass tags: {} to copy without them"));
+            }
+        };
+    }
+    let tagged = CopyRequest {
+        options: more,
+        from: from.clone(),
+        to: to.clone(),
+        progress: None,
+        ..*request
+    };
+    headers.extend(apart(&tagged, original)?);
+    let stored = copy_in_parts(
+        client,
+        CopiedParts {
+            to: to.clone(),
+            headers,
+            options: options.clone(),
+            source: source_headers(from, original),
+            size: original.stat.size,
+            part_size,
+            meter: Arc::clone(meter),
+            progress: request.progress.clone(),
+        },
+    );
+    stored.await
+}
+
+/// A condition that does not hold is the source's or the destination's: the source tells.
+async fn told_apart(
+    client: &Arc<Client>,
+    request: &CopyRequest,
+    original: &Original,
+    error: Error,
+    meter: &Meter,
+) -> Error {
+    let from = &request.from;
+    let mut error = error;
+    if error.status == Status::AccessDenied && original.has_tags {
+        error = error.hint_more(
+            "the source has tags, which need s3:GetObjectTagging and s3:PutObjectTagging",
+        );
+    }
+    if !matches!(error.status, Status::PreconditionFailed | Status::NoSuchKey | Status::NotFound) {
+        return error;
+    }
+    match look_at(client, from, meter).await {
+        Ok(now) if now.etag == original.etag => error,
+        Err(gone) if !matches!(gone.status, Status::NoSuchKey | Status::NotFound) => error,
+        _ => Error {
+            status: Status::ObjectChanged,
+            message: format!("{} changed while it was copied to {}", uri(from), uri(&request.to)),
+            uri: Some(uri(from)),
+            hint: Some("nothing was written; copy it again".to_owned()),
+            ..error
+        },
+    }
+}
+
+/// A copy is as long as its source, and has the same checksums where both have them.
+fn compare(
+    from: &ObjectRef,
     to: &ObjectRef,
-) -> bool {
-    About { bucket: Some(&to.bucket), key: Some(&to.key), ..*about }.has_moved(error)
+    one: &Original,
+    other: &Original,
+) -> Result<(), Error> {
+    let differs = |what: &str| {
+        Error::new(
+            Status::ChecksumMismatch,
+            format!("{} is not what was copied from {}: {what}", uri(to), uri(from)),
+        )
+        .about(uri(to))
+        .hint("somebody may have written it meanwhile; the source is untouched: copy it again")
+    };
+    if one.stat.size != other.stat.size {
+        let (had, has) = (one.stat.size, other.stat.size);
+        return Err(differs(&format!("it has {has} bytes instead of {had}")));
+    }
+    for sum in &one.sums {
+        let same = other.sums.iter().find(|other| other.algorithm == sum.algorithm);
+        if same.is_some_and(|same| same.digest != sum.digest) {
+            return Err(differs(&format!("the {} differ", sum.algorithm.name())));
+        }
+    }
+    Ok(())
+}
+
+/// Deletes what was copied, if it is still that.
+async fn remove(
+    client: &Arc<Client>,
+    from: &ObjectRef,
+    original: &Original,
+    to: &ObjectRef,
+    meter: &Meter,
+) -> Result<(), Error> {
+    let left = |error: Error| {
+        let message = format!("{} (it is copied to {}, and not deleted)", error.message, uri(to));
+        Error { message, ..error }
+    };
+    let changed = || {
+        Error::new(
+            Status::ObjectChanged,
+            format!("{} changed after it was copied to {}; it was not deleted", uri(from), uri(to)),
+        )
+        .about(uri(from))
+        .hint("move it again")
+    };
+    if from.version_id.is_none()
+        && look_at(client, from, meter).await.map_err(left)?.etag != original.etag
+    {
+        return Err(changed());
+    }
+    let connected = client.connected().await?;
+    let about = About { client, connected, bucket: Some(&from.bucket), key: Some(&from.key) };
+    let mut delete = connected
+        .s3
+        .delete_object()
+        .bucket(&from.bucket)
+        .key(&from.key)
+        .set_version_id(from.version_id.clone());
+    if from.version_id.is_none() {
+        delete = delete.if_match(&original.etag);
+    }
+    loop {
+        match elsewhere!(client, &from.bucket, delete.clone()).send().await {
+            Ok(_) => return Ok(()),
+            Err(error) if about.has_moved(&error) => meter.retry(),
+            Err(error) => {
+                let error = about.error(error);
+                // Some servers delete without conditions only. It was looked at just now.
+                if error.status == Status::Unsupported && delete.get_if_match().is_some() {
+                    delete = delete.set_if_match(None);
+                    continue;
+                }
+                return Err(match error.status {
+                    Status::PreconditionFailed => changed(),
+                    // It is gone: somebody else deleted it, or the answer to the first try was lost.
+                    Status::NoSuchKey | Status::NotFound => return Ok(()),
+                    _ => left(error),
+                });
+            }
+        }
+    }
 }

@@ -50,6 +50,16 @@ impl Error {
         self
     }
 
+    /// Adds another thing to do.
+    #[must_use]
+    pub(crate) fn hint_more(mut self, more: &str) -> Self {
+        self.hint = Some(match self.hint.take() {
+            Some(hint) => format!("{hint}; {more}"),
+            None => more.to_owned(),
+        });
+        self
+    }
+
     /// Bad input.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(Status::InvalidInput, message)

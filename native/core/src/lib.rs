@@ -17,6 +17,7 @@ mod credential_source;
 mod credential_step;
 mod credentials;
 mod delete;
+mod delete_many;
 mod diagnose;
 mod direct;
 mod download;
@@ -52,6 +53,7 @@ mod stall_guard;
 mod stat;
 mod status;
 mod stream;
+mod tags;
 mod turnstile;
 mod unmeasured;
 mod upload;
@@ -59,14 +61,15 @@ mod verify;
 mod web;
 
 pub use abort_upload::abort_upload;
-pub use buckets::{Bucket, buckets, create_bucket, delete_bucket};
+pub use buckets::{Bucket, bucket_region, buckets, create_bucket, delete_bucket};
 pub use budget::{Budget, Ticket, default_budget};
 pub use buffer::{Buffer, Ledger, MemoryReport, OperationGuard, ledger};
 pub use client::{Checksums, Client, ClientOptions, CredentialsOption, TransportOption};
-pub use copy::copy;
+pub use copy::{CopyRequest, copy};
 pub use credential_source::{ProgramCredentials, RoleOption};
 pub use credentials::Surroundings;
 pub use delete::delete;
+pub use delete_many::{ObjectName, delete_many};
 pub use diagnose::{Caller, Diagnosis, Outcome as DiagnosisOutcome, Verdict, diagnose};
 pub use error::Error;
 pub use file::map;
@@ -86,6 +89,7 @@ pub use span::Span;
 pub use stat::{ObjectRef, Stat, stat};
 pub use status::{ErrorClass, Status};
 pub use stream::{Reader, StreamRequest, stream};
+pub use tags::{replace_tags, tags};
 pub use upload::{
     ChecksumOption, CustomerKey, Encryption, Upload, UploadRequest, WriteOptions, Written,
     stopped_uploads_ended, upload_file, upload_memory,

@@ -258,10 +258,12 @@ impl About<'_> {
             date,
         } = answered;
         let (code, message) = (code.as_deref(), message.as_deref());
-        if (200..300).contains(&http_status) {
+        if (200..300).contains(&http_status) && code.is_none() {
             // Success, with a head that makes no sense.
             return self.not_s3(http_status);
         }
+        // An answer that began before its end was known, and ended with an error.
+        let http_status = if (200..300).contains(&http_status) { 500 } else { http_status };
         let looks_like_s3 = request_id.is_some()
             || code.is_some()
             || server.is_some_and(|server| server.contains("S3"));
@@ -501,6 +503,7 @@ fn action_of(name: &str) -> Option<&'static str> {
         "GetObjectTagging" => "s3:GetObjectTagging",
         "PutObjectTagging" => "s3:PutObjectTagging",
         "DeleteObjectTagging" => "s3:DeleteObjectTagging",
+        "PutBucketVersioning" => "s3:PutBucketVersioning",
         "GetObjectAttributes" => "s3:GetObjectAttributes",
         "RestoreObject" => "s3:RestoreObject",
         "CreateSession" => "s3express:CreateSession",

@@ -77,6 +77,29 @@ fn at_work() -> MutexGuard<'static, AtWork> {
     AT_WORK.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A place among those at work: for an upload that has no driver.
+pub(super) struct Presence {
+    number: u64,
+    tell: watch::Sender<Outcome>,
+}
+
+impl Presence {
+    /// Until it is dropped, the end of a program waits for it once `stop` is cancelled.
+    pub(super) fn new(stop: &CancellationToken) -> Self {
+        let (tell, outcome) = watch::channel(None);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        at_work().insert(number, (stop.clone(), outcome));
+        Self { number, tell }
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        at_work().remove(&self.number);
+        self.tell.send_replace(Some(Err(Error::cancelled())));
+    }
+}
+
 /// Waits until nothing is left of the uploads that were stopped.
 pub async fn stopped_uploads_ended() {
     let stopped: Vec<_> = at_work()
@@ -306,7 +329,7 @@ async fn complete(
     Ok(job.written(size, stored))
 }
 
-fn left_behind(mut error: Error, id: &str) -> Error {
+pub(super) fn left_behind(mut error: Error, id: &str) -> Error {
     error.message.push_str("; what was uploaded could not be removed (upload ");
     error.message.push_str(id);
     error.message.push(')');

@@ -6,6 +6,7 @@
 //! can be sent again.
 
 mod confirm;
+mod copied_parts;
 mod driver;
 mod multipart;
 mod part_sizes;
@@ -15,7 +16,9 @@ mod sources;
 mod store;
 mod write_options;
 
+pub(crate) use copied_parts::{CopiedParts, copied_part_size, copy_in_parts};
 pub use driver::{Written, stopped_uploads_ended};
+pub(crate) use multipart::named as checksum_named;
 pub use pushed::{Upload, UploadRequest};
 pub use sources::{upload_file, upload_memory};
 pub(crate) use store::with_headers;

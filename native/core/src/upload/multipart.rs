@@ -33,7 +33,7 @@ pub(super) struct Part {
 /// How long the abort of an upload may take before it is given up.
 const ABORT_PATIENCE: Duration = Duration::from_secs(10);
 
-fn named(algorithm: Algorithm) -> ChecksumAlgorithm {
+pub(crate) fn named(algorithm: Algorithm) -> ChecksumAlgorithm {
     match algorithm {
         Algorithm::Crc64Nvme => ChecksumAlgorithm::Crc64Nvme,
         Algorithm::Crc32 => ChecksumAlgorithm::Crc32,

@@ -118,6 +118,15 @@ impl CustomerKey {
             ("x-amz-server-side-encryption-customer-key-md5", &self.md5),
         ]
     }
+
+    /// The headers that a copy carries to read its source.
+    pub(crate) fn copy_source_headers(&self) -> Headers {
+        owned(&[
+            ("x-amz-copy-source-server-side-encryption-customer-algorithm", "AES256"),
+            ("x-amz-copy-source-server-side-encryption-customer-key", &self.key),
+            ("x-amz-copy-source-server-side-encryption-customer-key-md5", &self.md5),
+        ])
+    }
 }
 
 /// Headers of a request, names in small letters.
