@@ -504,6 +504,38 @@ describe("a token of a listing", () => {
   });
 });
 
+describe("incomplete uploads", () => {
+  it("go on amid the uploads of a key where the server refuses to start there", async () => {
+    const uploads = ["a:1", "k:1", "k:2", "k:3", "z:1"];
+    await using server = await ScriptedServer.start((asked, reply) => {
+      const query = queryOf(asked);
+      const [key, id] = [query.get("key-marker") ?? "", query.get("upload-id-marker")];
+      const error =
+        "<Error><Code>InvalidArgument</Code><Message>Invalid uploadId marker</Message></Error>";
+      if (id !== null) return reply.answer(400, XML, error);
+      const left = uploads.filter((upload) => upload.split(":")[0]! > key).map((upload) => {
+        const [key, id] = upload.split(":");
+        return `<Upload><Key>${key}</Key><UploadId>${id}</UploadId></Upload>`;
+      });
+      const body = `<Bucket>b</Bucket><IsTruncated>false</IsTruncated>${left.join("")}`;
+      return reply.answer(
+        200,
+        XML,
+        `<ListMultipartUploadsResult>${body}</ListMultipartUploadsResult>`,
+      );
+    });
+    using client = clientOf(server);
+    for (let count = 1; count < uploads.length; count++) {
+      const first = client.incompleteUploads("s3://bucket/", { limit: count });
+      const seen = await first.toArray();
+      seen.push(
+        ...await client.incompleteUploads("s3://bucket/", { token: first.token! }).toArray(),
+      );
+      assertEquals(seen.map(({ key, uploadId }) => `${key}:${uploadId}`), uploads, String(count));
+    }
+  });
+});
+
 async function fail(fault: string, reply: Reply): Promise<void> {
   const error = "<Error><Code>SlowDown</Code><Message>slow</Message></Error>";
   const broken = "<Error><Code>InternalError</Code><Message>oops</Message></Error>";

@@ -118,15 +118,32 @@ async fn page(
     meter: &Meter,
 ) -> Result<Page, Error> {
     let mut retries = Retries::new(client.retry_budget(), client.retries());
-    let asked = Asked::of(request, place);
+    let mut asked = Asked::of(request, place);
+    let mut place = Cow::Borrowed(place);
     let listing = loop {
-        match directly(client, request, &asked, meter).await {
+        let listing = match directly(client, request, &asked, meter).await {
             Ok(Some(listing)) => break listing,
             // The SDK's client tries again by itself.
-            Ok(None) => break listing_by_sdk(client, request, &asked, meter).await?,
+            Ok(None) => match listing_by_sdk(client, request, &asked, meter).await {
+                Ok(listing) => break listing,
+                Err(error) if error.status == Status::InvalidRequest => Err(error),
+                Err(error) => return Err(error),
+            },
+            Err(error) => Err(error),
+        };
+        match listing {
+            // Not every server knows how to start in the middle of a key's uploads (versitygw
+            // refuses the markers that it gave): they are listed again, and what was seen left out.
+            Err(error) if error.status == Status::InvalidRequest && asked.starts_amid_key() => {
+                place.to_mut().seen = true;
+                asked.start_before_key();
+                meter.retry();
+            }
             Err(error) => retries.after(error).await?,
+            Ok(listing) => break listing,
         }
     };
+    let place = &*place;
     arranged(listing, request, place).map_err(|why| {
         let uri = format!("s3://{}/{}", request.bucket, request.prefix);
         Error::new(Status::NotS3, format!("the listing of {uri} does not go on: {why}"))
@@ -247,6 +264,16 @@ impl<'a> Asked<'a> {
         }
     }
 
+    fn starts_amid_key(&self) -> bool {
+        self.after_id.is_some()
+    }
+
+    /// Goes back to before the key that it starts amid.
+    fn start_before_key(&mut self) {
+        self.after_id = None;
+        self.after = self.after.take().and_then(|key| before(&key)).map(Cow::Owned);
+    }
+
     /// The query, in the order of the names.
     fn query(&self, what: Listable) -> Vec<(&str, &str)> {
         let mut query = Vec::with_capacity(9);
@@ -287,6 +314,21 @@ impl<'a> Asked<'a> {
         }
         query
     }
+}
+
+/// A key shortly before another one: hardly anything lies between.
+fn before(key: &str) -> Option<String> {
+    let mut start = key.chars();
+    let last = start.next_back()?;
+    let start = start.as_str();
+    let before = match last {
+        '\0' => return Some(start.to_owned()),
+        '\u{e000}' => '\u{d7ff}',
+        last => char::from_u32(u32::from(last) - 1).unwrap_or('\0'),
+    };
+    let key = format!("{start}{before}{LAST_CHARACTER}");
+    // Too long for a key: a little earlier will do.
+    Some(if key.len() <= LONGEST_KEY { key } else { start.to_owned() })
 }
 
 /// Puts the lines of an answer into their order, each once, without what the caller has seen,
@@ -477,6 +519,15 @@ mod tests {
         let long = "p".repeat(LONGEST_KEY);
         let place = Place { after: Some(long.clone()), ..place };
         assert_eq!(Asked::of(&request, &place).after.as_deref(), Some(&*long));
+    }
+
+    #[test]
+    fn a_key_shortly_before_another_is_found() {
+        for key in ["a", "p/c", "\u{e000}", "x\0", "\u{10ffff}", &"k".repeat(LONGEST_KEY)] {
+            let found = before(key).unwrap();
+            assert!(*found < *key && found.len() <= LONGEST_KEY, "{key:?}: {found:?}");
+        }
+        assert_eq!(before(""), None);
     }
 
     #[test]
