@@ -52,6 +52,12 @@ async function start(program: string, parent?: string): Promise<Versitygw> {
     ...(parent !== undefined && { dir: parent }),
   });
   undo.defer(() => Deno.remove(folder, { recursive: true }));
+  // Apart from the buckets, or it would be one.
+  const versions = await Deno.makeTempDir({
+    prefix: "dipper-versitygw-versions-",
+    ...(parent !== undefined && { dir: parent }),
+  });
+  undo.defer(() => Deno.remove(versions, { recursive: true }));
   const port = freePort();
   const access = `test${randomHex(8)}`;
   const secret = randomHex(20);
