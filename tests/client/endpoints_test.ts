@@ -128,7 +128,6 @@ class StandIn implements AsyncDisposable {
 
   static async start(names: readonly string[]): Promise<StandIn> {
     const { authority, certificate, key } = await makeCertificates({ names });
-    // deno-lint-ignore prefer-const -- the servers answer before it is made
     let aws: StandIn;
     const server = Deno.serve(
       { hostname: "127.0.0.1", port: 0, cert: certificate, key, onListen() {} },
