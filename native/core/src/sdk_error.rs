@@ -70,27 +70,24 @@ impl About<'_> {
     where
         E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
     {
+        let action = action_of(std::any::type_name::<E>());
         match error {
             SdkError::ServiceError(answer) => {
-                let raw = answer.raw();
-                let header = |name: &str| raw.headers().get(name).map(str::to_owned);
-                self.of_answer(Answered {
-                    action: action_of(std::any::type_name::<E>()),
-                    status: raw.status().as_u16(),
-                    code: answer.err().code().map(str::to_owned),
-                    message: answer.err().message().map(str::to_owned),
-                    request_id: raw
-                        .request_id()
-                        .map(str::to_owned)
-                        .or_else(|| header("x-amz-request-id")),
-                    region: header("x-amz-bucket-region"),
-                    server: header("server"),
-                    date: header("date"),
-                })
+                let (raw, told) = (answer.raw(), answer.err());
+                let code = told.code().map(str::to_owned);
+                let message = told.message().map(str::to_owned);
+                let status = raw.status().as_u16();
+                self.of_answer(Answered { action, ..Answered::by(raw, status, code, message) })
             }
             SdkError::ResponseError(answer) => {
+                let raw = answer.raw();
+                // A success may turn out to be none: its head is sent before the work is done.
+                if let (Some(code), message) = message_of(raw.body().bytes().unwrap_or_default()) {
+                    let told = Answered::by(raw, 500, Some(code), message);
+                    return self.of_answer(Answered { action, ..told });
+                }
                 let cause: &(dyn StdError + 'static) = error;
-                self.broken(cause).unwrap_or_else(|| self.not_s3(answer.raw().status().as_u16()))
+                self.broken(cause).unwrap_or_else(|| self.not_s3(raw.status().as_u16()))
             }
             SdkError::TimeoutError(_) => self.too_late(),
             SdkError::DispatchFailure(failure) => {
@@ -189,6 +186,20 @@ impl About<'_> {
         }
         if text.contains("invalid peer certificate") || text.contains("certificate") {
             return not_trusted(place, &cause);
+        }
+        // There was a connection. What was asked for may have been done.
+        let broke = find::<std::io::Error>(error).is_some_and(|error| {
+            use std::io::ErrorKind::{
+                BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof,
+            };
+            matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+        });
+        if broke || text.contains("connection closed before message completed") {
+            return Error::new(
+                Status::ConnectionBroken,
+                format!("the connection to {place} broke before an answer: {cause}"),
+            )
+            .hint("try again");
         }
         not_reached(place, &cause)
     }
@@ -550,6 +561,21 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
+    /// By the SDK's client.
+    fn by(raw: &HttpResponse, status: u16, code: Option<String>, message: Option<String>) -> Self {
+        let header = |name: &str| raw.headers().get(name).map(str::to_owned);
+        Self {
+            action: None,
+            status,
+            code,
+            message,
+            request_id: raw.request_id().map(str::to_owned).or_else(|| header("x-amz-request-id")),
+            region: header("x-amz-bucket-region"),
+            server: header("server"),
+            date: header("date"),
+        }
+    }
+
     pub(crate) fn of(
         head: &Head,
         status: u16,
