@@ -9,11 +9,13 @@ import type { Writable } from "./body.ts";
 import { checkedCall } from "./call_options.ts";
 import type { Slice } from "./byte_range.ts";
 import { destinationOf } from "./destination.ts";
+import type { ObjectEntry } from "./entry.ts";
 import { checkedTags } from "./object_tags.ts";
 import { type ObjectAt, objectAt, ObjectFile, slicedFurther, slicesOf } from "./object_file.ts";
 import { type PresignOptions, presignRequest } from "./presign.ts";
 import type { CallOptions } from "./read_options.ts";
 import { copyObject } from "./s3_copy.ts";
+import { versionsOf } from "./s3_versions.ts";
 import { objectWriter, targetOf, writeObject, type WriteTarget } from "./s3_write.ts";
 import type { Stat } from "./stat.ts";
 import type { WriteOptions } from "./write_options.ts";
@@ -192,6 +194,34 @@ export class S3File extends ObjectFile {
   ): Promise<Stat> {
     this.#requireWhole("moveTo");
     return await copyObject(this, destinationOf(this, destination, "moveTo"), "moveTo", options);
+  }
+
+  /**
+   * The versions of the object, the newest first, with the markers of its deletion. Each `for await`
+   * lists anew; leaving the loop ends the listing. In a bucket that keeps no versions there is one,
+   * named `"null"`; an object that never was has none.
+   *
+   * An entry is on its version: `client.file(entry)` reads it, its `delete()` removes it for good,
+   * and `restore(entry.versionId)` brings it back.
+   *
+   * @throws {InvalidInputError} For options that cannot be meant.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example", { versioning: true });
+   * const f = client.file("s3://example/a");
+   * await f.write("old");
+   * await f.write("newer");
+   * for await (const { size, isLatest } of f.versions()) console.log(size, isLatest);
+   * // 5 true, 3 false
+   * ```
+   */
+  versions(options: CallOptions = {}): AsyncIterable<ObjectEntry> {
+    this.#requireWhole("versions");
+    return versionsOf(objectAt(this), options);
   }
 
   /**

@@ -1,8 +1,9 @@
 // Buckets: making, listing and removing, on both servers.
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { it } from "@std/testing/bdd";
-import { InvalidInputError, NotFoundError } from "dipper";
+import { describe, it } from "@std/testing/bdd";
+import { InvalidInputError, NotFoundError, S3Client } from "dipper";
+import { ScriptedServer } from "./scripted_server.ts";
 import { bucketName, onBothServers } from "./servers.ts";
 
 onBothServers("buckets", (at) => {
@@ -37,11 +38,14 @@ onBothServers("buckets", (at) => {
   });
 
   it("tell where they live, also through a client of another region", async () => {
-    const { client, bucket, connect } = at();
+    const { client, bucket, connect, server } = at();
     const region = await client.bucketRegion(bucket);
     assertEquals(region, "us-east-1");
-    using elsewhere = connect({ region: "eu-central-1" });
-    assertEquals(await elsewhere.bucketRegion(bucket).catch((error) => error.code), region);
+    // versitygw takes signatures for its own region only, and does not say which that is.
+    if (server === "LocalS3") {
+      using elsewhere = connect({ region: "eu-central-1" });
+      assertEquals(await elsewhere.bucketRegion(bucket), region);
+    }
     const missing = bucketName();
     const error = await assertRejects(() => client.bucketRegion(missing), NotFoundError, missing);
     assertEquals([error.operation, error.uri], ["bucketRegion", `s3://${missing}/`]);
@@ -93,6 +97,27 @@ onBothServers("buckets", (at) => {
       const error = await assertRejects(() => client.createBucket(name), InvalidInputError);
       assert(["InvalidInput", "BucketUnavailable"].includes(error.code), `${name}: ${error.code}`);
       assertStringIncludes(error.message, "3 to 63 lower-case letters", name);
+    }
+  });
+});
+
+describe("the region of a bucket", () => {
+  it("is told by a server that refuses, and else asked for", async () => {
+    const cases: [number, Record<string, string>, string, string][] = [
+      [200, { "x-amz-bucket-region": "eu-north-1" }, "", "eu-north-1"],
+      [403, { "x-amz-bucket-region": "eu-north-1" }, "", "eu-north-1"],
+      [301, { "x-amz-bucket-region": "eu-north-1" }, "", "eu-north-1"],
+      [200, {}, "<LocationConstraint/>", "us-east-1"],
+      [200, {}, "<LocationConstraint>EU</LocationConstraint>", "eu-west-1"],
+      [200, {}, "<LocationConstraint>ap-south-1</LocationConstraint>", "ap-south-1"],
+    ];
+    for (const [status, headers, body, region] of cases) {
+      await using server = await ScriptedServer.start((asked, reply) =>
+        asked.method === "HEAD" ? reply.answer(status, headers) : reply.answer(200, {}, body)
+      );
+      using client = new S3Client({ endpoint: server.endpoint, credentials: "anonymous" });
+      assertEquals(await client.bucketRegion("bucket"), region);
+      assertEquals(server.asked.length, body === "" ? 1 : 2);
     }
   });
 });

@@ -210,7 +210,7 @@ describe("deleteMany reports", () => {
     assert(refused instanceof AccessDeniedError);
     assertStringIncludes(
       refused.message,
-      "refuses these credentials s3:DeleteObject on s3://bkt/ref",
+      "refuses unsigned requests s3:DeleteObject on s3://bkt/ref",
     );
     assertEquals([refused.uri, refused.requestId], ["s3://bkt/refused", "SCRIPTED"]);
     assert(told.get("s3://bkt/broken") instanceof NetworkError);

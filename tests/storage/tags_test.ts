@@ -32,12 +32,14 @@ everyWay("tags", (at) => {
   });
 
   it("may be ten, of S3's greatest length", async () => {
-    const { client, uri } = at();
+    const { client, uri, server } = at();
     const file = client.file(uri("ten"));
     await file.write("x");
-    const name = (index: number) => `${index}`.padEnd(128, "n");
+    // versitygw keeps tags beside a file, where there is less room.
+    const longest = server === "versitygw" ? 64 : 128;
+    const name = (index: number) => `${index}`.padEnd(longest, "n");
     const ten = Object.fromEntries(
-      Array.from({ length: 10 }, (_, index) => [name(index), "v".repeat(256)]),
+      Array.from({ length: 10 }, (_, index) => [name(index), "v".repeat(2 * longest)]),
     );
     await file.tags(ten);
     assertEquals(await file.tags(), ten);
@@ -138,5 +140,6 @@ describe("tags", () => {
 });
 
 function clientOf(server: ScriptedServer): S3Client {
-  return new S3Client({ endpoint: server.endpoint, credentials: "anonymous" });
+  const credentials = { accessKeyId: "test", secretAccessKey: "secret" };
+  return new S3Client({ endpoint: server.endpoint, credentials });
 }
