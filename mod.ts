@@ -46,7 +46,7 @@ export {
 export { memory, type MemoryReport } from "./ffi/memory.ts";
 export { type Metrics, metricsOf } from "./ffi/metrics.ts";
 export type { Progress } from "./ffi/queue.ts";
-export type { TransferFailure, TransferReport } from "./ffi/transfer_report.ts";
+export type { TransferFailure, TransferReport, TransferStep } from "./ffi/transfer_report.ts";
 export { RustBuffer } from "./ffi/rust_buffer.ts";
 export type { MediaBundle } from "./jupyter/media_bundle.ts";
 export type { Writable } from "./storage/body.ts";
@@ -57,11 +57,14 @@ export {
   configure,
   deleteMany,
   diagnose,
+  download,
   file,
   get,
   getMany,
   incompleteUploads,
   list,
+  sync,
+  upload,
   usage,
 } from "./storage/default_client.ts";
 export { type Caller, Diagnosis, type Verdict } from "./storage/diagnosis.ts";
@@ -90,3 +93,11 @@ export type {
   UsageCount,
   UsageReport,
 } from "./storage/usage_tally.ts";
+export type { TreePlace } from "./storage/sync.ts";
+export type {
+  Compare,
+  PrefixLike,
+  TransferProgress,
+  TreeOptions,
+  UploadTreeOptions,
+} from "./storage/tree_options.ts";

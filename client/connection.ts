@@ -245,7 +245,8 @@ export class Connection {
   }
 
   /**
-   * Sees to it that an operation may run, and tells the host that it reaches first.
+   * Sees to it that an operation may run, and tells the host that it reaches first. `more` is what
+   * else it needs.
    *
    * @throws {PermissionError} Naming every missing flag.
    */

@@ -12,7 +12,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 294970397698234;
+export const ABI_HASH = 1331641905080080;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -386,6 +386,38 @@ export type ResponseHeadersMessage = { contentType?: string, contentDisposition?
  */
 expires?: number, };
 
+export type FileToWriteMessage = { key: string, 
+/**
+ * Below the directory. With a slash at its end: a folder, for which nothing is read.
+ */
+path: string, size: number, 
+/**
+ * Milliseconds since 1970.
+ */
+modified?: number, 
+/**
+ * Whether a file that is there is replaced.
+ */
+replace: boolean, };
+
+export type FileToSendMessage = { path: string, key: string, size: number, contentType?: string, };
+
+export type FileToCompareMessage = { path: string, key: string, etag?: string, };
+
+export type TreeKindMessage = "file" | "folder" | "link" | "other";
+
+export type TreeEntryMessage = [string, TreeKindMessage, number, number];
+
+export type ScannedMessage = { 
+/**
+ * Whether the directory is there.
+ */
+exists: boolean, 
+/**
+ * How many files of a killed run were removed.
+ */
+removed: number, };
+
 export type Request = { "operation": "nothing" } | { "operation": "panic" } | { "operation": "get", client?: number, source: SourceMessage, span: SpanMessage, ifMatch?: string, limit?: LimitMessage, 
 /**
  * Maps a file instead of reading it.
@@ -398,7 +430,11 @@ ranges: Array<[number, number]>,
 /**
  * Neighbours that are no further apart share a request.
  */
-gap: number, ifMatch?: string, progress: boolean, } | { "operation": "getMany", client?: number, sources: Array<SourceMessage>, ordered: boolean, progress: boolean, } | { "operation": "openStream", client?: number, source: SourceMessage, span: SpanMessage, ifMatch?: string, progress: boolean, } | { "operation": "readStream", stream: number, } | { "operation": "stat", client?: number, source: SourceMessage, } | { "operation": "put", object: ObjectMessage, 
+gap: number, ifMatch?: string, progress: boolean, } | { "operation": "getMany", client?: number, sources: Array<SourceMessage>, ordered: boolean, progress: boolean, } | { "operation": "downloadFiles", client: number, bucket: string, directory: string, files: Array<FileToWriteMessage>, progress: boolean, } | { "operation": "uploadFiles", client: number, bucket: string, directory: string, files: Array<FileToSendMessage>, write: WriteMessage, progress: boolean, } | { "operation": "compareFiles", client: number, bucket: string, directory: string, files: Array<FileToCompareMessage>, } | { "operation": "removeFiles", directory: string, paths: Array<string>, } | { "operation": "scanTree", directory: string, 
+/**
+ * Removes what a killed run left behind.
+ */
+clean: boolean, } | { "operation": "openStream", client?: number, source: SourceMessage, span: SpanMessage, ifMatch?: string, progress: boolean, } | { "operation": "readStream", stream: number, } | { "operation": "stat", client?: number, source: SourceMessage, } | { "operation": "put", object: ObjectMessage, 
 /**
  * A buffer; an empty object when unset.
  */

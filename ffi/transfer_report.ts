@@ -15,6 +15,18 @@ export interface TransferFailure {
   readonly error: DipperError;
 }
 
+/** What a dry run would do to one object or file. */
+export interface TransferStep {
+  /** What would be done. */
+  readonly action: "download" | "upload" | "copy" | "delete";
+  /** What would be written or deleted: an object's URI, or a file's path. */
+  readonly target: string;
+  /** What would be read for it. */
+  readonly source?: string;
+  /** How many bytes it has. */
+  readonly bytes: number;
+}
+
 /** What a transfer of many objects did. */
 export interface TransferReport {
   /** The operation, such as `"deleteMany"` or `"download"`. */
@@ -33,4 +45,8 @@ export interface TransferReport {
   readonly milliseconds: number;
   /** True when nothing was changed: the counts tell what would have been. */
   readonly dryRun: boolean;
+  /** What would be done, one after the other; empty unless it was a dry run. */
+  readonly steps: readonly TransferStep[];
+  /** Symbolic links, pipes and devices among the files to upload, which are not sent. */
+  readonly ignored: readonly string[];
 }

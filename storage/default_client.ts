@@ -17,6 +17,8 @@ import type { S3File } from "./s3_file.ts";
 import type { ObjectLocation } from "./source.ts";
 import type { TransferOptions } from "./transfer_tally.ts";
 import type { UsageCounting, UsageOptions } from "./usage.ts";
+import type { TreePlace } from "./sync.ts";
+import type { PrefixLike, TreeOptions, UploadTreeOptions } from "./tree_options.ts";
 
 let current: S3Client | undefined;
 
@@ -124,6 +126,85 @@ export function getMany(
   options: GetManyOptions = {},
 ): AsyncIterable<Fetched> {
   return client().getMany(sources, options);
+}
+
+/**
+ * Downloads what is below a folder of a bucket as files below a directory. See
+ * {@linkcode S3Client.download}.
+ *
+ * @throws {TransferError} When something failed, at the end of the rest; its `report` tells all.
+ *
+ * @example
+ * ```ts
+ * import { LocalS3 } from "dipper";
+ * await using s3 = await LocalS3.start();
+ * configure({ endpoint: s3.endpoint, credentials: s3.credentials });
+ * await s3.client().createBucket("bucket");
+ * await file("s3://bucket/data/a.txt").write("hello");
+ * const directory = await Deno.makeTempDir();
+ * console.log((await download("s3://bucket/data", directory)).transferred); // 1
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export async function download(
+  prefix: PrefixLike,
+  directory: string | URL,
+  options: TreeOptions = {},
+): Promise<TransferReport> {
+  return await client().download(prefix, directory, options);
+}
+
+/**
+ * Uploads the files below a directory as objects below a folder of a bucket. See
+ * {@linkcode S3Client.upload}.
+ *
+ * @throws {TransferError} When something failed, at the end of the rest; its `report` tells all.
+ *
+ * @example
+ * ```ts
+ * import { LocalS3 } from "dipper";
+ * await using s3 = await LocalS3.start();
+ * configure({ endpoint: s3.endpoint, credentials: s3.credentials });
+ * await s3.client().createBucket("bucket");
+ * const directory = await Deno.makeTempDir();
+ * await Deno.writeTextFile(`${directory}/a.txt`, "hello");
+ * console.log((await upload(directory, "s3://bucket/data")).transferred); // 1
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export async function upload(
+  directory: string | URL,
+  prefix: PrefixLike,
+  options: UploadTreeOptions = {},
+): Promise<TransferReport> {
+  return await client().upload(directory, prefix, options);
+}
+
+/**
+ * Makes a place like another: a directory like a folder of a bucket, the other way round, or a
+ * folder of a bucket like another one. See {@linkcode S3Client.sync}.
+ *
+ * @throws {TransferError} When something failed, at the end of the rest; its `report` tells all.
+ *
+ * @example
+ * ```ts
+ * import { LocalS3 } from "dipper";
+ * await using s3 = await LocalS3.start();
+ * configure({ endpoint: s3.endpoint, credentials: s3.credentials });
+ * await s3.client().createBucket("bucket");
+ * const directory = await Deno.makeTempDir();
+ * await Deno.writeTextFile(`${directory}/a.txt`, "hello");
+ * const report = await sync(directory, "s3://bucket/data", { delete: true, dryRun: true });
+ * console.log(report.steps.map(({ action }) => action)); // [ "upload" ]
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export async function sync(
+  from: TreePlace,
+  to: TreePlace,
+  options: UploadTreeOptions = {},
+): Promise<TransferReport> {
+  return await client().sync(from, to, options);
 }
 
 /**

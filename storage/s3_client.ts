@@ -28,6 +28,16 @@ import { LocalFile } from "./local_file.ts";
 import { type ObjectAt, ObjectFile } from "./object_file.ts";
 import type { CallOptions, FileOptions, ReadOptions, Source } from "./read_options.ts";
 import { S3File } from "./s3_file.ts";
+import { downloadTree } from "./download.ts";
+import {
+  directoryOf,
+  folderOf,
+  type PrefixLike,
+  type TreeOptions,
+  type UploadTreeOptions,
+} from "./tree_options.ts";
+import { syncTrees, type TreePlace } from "./sync.ts";
+import { uploadTree } from "./upload.ts";
 import { namedBy, type ObjectLocation } from "./source.ts";
 import type { TransferOptions } from "./transfer_tally.ts";
 import { type UsageCounting, usageOf, type UsageOptions } from "./usage.ts";
@@ -258,6 +268,119 @@ export class S3Client implements Disposable {
     options: TransferOptions = {},
   ): Promise<TransferReport> {
     return await deleteMany(this.#connection, sources, options);
+  }
+
+  /**
+   * Downloads what is below a folder of a bucket as files below a directory. Several objects come
+   * at once; each is written under a temporary name in its folder, verified, and renamed. A file
+   * gets the time of its object and is left alone the next time, so a call that was killed is made
+   * again: finished files are not fetched again, an unfinished one is fetched from its beginning,
+   * and what the killed call left behind is removed.
+   *
+   * A key that cannot be a file below the directory (`../x`, `/abs`, `a//b`, a name of more than
+   * 255 bytes), one that is the folder of another key (`a` beside `a/b`), and one whose place is
+   * taken on this file system are failures in the report, and nothing is written for them. No
+   * symbolic link below the directory is followed or replaced. A key that ends with a slash and has
+   * no bytes becomes an empty directory.
+   *
+   * @param prefix `s3://bucket/` or `s3://bucket/folder`; what is below the folder is meant.
+   * @param directory A path or `file:` URL. It is made when it is missing.
+   * @returns What was done, and with `dryRun` what would be.
+   * @throws {TransferError} When something failed, at the end of the rest; its `report` tells all.
+   * @throws {NotFoundError} When the bucket does not exist.
+   * @throws {PermissionError} Naming every missing flag.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("bucket");
+   * await client.file("s3://bucket/data/a/b.txt").write("hello");
+   * const directory = await Deno.makeTempDir();
+   * const report = await client.download("s3://bucket/data", directory);
+   * console.log(report.transferred); // 1
+   * console.log(await Deno.readTextFile(`${directory}/a/b.txt`)); // hello
+   * await Deno.remove(directory, { recursive: true });
+   * ```
+   */
+  async download(
+    prefix: PrefixLike,
+    directory: string | URL,
+    options: TreeOptions = {},
+  ): Promise<TransferReport> {
+    const from = folderOf(prefix, "download");
+    const to = directoryOf(directory, "download");
+    return await downloadTree(this.#connection, from, to, options, "download");
+  }
+
+  /**
+   * Uploads the files below a directory as objects below a folder of a bucket. Files that are there
+   * unchanged are left alone, so a call that was killed is made again. Symbolic links are not
+   * followed, and pipes and devices not read: the report names them as `ignored`. Empty directories
+   * have no object. An upload in parts that a killed call left of one of the files is ended first, so
+   * two calls must not upload the same files at once. The media type follows from the name.
+   *
+   * @param directory A path or `file:` URL.
+   * @param prefix `s3://bucket/` or `s3://bucket/folder`; the contents of the directory go below it.
+   * @returns What was done, and with `dryRun` what would be.
+   * @throws {TransferError} When something failed, at the end of the rest; its `report` tells all.
+   * @throws {NotFoundError} When the directory or the bucket does not exist.
+   * @throws {PermissionError} Naming every missing flag.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("bucket");
+   * const directory = await Deno.makeTempDir();
+   * await Deno.writeTextFile(`${directory}/a.txt`, "hello");
+   * await client.upload(directory, "s3://bucket/data");
+   * console.log(await client.file("s3://bucket/data/a.txt").text()); // hello
+   * await Deno.remove(directory, { recursive: true });
+   * ```
+   */
+  async upload(
+    directory: string | URL,
+    prefix: PrefixLike,
+    options: UploadTreeOptions = {},
+  ): Promise<TransferReport> {
+    const from = directoryOf(directory, "upload");
+    const to = folderOf(prefix, "upload");
+    return await uploadTree(this.#connection, from, to, options, "upload");
+  }
+
+  /**
+   * Makes a place like another: a directory like a folder of a bucket, the other way round, or a
+   * folder of a bucket like another one, which the server copies. Only what differs is transferred,
+   * by the rules of {@linkcode S3Client.download} and {@linkcode S3Client.upload}; with
+   * `{ delete: true }` what the source does not have is deleted.
+   *
+   * @param from `s3://bucket/folder`, a path or a `file:` URL.
+   * @param to The same; one of the two is on S3.
+   * @returns What was done, and with `dryRun` what would be.
+   * @throws {TransferError} When something failed, at the end of the rest; its `report` tells all.
+   * @throws {InvalidInputError} When neither place is on S3, or one bucket folder holds the other.
+   * @throws {PermissionError} Naming every missing flag.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("bucket");
+   * await client.file("s3://bucket/one/a").write("hello");
+   * console.log((await client.sync("s3://bucket/one", "s3://bucket/two")).transferred); // 1
+   * console.log((await client.sync("s3://bucket/one", "s3://bucket/two")).skipped); // 1
+   * ```
+   */
+  async sync(
+    from: TreePlace,
+    to: TreePlace,
+    options: UploadTreeOptions = {},
+  ): Promise<TransferReport> {
+    return await syncTrees(this.#connection, (at) => this.file(at), from, to, options);
   }
 
   /**

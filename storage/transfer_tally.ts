@@ -2,7 +2,7 @@
 // an error that carries it.
 
 import { type DipperError, invalidInput, TransferError } from "../ffi/errors.ts";
-import type { TransferFailure, TransferReport } from "../ffi/transfer_report.ts";
+import type { TransferFailure, TransferReport, TransferStep } from "../ffi/transfer_report.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { describeTransfer, showTransfer } from "../jupyter/show_transfer.ts";
 import type { CallOptions } from "./read_options.ts";
@@ -27,6 +27,8 @@ class ShownReport implements TransferReport {
     readonly failures: readonly TransferFailure[],
     readonly milliseconds: number,
     readonly dryRun: boolean,
+    readonly steps: readonly TransferStep[],
+    readonly ignored: readonly string[],
   ) {}
 
   [JUPYTER_DISPLAY](): MediaBundle {
@@ -52,6 +54,8 @@ export class TransferTally {
   #bytes = 0;
   #skipped = 0;
   #deleted = 0;
+  readonly #steps: TransferStep[] = [];
+  readonly #ignored: string[] = [];
 
   /** @throws {InvalidInputError} When `onError` is neither `"throw"` nor `"collect"`. */
   constructor(
@@ -87,6 +91,18 @@ export class TransferTally {
     this.#deleted += count;
   }
 
+  /** One more would be transferred or deleted, if this were no dry run. */
+  planned(step: TransferStep): void {
+    this.#steps.push(step);
+    if (step.action === "delete") this.deleted();
+    else this.transferred(step.bytes);
+  }
+
+  /** One more is nothing that can be transferred. */
+  ignored(path: string): void {
+    this.#ignored.push(path);
+  }
+
   /** One more failed. */
   failed(uri: string, error: DipperError, more: { path?: string; versionId?: string } = {}): void {
     this.#failures.push({ uri, ...more, error });
@@ -103,6 +119,8 @@ export class TransferTally {
       [...this.#failures],
       performance.now() - this.#started,
       this.#dryRun,
+      [...this.#steps],
+      [...this.#ignored],
     );
   }
 

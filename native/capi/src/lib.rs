@@ -22,4 +22,5 @@ mod render;
 mod runtime;
 mod streams;
 mod target;
+mod trees;
 mod uploads;

@@ -368,6 +368,42 @@ pub enum Request {
     },
     /// Reads many objects: an item each, failures among them, then a `MetricsMessage`.
     GetMany { client: Option<f64>, sources: Vec<SourceMessage>, ordered: bool, progress: bool },
+    /// Writes objects to files below a directory: an item each, failures among them, then a
+    /// `MetricsMessage`.
+    DownloadFiles {
+        client: f64,
+        bucket: String,
+        directory: String,
+        files: Vec<FileToWriteMessage>,
+        progress: bool,
+    },
+    /// Sends files below a directory: an item each, failures among them, then a
+    /// `MetricsMessage`.
+    UploadFiles {
+        client: f64,
+        bucket: String,
+        directory: String,
+        files: Vec<FileToSendMessage>,
+        write: WriteMessage,
+        progress: bool,
+    },
+    /// Compares files with objects by their checksums: an item each, whose extent is 1 when both
+    /// are known to hold the same.
+    CompareFiles {
+        client: f64,
+        bucket: String,
+        directory: String,
+        files: Vec<FileToCompareMessage>,
+    },
+    /// Removes files below a directory, and the folders that are empty then: an item each.
+    RemoveFiles { directory: String, paths: Vec<String> },
+    /// Looks at all that is below a directory: items that are buffers of `TreeEntryMessage[]`,
+    /// and what could not be looked at, then a `ScannedMessage`.
+    ScanTree {
+        directory: String,
+        /// Removes what a killed run left behind.
+        clean: bool,
+    },
     /// Starts to read in order, once the head is there: `value` is a stream, the payload a
     /// `ReadMessage`, `extent` how many bytes will come.
     OpenStream {
@@ -494,6 +530,69 @@ pub enum Request {
     StartLocalS3 { directory: Option<String>, port: u16 },
     /// Stops an embedded server.
     StopLocalS3 { server: f64 },
+}
+
+/// One object, and the file that it becomes.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct FileToWriteMessage {
+    pub key: String,
+    /// Below the directory. With a slash at its end: a folder, for which nothing is read.
+    pub path: String,
+    pub size: u64,
+    /// Milliseconds since 1970.
+    pub modified: Option<i64>,
+    /// Whether a file that is there is replaced.
+    pub replace: bool,
+}
+
+/// One file, and the object that it becomes.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct FileToSendMessage {
+    pub path: String,
+    pub key: String,
+    pub size: u64,
+    pub content_type: Option<String>,
+}
+
+/// A file and an object of the same size.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct FileToCompareMessage {
+    pub path: String,
+    pub key: String,
+    pub etag: Option<String>,
+}
+
+/// What an entry of a directory is.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(rename_all = "camelCase")]
+pub enum TreeKindMessage {
+    File,
+    Folder,
+    Link,
+    Other,
+}
+
+/// One entry of a tree: its path below the directory, what it is, its size in bytes, and when
+/// it was changed, in milliseconds since 1970.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS))]
+pub struct TreeEntryMessage(String, TreeKindMessage, u64, i64);
+
+/// What became of a scan.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS))]
+pub struct ScannedMessage {
+    /// Whether the directory is there.
+    pub exists: bool,
+    /// How many files of a killed run were removed.
+    pub removed: u32,
 }
 
 /// What a server tells about an object.
@@ -826,6 +925,19 @@ impl Request {
         )
     }
 
+    /// Whether it is about a directory and what is below it.
+    #[must_use]
+    pub fn is_about_a_tree(&self) -> bool {
+        matches!(
+            self,
+            Self::DownloadFiles { .. }
+                | Self::UploadFiles { .. }
+                | Self::CompareFiles { .. }
+                | Self::RemoveFiles { .. }
+                | Self::ScanTree { .. }
+        )
+    }
+
     /// The operation's name in errors.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -835,6 +947,9 @@ impl Request {
             Self::Get { .. } => "get",
             Self::Ranges { .. } => "ranges",
             Self::GetMany { .. } => "getMany",
+            Self::DownloadFiles { .. } => "download",
+            Self::UploadFiles { .. } => "upload",
+            Self::CompareFiles { .. } | Self::RemoveFiles { .. } | Self::ScanTree { .. } => "sync",
             Self::OpenStream { .. } | Self::ReadStream { .. } => "stream",
             Self::Stat { .. } => "stat",
             Self::Presign { .. } => "presign",
@@ -886,7 +1001,10 @@ impl Request {
             | Self::CopyFile { client, .. }
             | Self::MoveFile { client, .. }
             | Self::DeleteFile { client, .. } => *client,
-            Self::List { client, .. }
+            Self::DownloadFiles { client, .. }
+            | Self::UploadFiles { client, .. }
+            | Self::CompareFiles { client, .. }
+            | Self::List { client, .. }
             | Self::Diagnose { client, .. }
             | Self::Buckets { client }
             | Self::CreateBucket { client, .. }
@@ -899,6 +1017,8 @@ impl Request {
             | Self::UploadRoom { .. }
             | Self::FinishUpload { .. }
             | Self::AbortUpload { .. }
+            | Self::RemoveFiles { .. }
+            | Self::ScanTree { .. }
             | Self::StartLocalS3 { .. }
             | Self::StopLocalS3 { .. } => None,
         }
@@ -1010,6 +1130,40 @@ impl From<SourceMessage> for core::Source {
             SourceMessage::Http { url } => Self::Page(url),
             SourceMessage::File { path } => Self::File(path.into()),
         }
+    }
+}
+
+impl From<FileToWriteMessage> for core::FileToWrite {
+    fn from(file: FileToWriteMessage) -> Self {
+        let FileToWriteMessage { key, path, size, modified, replace } = file;
+        let existing = if replace { core::Existing::Replace } else { core::Existing::Refuse };
+        Self { key, path, size, modified, existing }
+    }
+}
+
+impl From<FileToSendMessage> for core::FileToSend {
+    fn from(file: FileToSendMessage) -> Self {
+        let FileToSendMessage { path, key, size, content_type } = file;
+        Self { path, key, size, content_type }
+    }
+}
+
+impl From<FileToCompareMessage> for core::FileToCompare {
+    fn from(file: FileToCompareMessage) -> Self {
+        let FileToCompareMessage { path, key, etag } = file;
+        Self { path, key, etag }
+    }
+}
+
+impl From<core::TreeEntry> for TreeEntryMessage {
+    fn from(entry: core::TreeEntry) -> Self {
+        let kind = match entry.kind {
+            core::TreeKind::File => TreeKindMessage::File,
+            core::TreeKind::Folder => TreeKindMessage::Folder,
+            core::TreeKind::Link => TreeKindMessage::Link,
+            core::TreeKind::Other => TreeKindMessage::Other,
+        };
+        Self(entry.path, kind, entry.size, entry.modified)
     }
 }
 

@@ -30,7 +30,7 @@ use crate::queue::{self, Completion, Kind, Queue};
 use crate::streams::Stream;
 use crate::target::private;
 use crate::uploads::{Open, Sink};
-use crate::{handles, log_records, runtime, streams, uploads};
+use crate::{handles, log_records, runtime, streams, trees, uploads};
 
 static CLIENTS: SlotTable<Owned<Arc<Client>>> = SlotTable::new(kind::CLIENT);
 static SERVERS: SlotTable<Owned<Server>> = SlotTable::new(kind::SERVER);
@@ -51,7 +51,7 @@ struct Running {
 
 /// How an operation ended well.
 #[derive(Default)]
-struct Outcome {
+pub(crate) struct Outcome {
     value: Value,
     extent: f64,
     payload: Vec<u8>,
@@ -334,17 +334,17 @@ fn failed(operation: Handle, error: Error, name: &str) -> Completion {
 
 /// Where records of an operation that goes on are sent.
 #[derive(Clone)]
-struct Context {
+pub(crate) struct Context {
     queue: Arc<Queue>,
     operation: Handle,
 }
 
 impl Context {
-    fn progress(&self, wanted: bool) -> Option<Arc<dyn Progress>> {
+    pub(crate) fn progress(&self, wanted: bool) -> Option<Arc<dyn Progress>> {
         wanted.then(|| -> Arc<dyn Progress> { Arc::new(self.clone()) })
     }
 
-    fn items(&self) -> Arc<dyn Items> {
+    pub(crate) fn items(&self) -> Arc<dyn Items> {
         Arc::new(ItemRecords { context: self.clone(), ready: Mutex::default() })
     }
 }
@@ -418,6 +418,19 @@ impl Items for ItemRecords {
         }
         self.ready.lock().unwrap_or_else(PoisonError::into_inner).push(completion);
     }
+
+    fn written(&self, index: usize, result: Result<u64, Error>) {
+        let mut completion = Completion::new(Kind::Item, self.context.operation.to_number());
+        completion.record.index = u32::try_from(index).unwrap_or(u32::MAX);
+        match result {
+            Ok(bytes) => completion.record.extent = bytes as f64,
+            Err(error) => {
+                completion.record.status = error.status as u32;
+                completion.payload = json(&ErrorDetails::of(error, "sync")).unwrap_or_default();
+            }
+        }
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).push(completion);
+    }
 }
 
 async fn run(
@@ -454,7 +467,10 @@ async fn run(
         _ => {}
     }
     // Boxed: the SDK's futures are large, and small operations should not carry them.
-    if request.reads() {
+    if request.is_about_a_tree() {
+        let client = through.as_ref().map(|(_, client)| client);
+        Box::pin(trees::run(request, client, context)).await
+    } else if request.reads() {
         Box::pin(reading(request, through, target, context)).await
     } else if request.changes_files() {
         Box::pin(on_files(request, through, body, context)).await
@@ -710,7 +726,7 @@ async fn on_files(
     told(&WrittenMessage { stat: stat.into(), metrics: metrics.into() })
 }
 
-fn told<T: Serialize>(message: &T) -> Result<Outcome, Error> {
+pub(crate) fn told<T: Serialize>(message: &T) -> Result<Outcome, Error> {
     Ok(Outcome { payload: json(message)?, ..Outcome::default() })
 }
 

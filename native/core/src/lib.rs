@@ -54,6 +54,7 @@ mod stat;
 mod status;
 mod stream;
 mod tags;
+mod tree;
 mod turnstile;
 mod unmeasured;
 mod upload;
@@ -90,6 +91,10 @@ pub use stat::{ObjectRef, Stat, stat};
 pub use status::{ErrorClass, Status};
 pub use stream::{Reader, StreamRequest, stream};
 pub use tags::{replace_tags, tags};
+pub use tree::{
+    DownloadFilesRequest, FileToCompare, FileToSend, FileToWrite, Scanned, TreeEntries, TreeEntry,
+    TreeKind, UploadFilesRequest, compare_files, download_files, remove_files, scan, upload_files,
+};
 pub use upload::{
     ChecksumOption, CustomerKey, Encryption, Upload, UploadRequest, WriteOptions, Written,
     stopped_uploads_ended, upload_file, upload_memory,

@@ -137,6 +137,17 @@ impl Meter {
         self.writes.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Takes over what one of several writes did, but for its bytes.
+    pub(crate) fn wrote(&self, other: &Metrics) {
+        self.parts.fetch_add(other.parts, Ordering::Relaxed);
+        self.retries.fetch_add(other.retries, Ordering::Relaxed);
+        self.connections.fetch_add(other.connections_opened, Ordering::Relaxed);
+        self.requests.fetch_add(other.requests, Ordering::Relaxed);
+        self.writes.fetch_add(other.requests, Ordering::Relaxed);
+        self.copied(usize::try_from(other.copies).unwrap_or(usize::MAX));
+        self.took(other.transport);
+    }
+
     /// A request goes out again, and a server may have seen it before.
     pub(crate) fn resent(&self) {
         self.resent.store(true, Ordering::Relaxed);

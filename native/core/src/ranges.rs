@@ -37,6 +37,8 @@ pub struct RangesRequest {
 pub trait Items: Send + Sync {
     /// The result of a place.
     fn item(&self, index: usize, result: Result<Arc<Buffer>, Error>);
+    /// A result that is no buffer: so many bytes were written to where they belong.
+    fn written(&self, index: usize, result: Result<u64, Error>);
     /// Nothing more comes at once: what was taken may be handed on.
     fn flush(&self);
 }

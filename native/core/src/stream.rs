@@ -36,7 +36,7 @@ pub struct StreamRequest {
 }
 
 /// The memory of a stream: so much may wait for its reader.
-const WINDOW: u64 = 16 << 20;
+pub(crate) const WINDOW: u64 = 16 << 20;
 const SLAB: usize = 256 << 10;
 const PART: u64 = 2 << 20;
 /// How long the first bytes wait for the checksum that they are summed for.
@@ -94,6 +94,28 @@ struct Slab {
     _right: OwnedSemaphorePermit,
 }
 
+/// Bytes that arrived, where they lie. Dropped, their memory serves the stream again.
+pub(crate) struct Arrived {
+    slab: Option<Slab>,
+    free: Arc<Slabs>,
+}
+
+impl Arrived {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        let slab = self.slab.as_ref();
+        slab.and_then(|slab| slab.memory.as_slice().get(slab.taken..slab.filled))
+            .unwrap_or_default()
+    }
+}
+
+impl Drop for Arrived {
+    fn drop(&mut self) {
+        if let Some(slab) = self.slab.take() {
+            self.free.give_back(slab.memory);
+        }
+    }
+}
+
 /// Slabs that wait to be filled again.
 #[derive(Default)]
 struct Slabs(std::sync::Mutex<Vec<Allocation>>);
@@ -135,11 +157,21 @@ async fn start(
     request: StreamRequest,
 ) -> Result<(Reader, Stat), Error> {
     let meter = Arc::new(Meter::new());
-    let Some(origin) = Origin::of(client, &request.source)? else {
-        return from_file(request, meter).await;
-    };
-    let if_match = request.if_match.as_deref();
-    let opened = open(&origin, request.span, if_match, Beginning::Range, &meter).await?;
+    match Origin::of(client, &request.source)? {
+        None => from_file(request, meter).await,
+        Some(origin) => reader(origin, request.span, request.if_match.as_deref(), meter).await,
+    }
+}
+
+/// Opens an object on a server. What goes on in the background belongs to the operation that
+/// runs now.
+pub(crate) async fn reader(
+    origin: Origin,
+    span: Span,
+    if_match: Option<&str>,
+    meter: Arc<Meter>,
+) -> Result<(Reader, Stat), Error> {
+    let opened = open(&origin, span, if_match, Beginning::Range, &meter).await?;
     let opened = match opened {
         First::Opened(opened) if opened.length() > 0 => *opened,
         First::Opened(opened) => return Ok((Reader::empty(meter), opened.stat())),
@@ -261,8 +293,26 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// The next bytes of an object on a server, without a copy: some `most` at most, none at
+    /// the end, where the checksum has been compared.
+    ///
+    /// # Errors
+    /// As those of `read`.
+    pub(crate) async fn pieces(&self, most: usize) -> Result<Vec<Arrived>, Error> {
+        match &mut *self.inner.lock().await {
+            Inner::Empty => Ok(Vec::new()),
+            Inner::Network(network) => network.pieces(most, &self.meter).await,
+            Inner::File { .. } | Inner::Unmeasured { .. } => {
+                Err(Error::internal("pieces are of objects on S3"))
+            }
+        }
+    }
+}
+
 impl Network {
-    async fn read(&mut self, memory: Private, meter: &Meter) -> Result<u64, Error> {
+    /// Learns before the first bytes what they are to be compared with.
+    async fn begin(&mut self) {
         if let Some(verification) = self.verification.take() {
             if verification.is_wanted() {
                 let patience = PATIENCE_FOR_CHECKSUM;
@@ -273,10 +323,44 @@ impl Network {
             self.sum = Arc::into_inner(verification)
                 .and_then(|verification| verification.in_order(version));
         }
-        if self.delivered == self.length {
-            if let Some(sum) = self.sum.take() {
-                sum.conclude(&self.origin, meter).await?;
+    }
+
+    /// Whether all was read; then the checksum is compared.
+    async fn is_over(&mut self, meter: &Meter) -> Result<bool, Error> {
+        if self.delivered < self.length {
+            return Ok(false);
+        }
+        if let Some(sum) = self.sum.take() {
+            sum.conclude(&self.origin, meter).await?;
+        }
+        Ok(true)
+    }
+
+    /// The next bytes where they lie: what is there, at least one piece and some `most` bytes
+    /// at most. None at the end.
+    async fn pieces(&mut self, most: usize, meter: &Meter) -> Result<Vec<Arrived>, Error> {
+        self.begin().await;
+        let mut arrived = Vec::new();
+        if self.is_over(meter).await? {
+            return Ok(arrived);
+        }
+        let mut bytes = 0;
+        while bytes < most && self.delivered < self.length {
+            let Some(slab) = self.next_slab(arrived.is_empty()).await? else { break };
+            let piece = Arrived { slab: Some(slab), free: Arc::clone(&self.free) };
+            if let Some(sum) = &mut self.sum {
+                sum.update(piece.bytes());
             }
+            bytes += piece.bytes().len();
+            self.delivered += piece.bytes().len() as u64;
+            arrived.push(piece);
+        }
+        Ok(arrived)
+    }
+
+    async fn read(&mut self, memory: Private, meter: &Meter) -> Result<u64, Error> {
+        self.begin().await;
+        if self.is_over(meter).await? {
             return Ok(0);
         }
         let capacity = (memory.capacity() as u64).min(self.length - self.delivered);

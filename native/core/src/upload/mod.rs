@@ -20,6 +20,7 @@ pub(crate) use copied_parts::{CopiedParts, copied_part_size, copy_in_parts};
 pub use driver::{Written, stopped_uploads_ended};
 pub(crate) use multipart::named as checksum_named;
 pub use pushed::{Upload, UploadRequest};
+pub(crate) use sources::upload_opened;
 pub use sources::{upload_file, upload_memory};
 pub(crate) use store::with_headers;
 pub(crate) use write_options::Headers;

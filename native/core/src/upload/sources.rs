@@ -66,6 +66,18 @@ pub async fn upload_file(
         })
     };
     let (file, told) = opened.await?;
+    upload_opened(client, object, (file, told), path, options, progress).await
+}
+
+/// The same, of a file that is open; the path is for messages.
+pub(crate) async fn upload_opened(
+    client: &Arc<Client>,
+    object: ObjectRef,
+    (file, told): (File, std::fs::Metadata),
+    path: &Path,
+    options: WriteOptions,
+    progress: Option<Arc<dyn Progress>>,
+) -> Result<Written, Error> {
     let size = told.len();
     let sizes = PartSizes::new(Some(size), options.part_size)?;
     let (sender, parts) = mpsc::unbounded_channel();

@@ -1,0 +1,266 @@
+//! Writing many objects to files.
+//!
+//! A small object is read into memory and written in one go. A large one is streamed: parts
+//! arrive side by side, within a window, and are written in order. Every file gets its name
+//! when it is whole and verified.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+
+use super::folder::{Missing, Root, not_written, split};
+use super::queue::WorkQueue;
+use super::temporary::Temporary;
+use crate::download::Beginning;
+use crate::gate::{joined, spawn};
+use crate::get::{Admission, Destination, GetRequest, SMALL, read};
+use crate::metrics::Meter;
+use crate::origin::Origin;
+use crate::ranges::Items;
+use crate::{Budget, Client, Error, Existing, Metrics, ObjectRef, Progress, Source, Span};
+
+/// One object, and the file that it becomes.
+#[derive(Clone, Debug)]
+pub struct FileToWrite {
+    /// The object's key.
+    pub key: String,
+    /// The file's path below the directory, with slashes. One that ends with a slash is a
+    /// folder: it is made, and nothing is read.
+    pub path: String,
+    /// The object's size, as a listing told it.
+    pub size: u64,
+    /// The time that the file gets, in milliseconds since 1970.
+    pub modified: Option<i64>,
+    /// What to do when the file is there.
+    pub existing: Existing,
+}
+
+/// What to write where.
+pub struct DownloadFilesRequest {
+    /// Where the objects are.
+    pub bucket: String,
+    /// The directory: an absolute path without a link. It is made when it is missing.
+    pub directory: PathBuf,
+    /// One after the other.
+    pub files: Vec<FileToWrite>,
+    /// Who is told how far it is.
+    pub progress: Option<Arc<dyn Progress>>,
+}
+
+/// So many objects are on their way at once, as far as there are connections.
+pub(super) const AT_ONCE: usize = 64;
+/// So many bytes may be in memory before they are written.
+pub(super) const MEMORY: u64 = 64 << 20;
+/// So much of a large object is written in one go.
+const STEP: usize = 4 << 20;
+pub(super) const TICK: Duration = Duration::from_millis(100);
+
+struct Downloads {
+    client: Arc<Client>,
+    root: Arc<Root>,
+    bucket: String,
+    files: Vec<FileToWrite>,
+    next: AtomicUsize,
+    memory: Arc<Budget>,
+    queue: Arc<WorkQueue>,
+    items: Arc<dyn Items>,
+    meter: Arc<Meter>,
+}
+
+/// Writes the objects; for each comes how many bytes it has, or why it failed.
+///
+/// # Errors
+/// Only for what concerns all of them, such as a directory that cannot be made.
+pub async fn download_files(
+    client: &Arc<Client>,
+    request: DownloadFilesRequest,
+    items: Arc<dyn Items>,
+) -> Result<Metrics, Error> {
+    let DownloadFilesRequest { bucket, directory, files, progress } = request;
+    let total = files.iter().map(|file| file.size).sum::<u64>();
+    let queue = WorkQueue::new();
+    let root = queue
+        .run(move || {
+            let root = Root::open(&directory, Missing::Make)?;
+            root.ok_or_else(|| Error::internal("a directory was made and is not there"))
+        })
+        .await?;
+    let meter = Arc::new(Meter::new());
+    let readers = AT_ONCE.min(files.len());
+    let downloads = Arc::new(Downloads {
+        client: Arc::clone(client),
+        root: Arc::new(root),
+        bucket,
+        files,
+        next: AtomicUsize::new(0),
+        memory: Budget::new(MEMORY),
+        queue,
+        items: Arc::clone(&items),
+        meter: Arc::clone(&meter),
+    });
+    let mut tasks = JoinSet::new();
+    spawn(&mut tasks, async move {
+        let readers = (0..readers).map(|_| Arc::clone(&downloads).reader());
+        let mut readers: FuturesUnordered<_> = readers.collect();
+        while readers.next().await.is_some() {}
+        downloads.items.flush();
+    });
+    watch(tasks, progress, total, &meter, &items).await
+}
+
+/// Tells how far it is and what is done, until all is.
+pub(super) async fn watch(
+    mut tasks: JoinSet<()>,
+    progress: Option<Arc<dyn Progress>>,
+    total: u64,
+    meter: &Meter,
+    items: &Arc<dyn Items>,
+) -> Result<Metrics, Error> {
+    let report = || {
+        if let Some(progress) = &progress {
+            progress.reached(meter.bytes(), total.max(meter.bytes()), &meter.read());
+        }
+    };
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.reset();
+    loop {
+        tokio::select! {
+            biased;
+            ended = tasks.join_next() => match ended {
+                None => break,
+                Some(ended) => joined(ended)?,
+            },
+            _ = ticks.tick() => {
+                items.flush();
+                report();
+            }
+        }
+    }
+    report();
+    Ok(meter.read())
+}
+
+impl Downloads {
+    async fn reader(self: Arc<Self>) {
+        loop {
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(file) = self.files.get(index) else { return };
+            let result = self.one(file).await;
+            let about = |error: Error| error.about(format!("s3://{}/{}", self.bucket, file.key));
+            self.items.written(index, result.map_err(about));
+            if index % 64 == 63 {
+                self.items.flush();
+            }
+        }
+    }
+
+    async fn one(&self, file: &FileToWrite) -> Result<u64, Error> {
+        if let Some(folder) = file.path.strip_suffix('/') {
+            return self.make_folder(folder).await;
+        }
+        split(&file.path)?;
+        let object = ObjectRef {
+            bucket: self.bucket.clone(),
+            key: file.key.clone(),
+            version_id: None,
+            customer_key: None,
+        };
+        if file.size > SMALL {
+            self.large(file, object).await
+        } else {
+            self.small(file, object).await
+        }
+    }
+
+    async fn make_folder(&self, folder: &str) -> Result<u64, Error> {
+        split(folder)?;
+        let (root, folder) = (Arc::clone(&self.root), folder.to_owned());
+        let make = move || {
+            let made = root.folder(&folder, Missing::Make);
+            made.map_err(|error| not_written(&error, &root.shown(&folder)))
+        };
+        self.queue.run(make).await?;
+        Ok(0)
+    }
+
+    async fn small(&self, file: &FileToWrite, object: ObjectRef) -> Result<u64, Error> {
+        let origin = Origin::S3(Arc::clone(&self.client), object.clone());
+        let request = GetRequest {
+            source: Source::Object { object, size: Some(file.size) },
+            span: Span::Whole,
+            if_match: None,
+            limit: None,
+            progress: None,
+        };
+        let admission = Admission { window: Some(Arc::clone(&self.memory)), turn: None };
+        let to = Destination::Buffer;
+        let got = read(&origin, &request, to, Beginning::OneOfMany, admission, &self.meter).await?;
+        let buffer = got.buffer.ok_or_else(|| Error::internal("a read without a buffer"))?;
+        let (root, file) = (Arc::clone(&self.root), file.clone());
+        let write = move || {
+            let written = begun(&root, &file.path).and_then(|(new, name)| {
+                new.write(buffer.memory().as_ref(), 0)?;
+                drop(buffer);
+                new.place(&name, file.modified, file.existing)
+            });
+            written.map_err(|error| not_written(&error, &root.shown(&file.path)))
+        };
+        self.queue.run(write).await?;
+        Ok(got.length)
+    }
+
+    async fn large(&self, file: &FileToWrite, object: ObjectRef) -> Result<u64, Error> {
+        let _window = self.memory.reserve(crate::stream::WINDOW.min(self.memory.limit())).await?;
+        let (root, path, size) = (Arc::clone(&self.root), file.path.clone(), file.size);
+        let begin = move || {
+            let begun = begun(&root, &path).and_then(|(new, name)| {
+                new.make_room(size)?;
+                Ok((new, name))
+            });
+            begun.map_err(|error| not_written(&error, &root.shown(&path)))
+        };
+        // Before anything is asked for: a full disk shows here.
+        let (mut new, name) = self.queue.run(begin).await?;
+        let origin = Origin::S3(Arc::clone(&self.client), object);
+        let meter = Arc::clone(&self.meter);
+        let (reader, _) = crate::stream::reader(origin, Span::Whole, None, meter).await?;
+        let mut at = 0;
+        loop {
+            let pieces = reader.pieces(STEP).await?;
+            if pieces.is_empty() {
+                break;
+            }
+            let (root, path) = (Arc::clone(&self.root), file.path.clone());
+            let write = move || {
+                for piece in pieces {
+                    let written = new.write(piece.bytes(), at);
+                    written.map_err(|error| not_written(&error, &root.shown(&path)))?;
+                    at += piece.bytes().len() as u64;
+                }
+                Ok((new, at))
+            };
+            (new, at) = self.queue.run(write).await?;
+        }
+        let (root, file) = (Arc::clone(&self.root), file.clone());
+        let place = move || {
+            let placed = new.place(&name, file.modified, file.existing);
+            placed.map_err(|error| not_written(&error, &root.shown(&file.path)))
+        };
+        self.queue.run(place).await?;
+        Ok(at)
+    }
+}
+
+/// A temporary file in the folder of a path, and the name that it gets.
+fn begun(root: &Root, path: &str) -> std::io::Result<(Temporary, String)> {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let folder = root.folder(folder, Missing::Make)?;
+    Ok((Temporary::create(folder)?, name.to_owned()))
+}

@@ -1,0 +1,251 @@
+// What `download`, `upload` and `sync` take, and the rules that they share: which files take part,
+// and when two of them count as the same.
+
+import { fileURLToPath } from "node:url";
+import { type Location, parseLocation, quoted, uriOf } from "../client/s3_uri.ts";
+import { invalidInput } from "../ffi/errors.ts";
+import type { Metrics } from "../ffi/metrics.ts";
+import type { WriteMessage } from "../ffi/symbols.ts";
+import { checkedCall } from "./call_options.ts";
+import { Glob } from "./glob.ts";
+import type { ObjectLocation } from "./source.ts";
+import type { TransferOptions } from "./transfer_tally.ts";
+import { checkedWrite, type WriteOptions, writtenAs } from "./write_options.ts";
+
+/** How far a transfer of many files is. */
+export interface TransferProgress {
+  /** Bytes that are done. */
+  bytes: number;
+  /** Bytes of the files that are known to be transferred so far. */
+  total: number;
+  /** Files that are done, failed ones among them. */
+  files: number;
+  /** Files that are known to be transferred so far; more may be found. */
+  totalFiles: number;
+  /** What was done for them so far; absent where the server copies. */
+  metrics?: Metrics;
+}
+
+/** What `download`, `upload` and `sync` take. */
+export interface TreeOptions extends TransferOptions {
+  /**
+   * How a file that is there is compared with its source. Of different size, it is always
+   * transferred. `"size"`: of the same size, it is left alone. `"time"`, the default: left alone if
+   * a downloaded file has the time of its object, which `download` sets; if an uploaded or copied
+   * object is not older than its source, where two times within one second of a server that tells
+   * whole seconds leave it to the checksum. `"checksum"`: left alone if the ETag that is an MD5, or
+   * else the stored checksum, is that of the file, whose bytes are read for it; objects are copied
+   * unless their ETags are the same.
+   */
+  compare?: Compare;
+  /**
+   * Only what matches one of these globs takes part: its path below the prefix or directory is
+   * compared, with slashes. `*` and `?` stay within a folder, `**` stands for any number of
+   * folders: `"**\/*.csv"` is every CSV file. Default: everything.
+   */
+  include?: string | readonly string[];
+  /** What matches one of these globs takes no part: nothing is written or deleted for it. */
+  exclude?: string | readonly string[];
+  /**
+   * Deletes at the destination what the source does not have, among what `include` and `exclude`
+   * choose. Nothing is deleted when a part of the source could not be listed. Default: false.
+   */
+  delete?: boolean;
+  /** Changes nothing: the report tells what would be done. Default: false. */
+  dryRun?: boolean;
+  /** Told how far it is, at most ten times a second, and once at the end. */
+  onProgress?: (progress: TransferProgress) => void;
+}
+
+/** What `upload` takes, and `sync` where it uploads: what `write` takes, for every object. */
+export interface UploadTreeOptions
+  extends TreeOptions, Omit<WriteOptions, "onProgress" | "signal" | "ifMatch" | "ifNoneMatch"> {
+}
+
+const TREE = [
+  "compare",
+  "delete",
+  "dryRun",
+  "exclude",
+  "include",
+  "onError",
+  "onProgress",
+  "signal",
+];
+
+/** How the two sides are compared. */
+export type Compare = "size" | "time" | "checksum";
+
+const COMPARISONS = ["size", "time", "checksum"];
+
+/** Options that were checked. */
+export interface CheckedTree extends TreeOptions {
+  compare: Compare;
+  delete: boolean;
+  dryRun: boolean;
+  /** Whether a path takes part. */
+  takes: (path: string) => boolean;
+}
+
+/** @throws {InvalidInputError} Naming the option that cannot be meant. */
+export function checkedTree(options: TreeOptions, operation: string): CheckedTree {
+  const checked = checkedCall(options, operation);
+  for (const name of Object.keys(checked)) {
+    if (TREE.includes(name)) continue;
+    throw invalidInput(
+      operation,
+      `${operation} has no place for the option ${quoted(name)} here`,
+      `the options are ${TREE.join(", ")}, and those of write() where files are uploaded`,
+    );
+  }
+  const { compare = "time", delete: remove = false, dryRun = false } = checked;
+  if (!COMPARISONS.includes(compare)) {
+    throw invalidInput(
+      operation,
+      `compare is not one of ${COMPARISONS.join(", ")}: ${quoted(String(compare))}`,
+      'pass "time", or leave it out',
+    );
+  }
+  for (const [name, value] of Object.entries({ delete: remove, dryRun })) {
+    if (typeof value === "boolean") continue;
+    throw invalidInput(operation, `${name} is not true or false`, `mend ${name}`);
+  }
+  const include = globsOf(checked.include, "include", operation);
+  const exclude = globsOf(checked.exclude, "exclude", operation) ?? [];
+  const takes = (path: string): boolean =>
+    (include === undefined || include.some((glob) => glob.matches(path))) &&
+    !exclude.some((glob) => glob.matches(path));
+  return { ...checked, compare, delete: remove, dryRun, takes };
+}
+
+/**
+ * The options of an upload: of the transfer, and of what is written.
+ *
+ * @throws {InvalidInputError} Naming the option that cannot be meant.
+ */
+export function checkedUpload(
+  options: UploadTreeOptions,
+  operation: string,
+  uri: string,
+): { tree: CheckedTree; write: WriteMessage } {
+  const given = Object.entries(checkedCall(options, operation, uri));
+  const [tree, write] = [true, false].map((ofTree) =>
+    Object.fromEntries(given.filter(([name]) => TREE.includes(name) === ofTree))
+  ) as [TreeOptions, WriteOptions];
+  for (const name of ["ifMatch", "ifNoneMatch"]) {
+    if (!(name in write)) continue;
+    throw invalidInput(operation, `${name} is for a single object`, `leave ${name} away`, uri);
+  }
+  const checked = checkedWrite(write, operation, uri, TREE);
+  return { tree: checkedTree(tree, operation), write: writtenAs(checked, operation, uri) };
+}
+
+function globsOf(given: unknown, name: string, operation: string): Glob[] | undefined {
+  if (given === undefined || given === null) return undefined;
+  const patterns: unknown[] = Array.isArray(given) ? given : [given];
+  return patterns.map((pattern) => {
+    if (typeof pattern === "string") return new Glob(pattern, operation);
+    throw invalidInput(
+      operation,
+      `${name} is no glob and no list of them`,
+      `pass a string such as "**/*.csv", or an array of strings`,
+    );
+  });
+}
+
+/** What names a folder of a bucket. */
+export type PrefixLike = string | URL | ObjectLocation | { readonly uri: string };
+
+/**
+ * The folder of a bucket that a prefix names: what is below it has its key with a slash behind it.
+ * The whole bucket for an empty one.
+ *
+ * @throws {InvalidInputError} When it names no bucket.
+ */
+export function folderOf(prefix: PrefixLike, operation: string): Location {
+  const location = prefixOf(prefix, operation);
+  const { bucket, key } = location;
+  return key === "" || key.endsWith("/") ? location : { bucket, key: `${key}/` };
+}
+
+function prefixOf(prefix: PrefixLike, operation: string): Location {
+  if (typeof prefix === "string" || prefix instanceof URL) return parseLocation(prefix, operation);
+  if (typeof prefix === "object" && prefix !== null) {
+    if ("bucket" in prefix && "key" in prefix) {
+      return parseLocation(uriOf(prefix), operation);
+    }
+    const { uri } = prefix as { uri?: unknown };
+    if (typeof uri === "string") return parseLocation(uri, operation);
+  }
+  throw invalidInput(
+    operation,
+    `${prefix === null ? "null" : typeof prefix} names no bucket`,
+    "pass s3://bucket/folder/, a URL, a prefix of a listing, or { bucket, key }",
+  );
+}
+
+/**
+ * The path of a directory on this machine, as it was given.
+ *
+ * @throws {InvalidInputError} For what is none.
+ */
+export function directoryOf(directory: string | URL, operation: string): string {
+  const hint = "pass a path such as ./data, or a file: URL";
+  let path: string;
+  if (directory instanceof URL || /^file:/i.test(String(directory))) {
+    try {
+      path = fileURLToPath(directory);
+    } catch {
+      throw invalidInput(operation, `${quoted(String(directory))} names no directory`, hint);
+    }
+  } else {
+    path = directory;
+  }
+  if (typeof path !== "string" || path === "" || path.includes("\0") || !path.isWellFormed()) {
+    throw invalidInput(operation, `${quoted(String(directory))} is no path of a directory`, hint);
+  }
+  if (/^[A-Za-z][A-Za-z0-9+.-]+:\/\//.test(path)) {
+    throw invalidInput(operation, `${quoted(path)} is no directory of this machine`, hint);
+  }
+  if (path.startsWith("~")) {
+    throw invalidInput(
+      operation,
+      `${quoted(path)} is taken as it stands: dipper does not expand ~`,
+      "write the whole path, or ./~ for a directory of that name",
+    );
+  }
+  return path;
+}
+
+/** A size and a time, as both sides tell them. */
+export interface Version {
+  readonly size: number;
+  /** Milliseconds since 1970. */
+  readonly modified: number;
+}
+
+/** Whether two sides hold the same, as far as size and time tell. */
+export type Verdict = "same" | "different" | "unknown";
+
+/** Whether a downloaded file still is its object. Downloading gives it the object's time. */
+export function isDownloaded(file: Version, object: Version, compare: Compare): Verdict {
+  if (file.size !== object.size) return "different";
+  if (compare !== "time") return compare === "size" ? "same" : "unknown";
+  // Some file systems keep whole seconds only.
+  const { modified } = object;
+  const same = file.modified === modified ||
+    file.modified === Math.floor(modified / 1000) * 1000;
+  return same ? "same" : "different";
+}
+
+/**
+ * Whether an uploaded or copied object still is its source. Most servers tell whole seconds, which
+ * leave open whether a source of the same second was changed before or after.
+ */
+export function isUploaded(object: Version, source: Version, compare: Compare): Verdict {
+  if (object.size !== source.size) return "different";
+  if (compare !== "time") return compare === "size" ? "same" : "unknown";
+  if (object.modified >= source.modified) return "same";
+  const sameSecond = object.modified % 1000 === 0 && source.modified - object.modified < 1000;
+  return sameSecond ? "unknown" : "different";
+}
