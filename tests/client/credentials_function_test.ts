@@ -135,6 +135,69 @@ describe("a credentials function", () => {
     });
   }
 
+  /** A server that takes uploads in parts, slowly; it refuses whom it is told to. */
+  function uploads(slow: number, expired: (id: string, index: number) => boolean) {
+    let parts = 0;
+    return ScriptedServer.start(async (asked, reply) => {
+      const headers = { "x-amz-request-id": "R", "content-type": "application/xml" };
+      const query = new URL(`http://h${asked.path}`).searchParams;
+      if (expired(signer(asked) ?? "", parts)) {
+        const body = "<Error><Code>ExpiredToken</Code><Message>too old</Message></Error>";
+        await reply.answer(400, headers, body);
+      } else if (asked.method === "POST" && query.has("uploads")) {
+        const body = "<InitiateMultipartUploadResult><Bucket>bucket</Bucket><Key>key</Key>" +
+          "<UploadId>upload</UploadId></InitiateMultipartUploadResult>";
+        await reply.answer(200, headers, body);
+      } else if (asked.method === "PUT") {
+        parts++;
+        await new Promise((resolve) => setTimeout(resolve, slow));
+        await reply.answer(200, { ...headers, etag: `"${query.get("partNumber")}"` });
+      } else if (asked.method === "POST") {
+        const body = "<CompleteMultipartUploadResult><Bucket>bucket</Bucket><Key>key</Key>" +
+          `<ETag>"whole-6"</ETag></CompleteMultipartUploadResult>`;
+        await reply.answer(200, headers, body);
+      } else await reply.answer(204, headers);
+    });
+  }
+
+  for (const transport of ["direct", "sdk"] as const) {
+    it(`is called again in the middle of an upload in parts (${transport})`, async () => {
+      await using s3 = await uploads(700, () => false);
+      const given = counting(2000);
+      using client = new S3Client({
+        endpoint: s3.endpoint,
+        credentials: given.give,
+        connections: 1,
+        partSize: 5 << 20,
+        transport,
+      });
+      const data = new Uint8Array(30 << 20);
+      await within(60_000, client.file("s3://bucket/key").write(data));
+      const parts = s3.asked.filter(({ method }) => method === "PUT");
+      assert(parts.length >= 4 && parts.every(({ body }) => body.length <= data.length / 3));
+      const signers = [...new Set(s3.asked.map(signer))];
+      assert(signers.length >= 2, `signed by ${signers}`);
+      assertEquals(signers, signers.map((_, n) => `id${n}`));
+      assertEquals(signer(s3.asked.at(-1)!), signers.at(-1));
+    });
+
+    it(`is called again when the server ends a session between two parts (${transport})`, async () => {
+      await using s3 = await uploads(0, (id, parts) => id === "id0" && parts >= 2);
+      const given = counting();
+      using client = new S3Client({
+        endpoint: s3.endpoint,
+        credentials: given.give,
+        connections: 1,
+        partSize: 5 << 20,
+        transport,
+      });
+      await within(60_000, client.file("s3://bucket/key").write(new Uint8Array(20 << 20)));
+      assertEquals(given.calls, 2);
+      assertEquals(signer(s3.asked.at(-1)!), "id1");
+      assert(!s3.asked.some(({ method }) => method === "DELETE"), "the upload was given up");
+    });
+  }
+
   it("whose credentials the server keeps calling expired is not called for ever", async () => {
     await using s3 = await ScriptedServer.start((_, reply) =>
       reply.answer(

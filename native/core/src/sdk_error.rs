@@ -120,6 +120,16 @@ impl About<'_> {
             && self.client.learn_region(bucket, region, asked)
     }
 
+    /// Whether the server calls the credentials expired and their source may give others. Those
+    /// that were sent are forgotten by then (`expired_token.rs`).
+    pub(crate) fn may_renew<E>(&self, error: &SdkError<E, HttpResponse>) -> bool
+    where
+        E: ProvideErrorMetadata,
+    {
+        error.code() == Some("ExpiredToken")
+            && self.connected.credentials.as_ref().is_some_and(|cache| cache.may_change())
+    }
+
     /// The answer's body stopped or broke in the middle, if that is what happened.
     fn broken(&self, error: &(dyn StdError + 'static)) -> Option<Error> {
         let (place, subject) = (&self.connected.place, self.subject());

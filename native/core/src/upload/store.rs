@@ -281,7 +281,8 @@ impl Store<'_> {
         let told =
             |algorithm| text.clone().filter(|_| sum.is_some_and(|sum| sum.algorithm == algorithm));
         macro_rules! answer_to {
-            ($request:expr) => {
+            ($request:expr) => {{
+                let mut renewed = false;
                 loop {
                     // Made anew each time: a request that has a body cannot be cloned.
                     let request = $request
@@ -304,10 +305,14 @@ impl Store<'_> {
                     let request = request.customize().config_override(once);
                     match with_headers!(request, self.headers).send().await {
                         Err(error) if about.has_moved(&error) => self.meter.retry(),
+                        Err(error) if !renewed && about.may_renew(&error) => {
+                            renewed = true;
+                            self.meter.retry();
+                        }
                         answer => break answer.map_err(|error| about.error(error))?,
                     }
                 }
-            };
+            }};
         }
         macro_rules! stored {
             ($answer:expr, $version:expr) => {{
