@@ -81,6 +81,7 @@ async function failures(client: S3Client): Promise<Map<string, unknown>> {
     list: () => client.list("s3://bucket/").toArray(),
     get: () => client.get("s3://bucket/missing"),
     buckets: () => client.buckets(),
+    diagnose: () => client.diagnose("s3://bucket/key"),
     createBucket: () => client.createBucket("bucket"),
     deleteBucket: () => client.deleteBucket("bucket"),
     "a bad URI": () => client.file("s3:/typo"),
@@ -225,6 +226,58 @@ describe("given credentials are not shown", () => {
       } catch (error) {
         await assertNoSecret(error, Object.keys(options as object).join());
       }
+    }
+  });
+});
+
+describe("credentials that were asked for are not shown", () => {
+  /** What servers say: nothing of them, or all that they were sent. */
+  const echo = (): Promise<ScriptedServer> =>
+    ScriptedServer.start(async (asked, reply) => {
+      const sent = [...asked.headers].map(([name, value]) => `${name}: ${value}`).join(" ");
+      const { accessKeyId, secretAccessKey, sessionToken } = CANARIES;
+      const words = `${accessKeyId} ${secretAccessKey} ${sessionToken} ${sent}`.replaceAll("<", "");
+      const body = `<Error><Code>InvalidArgument</Code><Message>${words}</Message></Error>`;
+      await reply.answer(400, { "x-amz-request-id": "R" }, asked.method === "HEAD" ? "" : body);
+    });
+
+  it("when a function gave them, in errors, diagnoses and logs", async () => {
+    await using server = await echo();
+    const told: unknown[] = [];
+    using client = new S3Client({
+      endpoint: server.endpoint,
+      credentials: () => Promise.resolve(CANARIES),
+      retries: 0,
+      logger: (record) => void told.push(record),
+      logLevel: "trace",
+    });
+    await assertClientIsSilent(client, "a function");
+    assert(told.length > 20, `${told.length} records`);
+    await assertNoSecret(told, "the log");
+  });
+
+  it("when what a function gave is refused", async () => {
+    await using server = await echo();
+    for (
+      const gives of [
+        () => ({ ...CANARIES, secretAccessKey: 7 as unknown as string }),
+        () => ({ ...CANARIES, accessKeyId: `${CANARIES.accessKeyId} ` }),
+        () => ({ ...CANARIES, expiration: CANARIES.sessionToken as unknown as Date }),
+        () => ({ ...CANARIES, expiration: new Date(0) }),
+      ]
+    ) {
+      const told: unknown[] = [];
+      using client = new S3Client({
+        endpoint: server.endpoint,
+        credentials: gives,
+        logger: (record) => void told.push(record),
+        logLevel: "trace",
+      });
+      const diagnosis = await client.diagnose("s3://bucket/key");
+      assertEquals(diagnosis.errors.length, 1);
+      await assertNoSecret(diagnosis, "a diagnosis");
+      await assertNoSecret(diagnosis.errors[0], "its error");
+      await assertNoSecret(told, "the log");
     }
   });
 });
