@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use md5::{Digest as _, Md5};
 use serde::Serialize;
 
 use crate::answer::{Answer, Body};
@@ -133,7 +134,7 @@ impl Store {
         };
         let (size, content) = (body.size, content(body));
         let headers = kept_headers(request);
-        let etag = self.store(&request.key, size, content, 0, headers, checksums.clone(), false);
+        let etag = self.store(&request.key, size, content, None, headers, checksums.clone(), false);
         let answer = Answer::new(200).header("ETag", etag);
         told(answer, &checksums, "FULL_OBJECT")
     }
@@ -147,7 +148,7 @@ impl Store {
         let content = source.object.content.clone();
         let checksums = vec![self.own_checksum(&content)];
         let headers = kept_headers(request);
-        let etag = self.store(&request.key, content.size, content, 0, headers, checksums, false);
+        let etag = self.store(&request.key, content.size, content, None, headers, checksums, false);
         xml(&format!(
             "<CopyObjectResult><LastModified>2026-01-02T03:04:05.000Z</LastModified>\
              <ETag>{}</ETag></CopyObjectResult>",
@@ -270,6 +271,7 @@ impl Store {
             return Answer::error(400, "InvalidRequest");
         }
         let algorithm = upload.algorithm;
+        let digests: Vec<u8> = parts.iter().flat_map(|part| digest_in(&part.etag)).collect();
         let content = if self.discard {
             Content::zeros(size)
         } else {
@@ -297,7 +299,7 @@ impl Store {
             (upload.headers.clone(), upload.key.clone(), upload.composite);
         self.uploads.remove(&id);
         let sums = vec![(algorithm, checksum.clone())];
-        let etag = self.store(&key, size, content, numbers.len(), headers, sums, composite);
+        let etag = self.store(&key, size, content, Some(digests), headers, sums, composite);
         xml(&format!(
             "<CompleteMultipartUploadResult><Bucket>{}</Bucket><Key>{}</Key><ETag>{}</ETag>\
              <{element}>{checksum}</{element}><ChecksumType>{kind}</ChecksumType>\
@@ -432,8 +434,7 @@ impl Store {
     ) -> Result<String, Box<Answer>> {
         let number = request.number().filter(|number| (1..=10_000).contains(number));
         let number = number.ok_or_else(|| Box::new(Answer::error(400, "InvalidArgument")))?;
-        self.next += 1;
-        let etag = format!("\"{:032x}\"", self.next);
+        let etag = format!("\"{}\"", self.digest(&content));
         let id = request.query("uploadId").unwrap_or_default();
         let upload = self.uploads.get_mut(&*id);
         let upload = upload.ok_or_else(|| Box::new(Answer::error(404, "NoSuchUpload")))?;
@@ -448,14 +449,19 @@ impl Store {
         key: &str,
         size: u64,
         content: Content,
-        parts: usize,
+        digests: Option<Vec<u8>>,
         headers: BTreeMap<String, String>,
         checksums: Vec<(Algorithm, String)>,
         composite: bool,
     ) -> String {
-        self.next += 1;
-        let suffix = if parts > 0 { format!("-{parts}") } else { String::new() };
-        let etag = format!("\"{:032x}{suffix}\"", self.next);
+        let parts = digests.as_ref().map_or(0, |digests| digests.len() / 16);
+        let etag = match digests {
+            None => format!("\"{}\"", self.digest(&content)),
+            Some(digests) => {
+                let all = Content::written(digests.into());
+                format!("\"{}-{parts}\"", self.digest(&all))
+            }
+        };
         let as_expected = self.expected.get(key).filter(|_| !self.discard).map(|spec| {
             let expected = spec.content();
             expected.size == content.size && same(&expected, &content)
@@ -477,6 +483,25 @@ impl Store {
         self.deleted.remove(key);
         self.objects.insert(key.to_owned(), (Arc::new(object), written));
         etag
+    }
+
+    /// The MD5 as ETags have it; a number where nothing is kept.
+    fn digest(&mut self, content: &Content) -> String {
+        self.next += 1;
+        if self.discard {
+            return format!("{:032x}", self.next);
+        }
+        let mut digest = Md5::new();
+        let mut at = 0;
+        let mut room = Vec::new();
+        while at < content.size {
+            let length = PIECE.min(content.size - at) as usize;
+            room.clear();
+            content.append(at, length, &mut room);
+            digest.update(&room);
+            at += length as u64;
+        }
+        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     fn forget(&mut self, key: &str) {
@@ -598,9 +623,15 @@ fn told(answer: Answer, checksums: &[(Algorithm, String)], kind: &str) -> Answer
         .fold(answer, |answer, (algorithm, text)| answer.header(algorithm.header(), text.as_str()))
 }
 
+/// The 16 bytes that an ETag tells.
+fn digest_in(etag: &str) -> [u8; 16] {
+    u128::from_str_radix(etag.trim_matches('"'), 16).unwrap_or_default().to_be_bytes()
+}
+
+const PIECE: u64 = 256 << 10;
+
 /// Whether these are the same bytes.
 fn same(one: &Content, other: &Content) -> bool {
-    const PIECE: u64 = 256 << 10;
     let (mut left, mut right) = (Vec::new(), Vec::new());
     let mut at = 0;
     while at < one.size {
