@@ -110,6 +110,11 @@ fn uri(object: &ObjectRef) -> String {
     format!("s3://{}/{}", object.bucket, object.key)
 }
 
+/// Whether a name is another name for some bucket: an access point's.
+fn is_alias(bucket: &str) -> bool {
+    bucket.starts_with("arn:") || bucket.ends_with("-s3alias")
+}
+
 /// Refuses what would change nothing, and what would lose the object.
 fn check(request: &CopyRequest) -> Result<(), Error> {
     let CopyRequest { from, to, options, .. } = request;
@@ -118,6 +123,18 @@ fn check(request: &CopyRequest) -> Result<(), Error> {
         return Err(Error::invalid(format!("{} cannot be moved onto itself", uri(from)))
             .about(uri(from))
             .hint("name another destination"));
+    }
+    // Names do not tell whether an access point leads to the same bucket, and then the source is
+    // the copy.
+    let another_name = from.bucket != to.bucket && [from, to].iter().any(|at| is_alias(&at.bucket));
+    if request.remove && another_name && from.key == to.key {
+        return Err(Error::invalid(format!(
+            "{} may be the same object as {}, reached through an access point",
+            uri(to),
+            uri(from)
+        ))
+        .about(uri(from))
+        .hint("copyTo() it, look at both, and delete() the source"));
     }
     let changes = replaces_headers(request)
         || request.replace_tags
@@ -548,5 +565,40 @@ async fn remove(
                 });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(from: &str, to: &str, key: &str, remove: bool) -> bool {
+        let object = |bucket: &str, key: &str| ObjectRef {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            version_id: None,
+            customer_key: None,
+        };
+        let request = CopyRequest {
+            from: object(from, "a"),
+            to: object(to, key),
+            options: WriteOptions::default(),
+            replace_metadata: false,
+            replace_tags: false,
+            remove,
+            progress: None,
+        };
+        check(&request).is_err()
+    }
+
+    #[test]
+    fn nothing_is_moved_onto_itself_by_another_name() {
+        let point = "arn:aws:s3:eu-central-1:123456789012:accesspoint/point";
+        for (from, to) in [("bucket", "bucket"), ("bucket", point), ("p-xyz-s3alias", "bucket")] {
+            assert!(refused(from, to, "a", true), "{from} {to}");
+            assert!(!refused(from, to, "b", true), "{from} {to}");
+        }
+        assert!(!refused("bucket", point, "a", false));
+        assert!(!refused("bucket", "other", "a", true));
     }
 }
