@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dipper_core::{Error, FileUpload, Metrics, Upload, Written};
+use dipper_core::{Error, FileUpload, Metrics, OperationGuard, Upload, Written, ledger};
 use dipper_wire::{Handle, SlotTable};
 
 use crate::declaration::kind;
@@ -88,12 +88,14 @@ pub struct Open {
 struct Named {
     queue: Handle,
     open: Open,
+    /// It counts as an operation for as long as it is open.
+    _counted: OperationGuard,
 }
 
 /// Names an upload on behalf of an isolate.
 pub fn insert(queue: &Queue, open: Open) -> Result<Handle, Error> {
     UPLOADS
-        .insert(Named { queue: queue.handle(), open })
+        .insert(Named { queue: queue.handle(), open, _counted: ledger().operation() })
         .ok_or_else(|| Error::internal("more than 16 million uploads are open"))
 }
 

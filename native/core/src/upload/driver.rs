@@ -17,7 +17,7 @@ use super::write_options::WriteOptions;
 use crate::gate::{Gate, joined, spawn};
 use crate::metrics::Meter;
 use crate::pace::Pace;
-use crate::{Client, Error, Metrics, ObjectRef, Progress, Stat, ledger};
+use crate::{Client, Error, Metrics, ObjectRef, OperationGuard, Progress, Stat, ledger};
 
 /// What was written, and how.
 #[derive(Clone, Debug)]
@@ -66,6 +66,14 @@ type Outcome = Option<Result<Written, Error>>;
 pub(super) struct Driver {
     outcome: watch::Receiver<Outcome>,
     stop: CancellationToken,
+    aftermath: Aftermath,
+}
+
+/// What a stopped driver still does counts as an operation: whoever started it has ended.
+type Aftermath = Arc<Mutex<Option<OperationGuard>>>;
+
+fn take(aftermath: &Aftermath) -> Option<OperationGuard> {
+    aftermath.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 /// The drivers that are at work, so that the end of a program can wait for those that were
@@ -118,9 +126,10 @@ impl Driver {
         let stop = CancellationToken::new();
         let (tell, outcome) = watch::channel(None);
         let stopped = stop.clone();
+        let aftermath = Aftermath::default();
+        let leaving = Arc::clone(&aftermath);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         at_work().insert(number, (stop.clone(), outcome.clone()));
-        let counted = ledger().operation();
         let drive = async move {
             let ObjectRef { bucket, key, .. } = &job.object;
             tracing::debug!(target: "dipper::upload", bucket, key, size = job.size, "started");
@@ -139,7 +148,7 @@ impl Driver {
             });
             // Nothing is held any more when the end is told.
             drop(job);
-            drop(counted);
+            drop(take(&leaving));
             tell.send_replace(Some(ended));
             at_work().remove(&number);
         };
@@ -149,7 +158,7 @@ impl Driver {
             Some(gate) => drop(tokio::spawn(gate.fork().around(drive))),
             None => drop(tokio::spawn(drive)),
         }
-        Self { outcome, stop }
+        Self { outcome, stop, aftermath }
     }
 
     /// The failure that ended it, if one did.
@@ -169,6 +178,10 @@ impl Driver {
 
     /// Ends the upload, unless it has ended.
     pub(super) fn stop(&self) {
+        let mut counted = self.aftermath.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.outcome.borrow().is_none() {
+            counted.get_or_insert_with(|| ledger().operation());
+        }
         self.stop.cancel();
     }
 }
