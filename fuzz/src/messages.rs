@@ -20,6 +20,8 @@ enum Type {
     Map(Box<Type>),
     Object(Vec<Property>),
     Union(Vec<Type>),
+    /// All of these at once.
+    Both(Vec<Type>),
     Named(String),
 }
 
@@ -142,6 +144,18 @@ impl Messages {
                     map.remove("directory");
                     map.insert("port".to_owned(), json!(0));
                 }
+                // Below a directory names are relative. Those that lead out are another test's:
+                // what they would reach is this machine's.
+                if map.contains_key("directory") {
+                    map.insert("directory".to_owned(), json!(self.places.folder));
+                    map.values_mut().for_each(|value| self.keep_inside(value));
+                    return;
+                }
+                for name in ["from", "to"] {
+                    if let Some(Value::String(path)) = map.get_mut(name) {
+                        *path = format!("{}/{}", self.places.folder, path.replace("..", ""));
+                    }
+                }
                 if let Some(Value::Array(granted)) = map.get_mut("granted") {
                     granted.retain(|host| host.as_str().is_none_or(|host| self.may_reach(host)));
                 }
@@ -151,6 +165,18 @@ impl Messages {
                 map.values_mut().for_each(|value| self.tame(value));
             }
             Value::String(text) if text.contains("process") => "tamed".clone_into(text),
+            _ => {}
+        }
+    }
+
+    /// Takes from the names of files what leads out of their directory.
+    fn keep_inside(&self, message: &mut Value) {
+        match message {
+            Value::Array(items) => items.iter_mut().for_each(|item| self.keep_inside(item)),
+            Value::Object(map) => map.values_mut().for_each(|value| self.keep_inside(value)),
+            Value::String(text) if *text != self.places.folder => {
+                *text = text.replace("..", "").trim_start_matches('/').to_owned();
+            }
             _ => {}
         }
     }
@@ -177,7 +203,7 @@ impl Messages {
             Type::Literal(text) => json!(text),
             Type::String => json!(self.string(field, input)?),
             Type::Boolean => json!(input.arbitrary::<bool>()?),
-            Type::Number if ["client", "buffer", "server", "stream"].contains(&field) => {
+            Type::Number if ["client", "buffer", "server", "stream", "upload"].contains(&field) => {
                 json!(handles(field, input)?)
             }
             Type::Number => number(input)?,
@@ -218,6 +244,15 @@ impl Messages {
                 let first = field == "SourceMessage" && input.ratio(1, 2)?;
                 let of = if first { &types[0] } else { input.choose(types)? };
                 inner(of, field, input)?
+            }
+            Type::Both(types) => {
+                let mut all = Map::new();
+                for of in types {
+                    if let Value::Object(map) = inner(of, field, input)? {
+                        all.extend(map);
+                    }
+                }
+                Value::Object(all)
             }
             Type::Named(name) => {
                 let field = if name == "SourceMessage" { name } else { field };
@@ -289,11 +324,19 @@ impl Parser<'_> {
 
     fn union(&mut self) -> Type {
         self.take("|");
-        let mut types = vec![self.one()];
+        let mut types = vec![self.both()];
         while self.take("|") {
-            types.push(self.one());
+            types.push(self.both());
         }
         if types.len() == 1 { types.remove(0) } else { Type::Union(types) }
+    }
+
+    fn both(&mut self) -> Type {
+        let mut types = vec![self.one()];
+        while self.take("&") {
+            types.push(self.one());
+        }
+        if types.len() == 1 { types.remove(0) } else { Type::Both(types) }
     }
 
     fn one(&mut self) -> Type {
@@ -320,6 +363,14 @@ impl Parser<'_> {
                 let of = self.union();
                 self.expect(">");
                 Type::Array(Box::new(of))
+            }
+            "Record" => {
+                self.expect("<");
+                self.union();
+                self.expect(",");
+                let of = self.union();
+                self.expect(">");
+                Type::Map(Box::new(of))
             }
             "" => panic!("symbols.ts: no type before {:?}", &self.rest[..self.rest.len().min(60)]),
             name => Type::Named(name.to_owned()),

@@ -23,7 +23,8 @@ describe({
       const server = await startVersitygw();
       const url = server.environment["DIPPER_TEST_VERSITYGW_ENDPOINT"]!;
       await (await fetch(url)).text();
-      assertEquals(folders().length, before.length + 1);
+      // One for the objects, one for their versions.
+      assertEquals(folders().length, before.length + 2);
       await server[Symbol.asyncDispose]();
       await assertRejects(() => fetch(url), TypeError);
       assertEquals(folders(), before);
