@@ -1,6 +1,12 @@
 // Ranges: each result is right, its own memory, and in its place; near neighbours share a request.
 
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertLessOrEqual,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import {
   InvalidInputError,
@@ -120,7 +126,8 @@ everyWay("ranges", (at) => {
       // A server that refuses a range that starts behind the end need not tell the size.
       if (ranges[0]![0]! < 1000) assertStringIncludes(error.message, "1000");
     }
-    assertEquals(memory().adopted, before);
+    // What earlier tests dropped may be collected meanwhile.
+    assertLessOrEqual(memory().adopted, before);
     assertEquals(memory().operations, 0);
   });
 
