@@ -1,6 +1,7 @@
 // The functions that need no client: they use one, which `configure` replaces.
 
 import type { S3ClientOptions } from "../client/options.ts";
+import { providePlaces } from "../client/places.ts";
 import type { RustBuffer } from "../ffi/rust_buffer.ts";
 import type { TransferReport } from "../ffi/transfer_report.ts";
 import type { Diagnosis } from "./diagnosis.ts";
@@ -11,6 +12,7 @@ import type { AbortUploadsOptions, UploadsOptions } from "./incomplete_uploads.t
 import type { Listing, ListOptions } from "./listing.ts";
 import type { LocalFile } from "./local_file.ts";
 import type { ObjectFile } from "./object_file.ts";
+import { placesOf } from "./places.ts";
 import type { CallOptions, FileOptions, ReadOptions, Source } from "./read_options.ts";
 import { S3Client } from "./s3_client.ts";
 import type { S3File } from "./s3_file.ts";
@@ -25,6 +27,8 @@ let current: S3Client | undefined;
 function client(): S3Client {
   return current ??= new S3Client();
 }
+
+providePlaces(placesOf(client));
 
 /**
  * Sets the client that the functions of this module use from here on. Handles made before keep theirs.

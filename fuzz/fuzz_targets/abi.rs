@@ -352,7 +352,7 @@ impl<'a> Run<'a> {
             ])?),
             17 => {
                 // One of another kind.
-                let kind = input.int_in_range(0..=7_u8)?;
+                let kind = input.int_in_range(0..=15_u8)?;
                 self.known.get(&kind).map_or(Ok(1.0), |known| input.choose(known).copied())
             }
             16 => {
@@ -470,7 +470,7 @@ impl<'a> Run<'a> {
             let payload = &one[record::SIZE..record::SIZE + length];
             at += record::SIZE + length.next_multiple_of(8);
             // Handles of kind 0 are told from plain numbers by their generation.
-            if value >= 16_777_216.0 && kind_of(value) <= 7 {
+            if value >= 16_777_216.0 && kind_of(value) <= 15 {
                 self.learn(value);
             }
             match kind {

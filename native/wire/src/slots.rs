@@ -4,7 +4,7 @@
 //! it names a kind, a slot and the generation of its content. A stale, foreign, invented or
 //! doubly released handle is an error, never a crash.
 //!
-//! A handle fits a JavaScript number exactly (at most 2^52), so that it crosses the
+//! A handle fits a JavaScript number exactly (below 2^53), so that it crosses the
 //! boundary without a `BigInt`.
 
 use std::fmt;
@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const INDEX_BITS: u32 = 24;
 const GENERATION_BITS: u32 = 25;
-const KIND_BITS: u32 = 3;
+const KIND_BITS: u32 = 4;
 const MOST_SLOTS: usize = 1 << INDEX_BITS;
 const LAST_GENERATION: u32 = (1 << GENERATION_BITS) - 1;
 
@@ -31,12 +31,12 @@ impl Handle {
     pub fn to_number(self) -> f64 {
         let high = (u64::from(self.kind) << GENERATION_BITS) | u64::from(self.generation);
         let bits = (high << INDEX_BITS) | u64::from(self.index);
-        // At most 52 bits: exact.
+        // At most 53 bits: exact.
         bits as f64
     }
 
     /// Reads a number from the other side. Whatever is not a positive whole number of at
-    /// most 52 bits is no handle.
+    /// most 53 bits is no handle.
     #[must_use]
     pub fn from_number(number: f64) -> Option<Self> {
         let limit = (1_u64 << (INDEX_BITS + GENERATION_BITS + KIND_BITS)) as f64;
@@ -81,10 +81,10 @@ pub struct SlotTable<T> {
 }
 
 impl<T> SlotTable<T> {
-    /// An empty table, whose handles carry `kind`: one of eight, each for one table.
+    /// An empty table, whose handles carry `kind`: one of sixteen, each for one table.
     #[must_use]
     pub const fn new(kind: u8) -> Self {
-        assert!(kind < 1 << KIND_BITS, "a handle has three bits for its kind");
+        assert!(kind < 1 << KIND_BITS, "a handle has four bits for its kind");
         Self { kind, inner: Mutex::new(Slots { slots: Vec::new(), free: Vec::new(), used: 0 }) }
     }
 
