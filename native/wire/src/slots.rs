@@ -229,7 +229,7 @@ mod tests {
             f64::NAN,
             f64::INFINITY,
             f64::NEG_INFINITY,
-            9e15,
+            9_007_199_254_740_992.0,
             1e300,
             f64::MIN_POSITIVE,
         ] {
