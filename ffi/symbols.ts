@@ -12,13 +12,14 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 1331641905080080;
+export const ABI_HASH = 1632995535956526;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
   dipper_abi_hash: { parameters: [], result: "f64" },
   dipper_last_error: { parameters: ["buffer", "f64"], result: "f64" },
   dipper_memory: { parameters: ["buffer", "f64"], result: "f64" },
+  dipper_force_portable: { parameters: ["f64"], result: "f64" },
   dipper_buffer_new: { parameters: ["f64", "f64"], result: "f64" },
   dipper_buffer_address: { parameters: ["f64"], result: "f64" },
   dipper_buffer_adopt: { parameters: ["f64"], result: "f64" },
@@ -48,6 +49,8 @@ export interface Native {
   lastError(room: Uint8Array<ArrayBuffer>): number;
   /** Writes the process-wide memory report as six doubles. */
   memory(room: Uint8Array<ArrayBuffer>): number;
+  /** Makes every kernel of the process take its portable path, or with zero no longer: for tests. */
+  forcePortable(on: number): number;
   /** Reserves a zeroed buffer of so many bytes. */
   bufferNew(queue: QueueHandle, length: number): BufferHandle;
   /** Where a buffer's bytes start. */
@@ -97,6 +100,7 @@ export function bind(
     abiHash: () => checked(symbols.dipper_abi_hash()),
     lastError: (room) => checked(symbols.dipper_last_error(room, room.byteLength)),
     memory: (room) => checked(symbols.dipper_memory(room, room.byteLength)),
+    forcePortable: (on) => checked(symbols.dipper_force_portable(on)),
     bufferNew: (queue, length) => checked(symbols.dipper_buffer_new(queue, length)) as BufferHandle,
     bufferAddress: (buffer) => checked(symbols.dipper_buffer_address(buffer)),
     bufferAdopt: (buffer) => checked(symbols.dipper_buffer_adopt(buffer)),

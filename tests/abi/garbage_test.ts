@@ -80,7 +80,12 @@ const WITH_HANDLE: Record<string, (handle: number) => number> = {
     withBytes(json({ failed: "x" }), (...b) => raw.dipper_answer_with(handle, ...b)),
 };
 /** Functions that take no handle. */
-const WITHOUT_HANDLE = ["dipper_abi_hash", "dipper_last_error", "dipper_memory"];
+const WITHOUT_HANDLE = [
+  "dipper_abi_hash",
+  "dipper_last_error",
+  "dipper_memory",
+  "dipper_force_portable",
+];
 
 function withBytes(
   bytes: Uint8Array<ArrayBuffer>,

@@ -22,6 +22,9 @@ abi! {
     /// Writes the process-wide memory report as six doubles.
     fn dipper_memory(room: Room) -> Number = memory;
 
+    /// Makes every kernel of the process take its portable path, or with zero no longer: for tests.
+    fn dipper_force_portable(on: Number) -> Number = force_portable;
+
     /// Reserves a zeroed buffer of so many bytes.
     fn dipper_buffer_new(queue: QueueHandle, length: Number) -> BufferHandle = buffer_new;
     /// Where a buffer's bytes start.
@@ -100,6 +103,11 @@ fn memory(room: &mut [u8]) -> Result<usize, Error> {
         .ok_or_else(|| Error::internal("the memory report needs room for six doubles"))?;
     target.copy_from_slice(&bytes);
     Ok(bytes.len())
+}
+
+fn force_portable(on: f64) -> Result<(), Error> {
+    dipper_wire::simd::force_portable(on != 0.0);
+    Ok(())
 }
 
 fn buffer_new(queue: Handle, length: f64) -> Result<Handle, Error> {

@@ -18,6 +18,8 @@ mod shared;
 mod slots;
 mod url;
 
+pub mod simd;
+
 pub use allocation::{Allocation, OutOfMemory};
 pub use checksum::{Algorithm, Expected, InOrder, Piece, Piecewise};
 pub use chunked::Chunked;

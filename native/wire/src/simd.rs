@@ -1,0 +1,29 @@
+//! Which vector instructions the kernels use: the widest that this processor has.
+//!
+//! A kernel is written once, as a plain loop in [`pulp::Arch::dispatch`], and compiled for
+//! AVX-512, for AVX2 with FMA, and for what every processor of its kind has: the portable
+//! path. Which one runs is decided at run time. Tests force the portable path to see what a
+//! processor without AVX would compute.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pulp::Arch;
+
+static PORTABLE: AtomicBool = AtomicBool::new(false);
+
+/// From here on every kernel of the process takes its portable path, or no longer.
+pub fn force_portable(on: bool) {
+    PORTABLE.store(on, Ordering::Relaxed);
+}
+
+/// Whether the portable path is forced.
+#[must_use]
+pub fn portable_is_forced() -> bool {
+    PORTABLE.load(Ordering::Relaxed)
+}
+
+/// The widest instructions, or none when the portable path is forced.
+#[must_use]
+pub fn arch() -> Arch {
+    if portable_is_forced() { Arch::Scalar } else { Arch::new() }
+}
