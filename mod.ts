@@ -78,7 +78,7 @@ export { LocalS3, type LocalS3Options } from "./storage/local_s3.ts";
 export { ObjectFile } from "./storage/object_file.ts";
 export type { PresignOptions } from "./storage/presign.ts";
 export type { CallOptions, FileOptions, ReadOptions, Source } from "./storage/read_options.ts";
-export { S3Client } from "./storage/s3_client.ts";
+export { S3Client, type SyncOptions } from "./storage/s3_client.ts";
 export { S3File } from "./storage/s3_file.ts";
 export type { ObjectLocation } from "./storage/source.ts";
 export type { Stat } from "./storage/stat.ts";
@@ -94,9 +94,9 @@ export type {
   UsageReport,
 } from "./storage/usage_tally.ts";
 export type { TreePlace } from "./storage/sync.ts";
+export type { PrefixLike } from "./storage/tree_place.ts";
 export type {
   Compare,
-  PrefixLike,
   TransferProgress,
   TreeOptions,
   UploadTreeOptions,

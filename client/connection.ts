@@ -252,9 +252,14 @@ export class Connection {
    */
   ensure(subject: Subject, more: readonly Need[] = []): string | undefined {
     const host = this.#host(subject);
-    const needs: Need[] = host === undefined ? [] : [{ name: "net", host }];
-    ensure(subject.operation, [...libraryNeeds(), ...needs, ...more], subject.uri);
+    const needs = [...libraryNeeds(), ...needsOf(host), ...more];
+    ensure(subject.operation, needs, subject.uri);
     return host;
+  }
+
+  /** What an operation needs to reach its host. */
+  hostNeeds(subject: Subject): Need[] {
+    return needsOf(this.#host(subject));
   }
 
   #with(subject: Subject, options: SubmitOptions): SubmitOptions {
@@ -372,6 +377,10 @@ export class Connection {
 
 function clientNew(queue: QueueHandle, request: ClientRequest): ClientHandle {
   return library().native.clientNew(queue, encoder.encode(JSON.stringify(request)));
+}
+
+function needsOf(host: string | undefined): Need[] {
+  return host === undefined ? [] : [{ name: "net", host }];
 }
 
 /** A URL's host and port, as permissions name it. */

@@ -12,7 +12,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 1632995535956526;
+export const ABI_HASH = 1454144015252165;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -434,7 +434,15 @@ ranges: Array<[number, number]>,
 /**
  * Neighbours that are no further apart share a request.
  */
-gap: number, ifMatch?: string, progress: boolean, } | { "operation": "getMany", client?: number, sources: Array<SourceMessage>, ordered: boolean, progress: boolean, } | { "operation": "downloadFiles", client: number, bucket: string, directory: string, files: Array<FileToWriteMessage>, progress: boolean, } | { "operation": "uploadFiles", client: number, bucket: string, directory: string, files: Array<FileToSendMessage>, write: WriteMessage, progress: boolean, } | { "operation": "compareFiles", client: number, bucket: string, directory: string, files: Array<FileToCompareMessage>, } | { "operation": "removeFiles", directory: string, paths: Array<string>, } | { "operation": "scanTree", directory: string, 
+gap: number, ifMatch?: string, progress: boolean, } | { "operation": "getMany", client?: number, sources: Array<SourceMessage>, ordered: boolean, progress: boolean, } | { "operation": "downloadFiles", client: number, bucket: string, 
+/**
+ * The base64 of 32 bytes.
+ */
+customerKey?: string, directory: string, files: Array<FileToWriteMessage>, progress: boolean, } | { "operation": "uploadFiles", client: number, bucket: string, directory: string, files: Array<FileToSendMessage>, write: WriteMessage, progress: boolean, } | { "operation": "compareFiles", client: number, bucket: string, 
+/**
+ * The base64 of 32 bytes.
+ */
+customerKey?: string, directory: string, files: Array<FileToCompareMessage>, } | { "operation": "removeFiles", directory: string, paths: Array<string>, } | { "operation": "scanTree", directory: string, 
 /**
  * Removes what a killed run left behind.
  */

@@ -14,13 +14,14 @@ import type { LocalFile } from "./local_file.ts";
 import type { ObjectFile } from "./object_file.ts";
 import { placesOf } from "./places.ts";
 import type { CallOptions, FileOptions, ReadOptions, Source } from "./read_options.ts";
-import { S3Client } from "./s3_client.ts";
+import { S3Client, type SyncOptions } from "./s3_client.ts";
 import type { S3File } from "./s3_file.ts";
 import type { ObjectLocation } from "./source.ts";
 import type { TransferOptions } from "./transfer_tally.ts";
 import type { UsageCounting, UsageOptions } from "./usage.ts";
 import type { TreePlace } from "./sync.ts";
-import type { PrefixLike, TreeOptions, UploadTreeOptions } from "./tree_options.ts";
+import type { TreeOptions, UploadTreeOptions } from "./tree_options.ts";
+import type { PrefixLike } from "./tree_place.ts";
 
 let current: S3Client | undefined;
 
@@ -206,7 +207,7 @@ export async function upload(
 export async function sync(
   from: TreePlace,
   to: TreePlace,
-  options: UploadTreeOptions = {},
+  options: SyncOptions = {},
 ): Promise<TransferReport> {
   return await client().sync(from, to, options);
 }

@@ -1,6 +1,6 @@
 // `download`: what is below a prefix becomes files below a directory.
 
-import type { Connection, Subject } from "../client/connection.ts";
+import { type Connection, defined, type Subject } from "../client/connection.ts";
 import { type Location, uriOf } from "../client/s3_uri.ts";
 import { directoryNeeds, directoryPath, makeDirectory } from "../ffi/directory_path.ts";
 import type { DipperError } from "../ffi/errors.ts";
@@ -13,6 +13,7 @@ import { TransferTally } from "./transfer_tally.ts";
 import { TreeBatches } from "./tree_batches.ts";
 import { comparisons, type Pair } from "./tree_compare.ts";
 import { type CheckedTree, checkedTree, isDownloaded, type TreeOptions } from "./tree_options.ts";
+import type { BucketFolder } from "./tree_place.ts";
 import { FoldersAhead, noFile, problemOf } from "./tree_paths.ts";
 
 /** An object that is to become a file. */
@@ -24,17 +25,17 @@ interface Candidate {
 
 /** Downloads what is below a folder of a bucket. */
 export async function downloadTree(
-  connection: Connection,
-  from: Location,
+  { connection, at, customerKey }: BucketFolder,
   directory: string,
   options: TreeOptions,
   operation: string,
 ): Promise<TransferReport> {
   const checked = checkedTree(options, operation);
   checked.signal?.throwIfAborted();
-  const subject = { operation, uri: uriOf(from), bucket: from.bucket };
+  checked.customerKey ??= customerKey;
+  const subject = { operation, uri: uriOf(at), bucket: at.bucket };
   connection.ensure(subject, directoryNeeds(directory, checked.dryRun ? "read" : "write"));
-  return await new Download(connection, from, directory, checked, subject).run();
+  return await new Download(connection, at, directory, checked, subject).run();
 }
 
 class Download {
@@ -86,6 +87,7 @@ class Download {
           operation: "downloadFiles",
           client,
           bucket: from.bucket,
+          ...defined({ customerKey: options.customerKey }),
           directory: this.#place!,
           files: [...files],
           progress: options.onProgress !== undefined,
@@ -97,7 +99,8 @@ class Download {
       },
     });
     const { signal } = this.#batches;
-    this.#comparisons = comparisons(connection, subject, () => this.#place!, signal, {
+    const objects = { connection, at: from, customerKey: options.customerKey };
+    this.#comparisons = comparisons(objects, subject, () => this.#place!, signal, {
       same: () => this.#tally.skipped(),
       differs: ({ job }) => this.#add(job),
       failed: ({ entry: { key }, path }, error) => this.#failed(key, path, error),

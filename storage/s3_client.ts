@@ -29,13 +29,8 @@ import { type ObjectAt, ObjectFile } from "./object_file.ts";
 import type { CallOptions, FileOptions, ReadOptions, Source } from "./read_options.ts";
 import { S3File } from "./s3_file.ts";
 import { downloadTree } from "./download.ts";
-import {
-  directoryOf,
-  folderOf,
-  type PrefixLike,
-  type TreeOptions,
-  type UploadTreeOptions,
-} from "./tree_options.ts";
+import type { TreeOptions, UploadTreeOptions } from "./tree_options.ts";
+import { directoryOf, folderOf, type PrefixLike } from "./tree_place.ts";
 import { syncTrees, type TreePlace } from "./sync.ts";
 import { uploadTree } from "./upload.ts";
 import { namedBy, type ObjectLocation } from "./source.ts";
@@ -309,9 +304,9 @@ export class S3Client implements Disposable {
     directory: string | URL,
     options: TreeOptions = {},
   ): Promise<TransferReport> {
-    const from = folderOf(prefix, "download");
+    const from = folderOf(prefix, this.#connection, "download");
     const to = directoryOf(directory, "download");
-    return await downloadTree(this.#connection, from, to, options, "download");
+    return await downloadTree(from, to, options, "download");
   }
 
   /**
@@ -347,17 +342,22 @@ export class S3Client implements Disposable {
     options: UploadTreeOptions = {},
   ): Promise<TransferReport> {
     const from = directoryOf(directory, "upload");
-    const to = folderOf(prefix, "upload");
-    return await uploadTree(this.#connection, from, to, options, "upload");
+    const to = folderOf(prefix, this.#connection, "upload");
+    return await uploadTree(from, to, options, "upload");
   }
 
   /**
    * Makes a place like another: a directory like a folder of a bucket, the other way round, or a
-   * folder of a bucket like another one, which the server copies. Only what differs is transferred,
-   * by the rules of {@linkcode S3Client.download} and {@linkcode S3Client.upload}; with
-   * `{ delete: true }` what the source does not have is deleted.
+   * folder of a bucket like another one. Only what differs is transferred, by the rules of
+   * {@linkcode S3Client.download} and {@linkcode S3Client.upload}; with `{ delete: true }` what the
+   * source does not have is deleted.
    *
-   * @param from `s3://bucket/folder`, a path or a `file:` URL.
+   * From folder to folder the server copies, with all that {@linkcode S3File.copyTo} says. To reach
+   * another server, account or endpoint, name its client as `source` or `destination`, or pass a
+   * handle of that client: then the bytes are streamed through this process, in bounded memory, with
+   * media type, encoding and metadata.
+   *
+   * @param from `s3://bucket/folder`, a handle on it, a path or a `file:` URL.
    * @param to The same; one of the two is on S3.
    * @returns What was done, and with `dryRun` what would be.
    * @throws {TransferError} When something failed, at the end of the rest; its `report` tells all.
@@ -373,14 +373,32 @@ export class S3Client implements Disposable {
    * await client.file("s3://bucket/one/a").write("hello");
    * console.log((await client.sync("s3://bucket/one", "s3://bucket/two")).transferred); // 1
    * console.log((await client.sync("s3://bucket/one", "s3://bucket/two")).skipped); // 1
+   *
+   * await using elsewhere = await LocalS3.start();
+   * const destination = elsewhere.client();
+   * await destination.createBucket("backup");
+   * await client.sync("s3://bucket/one", "s3://backup/one", { destination });
+   * console.log(await destination.file("s3://backup/one/a").text()); // hello
    * ```
    */
   async sync(
     from: TreePlace,
     to: TreePlace,
-    options: UploadTreeOptions = {},
+    options: SyncOptions = {},
   ): Promise<TransferReport> {
-    return await syncTrees(this.#connection, (at) => this.file(at), from, to, options);
+    const { source, destination, ...rest } = checkedCall(options, "sync");
+    const clients = {
+      own: this.#connection,
+      source: S3Client.#connectionOf(source, "source"),
+      destination: S3Client.#connectionOf(destination, "destination"),
+    };
+    return await syncTrees(clients, from, to, rest);
+  }
+
+  static #connectionOf(client: unknown, name: string): Connection | undefined {
+    if (client === undefined || client === null) return undefined;
+    if (client instanceof S3Client) return client.#connection;
+    throw invalidInput("sync", `${name} is no S3Client`, `pass ${name}: new S3Client({ … })`);
   }
 
   /**
@@ -544,6 +562,14 @@ export class S3Client implements Disposable {
         : { operation, client, bucket };
     return await this.#connection.run(subject, request, { signal: options.signal });
   }
+}
+
+/** What `sync` takes. */
+export interface SyncOptions extends UploadTreeOptions {
+  /** The client that reaches the source, when it is on S3. Default: that of the call. */
+  source?: S3Client;
+  /** The client that reaches the destination, when it is on S3. Default: that of the call. */
+  destination?: S3Client;
 }
 
 /** What a listing is of. */

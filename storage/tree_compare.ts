@@ -1,10 +1,10 @@
 // Comparing files with objects where size and time leave it open: by checksums, many at once.
 
-import type { Connection, Subject } from "../client/connection.ts";
-import { defined } from "../client/connection.ts";
+import { defined, type Subject } from "../client/connection.ts";
 import type { DipperError } from "../ffi/errors.ts";
 import type { ObjectEntry } from "./entry.ts";
 import { TreeBatches } from "./tree_batches.ts";
+import type { BucketFolder } from "./tree_place.ts";
 
 /** A file and an object that may hold the same. */
 export interface Pair<Job> {
@@ -23,8 +23,8 @@ export interface Compared<Job> {
 
 /** Compares files below a directory with objects. */
 export function comparisons<Job>(
-  connection: Connection,
-  subject: Subject & { bucket: string },
+  { connection, at, customerKey }: BucketFolder,
+  subject: Subject,
   directory: () => string,
   signal: AbortSignal,
   compared: Compared<Job>,
@@ -38,7 +38,8 @@ export function comparisons<Job>(
       connection.run(subject, (client) => ({
         operation: "compareFiles",
         client,
-        bucket: subject.bucket,
+        bucket: at.bucket,
+        ...defined({ customerKey }),
         directory: directory(),
         files: pairs.map(({ path, entry: { key, etag } }) => ({ path, key, ...defined({ etag }) })),
       }), more),

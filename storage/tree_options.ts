@@ -1,15 +1,15 @@
 // What `download`, `upload` and `sync` take, and the rules that they share: which files take part,
 // and when two of them count as the same.
 
-import { fileURLToPath } from "node:url";
-import { type Location, parseLocation, quoted, uriOf } from "../client/s3_uri.ts";
+import { quoted, uriOf } from "../client/s3_uri.ts";
 import { invalidInput } from "../ffi/errors.ts";
 import type { Metrics } from "../ffi/metrics.ts";
 import type { WriteMessage } from "../ffi/symbols.ts";
 import { checkedCall } from "./call_options.ts";
+import { customerKeyOf } from "./customer_key.ts";
 import { Glob } from "./glob.ts";
-import type { ObjectLocation } from "./source.ts";
 import type { TransferOptions } from "./transfer_tally.ts";
+import type { BucketFolder } from "./tree_place.ts";
 import { checkedWrite, type WriteOptions, writtenAs } from "./write_options.ts";
 
 /** How far a transfer of many files is. */
@@ -53,17 +53,24 @@ export interface TreeOptions extends TransferOptions {
   delete?: boolean;
   /** Changes nothing: the report tells what would be done. Default: false. */
   dryRun?: boolean;
+  /**
+   * The key of your own (SSE-C) that the objects of the source are encrypted with: 32 bytes, or
+   * their base64. What is uploaded or copied is encrypted with that of `encryption`. Default: that
+   * of the handle that names the source, if one does.
+   */
+  customerKey?: Uint8Array | string;
   /** Told how far it is, at most ten times a second, and once at the end. */
   onProgress?: (progress: TransferProgress) => void;
 }
 
-/** What `upload` takes, and `sync` where it uploads: what `write` takes, for every object. */
+/** What `upload` takes, and `sync` where it uploads or copies: what `write` takes, for every object. */
 export interface UploadTreeOptions
   extends TreeOptions, Omit<WriteOptions, "onProgress" | "signal" | "ifMatch" | "ifNoneMatch"> {
 }
 
 const TREE = [
   "compare",
+  "customerKey",
   "delete",
   "dryRun",
   "exclude",
@@ -80,6 +87,8 @@ const COMPARISONS = ["size", "time", "checksum"];
 
 /** Options that were checked. */
 export interface CheckedTree extends TreeOptions {
+  /** As base64. */
+  customerKey: string | undefined;
   compare: Compare;
   delete: boolean;
   dryRun: boolean;
@@ -110,12 +119,16 @@ export function checkedTree(options: TreeOptions, operation: string): CheckedTre
     if (typeof value === "boolean") continue;
     throw invalidInput(operation, `${name} is not true or false`, `mend ${name}`);
   }
+  const { customerKey: key } = checked;
+  const customerKey = key === undefined || key === null
+    ? undefined
+    : customerKeyOf(key, operation, undefined);
   const include = globsOf(checked.include, "include", operation);
   const exclude = globsOf(checked.exclude, "exclude", operation) ?? [];
   const takes = (path: string): boolean =>
     (include === undefined || include.some((glob) => glob.matches(path))) &&
     !exclude.some((glob) => glob.matches(path));
-  return { ...checked, compare, delete: remove, dryRun, takes };
+  return { ...checked, compare, customerKey, delete: remove, dryRun, takes };
 }
 
 /**
@@ -125,9 +138,33 @@ export function checkedTree(options: TreeOptions, operation: string): CheckedTre
  */
 export function checkedUpload(
   options: UploadTreeOptions,
+  { at, customerKey }: BucketFolder,
+  operation: string,
+): { tree: CheckedTree; write: WriteMessage } {
+  const uri = uriOf(at);
+  const { tree, write } = checkedCopies(options, operation, uri);
+  if (tree.customerKey !== undefined) {
+    throw invalidInput(
+      operation,
+      "customerKey is for objects that are read, and here they are written",
+      "pass encryption: { customerKey }",
+      uri,
+    );
+  }
+  const encrypted = customerKey === undefined ? write : { encryption: { customerKey }, ...write };
+  return { tree, write: writtenAs(encrypted, operation, uri) };
+}
+
+/**
+ * The same for copies from bucket to bucket.
+ *
+ * @throws {InvalidInputError} Naming the option that cannot be meant.
+ */
+export function checkedCopies(
+  options: UploadTreeOptions,
   operation: string,
   uri: string,
-): { tree: CheckedTree; write: WriteMessage } {
+): { tree: CheckedTree; write: WriteOptions } {
   const given = Object.entries(checkedCall(options, operation, uri));
   const [tree, write] = [true, false].map((ofTree) =>
     Object.fromEntries(given.filter(([name]) => TREE.includes(name) === ofTree))
@@ -137,7 +174,7 @@ export function checkedUpload(
     throw invalidInput(operation, `${name} is for a single object`, `leave ${name} away`, uri);
   }
   const checked = checkedWrite(write, operation, uri, TREE);
-  return { tree: checkedTree(tree, operation), write: writtenAs(checked, operation, uri) };
+  return { tree: checkedTree(tree, operation), write: checked };
 }
 
 function globsOf(given: unknown, name: string, operation: string): Glob[] | undefined {
@@ -151,70 +188,6 @@ function globsOf(given: unknown, name: string, operation: string): Glob[] | unde
       `pass a string such as "**/*.csv", or an array of strings`,
     );
   });
-}
-
-/** What names a folder of a bucket. */
-export type PrefixLike = string | URL | ObjectLocation | { readonly uri: string };
-
-/**
- * The folder of a bucket that a prefix names: what is below it has its key with a slash behind it.
- * The whole bucket for an empty one.
- *
- * @throws {InvalidInputError} When it names no bucket.
- */
-export function folderOf(prefix: PrefixLike, operation: string): Location {
-  const location = prefixOf(prefix, operation);
-  const { bucket, key } = location;
-  return key === "" || key.endsWith("/") ? location : { bucket, key: `${key}/` };
-}
-
-function prefixOf(prefix: PrefixLike, operation: string): Location {
-  if (typeof prefix === "string" || prefix instanceof URL) return parseLocation(prefix, operation);
-  if (typeof prefix === "object" && prefix !== null) {
-    if ("bucket" in prefix && "key" in prefix) {
-      return parseLocation(uriOf(prefix), operation);
-    }
-    const { uri } = prefix as { uri?: unknown };
-    if (typeof uri === "string") return parseLocation(uri, operation);
-  }
-  throw invalidInput(
-    operation,
-    `${prefix === null ? "null" : typeof prefix} names no bucket`,
-    "pass s3://bucket/folder/, a URL, a prefix of a listing, or { bucket, key }",
-  );
-}
-
-/**
- * The path of a directory on this machine, as it was given.
- *
- * @throws {InvalidInputError} For what is none.
- */
-export function directoryOf(directory: string | URL, operation: string): string {
-  const hint = "pass a path such as ./data, or a file: URL";
-  let path: string;
-  if (directory instanceof URL || /^file:/i.test(String(directory))) {
-    try {
-      path = fileURLToPath(directory);
-    } catch {
-      throw invalidInput(operation, `${quoted(String(directory))} names no directory`, hint);
-    }
-  } else {
-    path = directory;
-  }
-  if (typeof path !== "string" || path === "" || path.includes("\0") || !path.isWellFormed()) {
-    throw invalidInput(operation, `${quoted(String(directory))} is no path of a directory`, hint);
-  }
-  if (/^[A-Za-z][A-Za-z0-9+.-]+:\/\//.test(path)) {
-    throw invalidInput(operation, `${quoted(path)} is no directory of this machine`, hint);
-  }
-  if (path.startsWith("~")) {
-    throw invalidInput(
-      operation,
-      `${quoted(path)} is taken as it stands: dipper does not expand ~`,
-      "write the whole path, or ./~ for a directory of that name",
-    );
-  }
-  return path;
 }
 
 /** A size and a time, as both sides tell them. */

@@ -21,6 +21,7 @@ import {
   isUploaded,
   type UploadTreeOptions,
 } from "./tree_options.ts";
+import type { BucketFolder } from "./tree_place.ts";
 
 /** S3's limit for a key, in bytes of UTF-8. */
 const LONGEST_KEY = 1024;
@@ -29,13 +30,13 @@ const encoder = new TextEncoder();
 
 /** Uploads what is below a directory. */
 export async function uploadTree(
-  connection: Connection,
   directory: string,
-  to: Location,
+  folder: BucketFolder,
   options: UploadTreeOptions,
   operation: string,
 ): Promise<TransferReport> {
-  const { tree: checked, write } = checkedUpload(options, operation, uriOf(to));
+  const { connection, at: to } = folder;
+  const { tree: checked, write } = checkedUpload(options, folder, operation);
   checked.signal?.throwIfAborted();
   const subject = { operation, uri: uriOf(to), bucket: to.bucket };
   connection.ensure(subject, directoryNeeds(directory, "read"));
@@ -103,7 +104,10 @@ class Upload {
       },
     });
     const { signal } = this.#batches;
-    this.#comparisons = comparisons(connection, subject, () => place, signal, {
+    const { encryption } = write;
+    const customerKey = encryption?.kind === "customer" ? encryption.key : undefined;
+    const objects = { connection, at: to, customerKey };
+    this.#comparisons = comparisons(objects, subject, () => place, signal, {
       same: () => this.#tally.skipped(),
       differs: ({ job }) => this.#add(job),
       failed: ({ entry: { key }, path }, error) => this.#failed(key, path, error),

@@ -59,6 +59,18 @@ describe("a transfer of a tree", () => {
       assertEquals(await told(dry, path, [net, read]), { ok: 1 });
     }));
 
+  it("from bucket to bucket of another client needs both hosts, and names both", () =>
+    inDirectory(async (path) => {
+      const there = net.replace(/:\d+$/, ":9");
+      const sync = `await connect().sync("s3://bucket/tree", "s3://other/", {
+        destination: connect({ endpoint: ${
+        JSON.stringify(there.replace("--allow-net=", "http://"))
+      } }),
+      })`;
+      assertEquals(flagsIn(await told(sync, path, [])), [net, there]);
+      assertEquals(flagsIn(await told(sync, path, [net])), [there]);
+    }));
+
   it("is refused when a part of the directory is denied", () =>
     inDirectory(async (path) => {
       const allowed = [net, `--allow-read=${path}`, `--allow-write=${path}`];

@@ -228,7 +228,7 @@ pub struct ObjectMessage {
 /// The base64 of 32 bytes, checked as it is read.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "String")]
-pub struct CustomerKeyMessage(core::CustomerKey);
+pub struct CustomerKeyMessage(pub(crate) core::CustomerKey);
 
 impl TryFrom<String> for CustomerKeyMessage {
     type Error = core::Error;
@@ -373,6 +373,9 @@ pub enum Request {
     DownloadFiles {
         client: f64,
         bucket: String,
+        /// The base64 of 32 bytes.
+        #[cfg_attr(test, ts(as = "Option<String>", optional))]
+        customer_key: Option<CustomerKeyMessage>,
         directory: String,
         files: Vec<FileToWriteMessage>,
         progress: bool,
@@ -392,6 +395,9 @@ pub enum Request {
     CompareFiles {
         client: f64,
         bucket: String,
+        /// The base64 of 32 bytes.
+        #[cfg_attr(test, ts(as = "Option<String>", optional))]
+        customer_key: Option<CustomerKeyMessage>,
         directory: String,
         files: Vec<FileToCompareMessage>,
     },

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dipper_core::{
-    Buffer, Client, DownloadFilesRequest, Error, Items, TreeEntries, TreeEntry, UploadFilesRequest,
+    Buffer, Client, CompareFilesRequest, DownloadFilesRequest, Error, Items, TreeEntries,
+    TreeEntry, UploadFilesRequest,
 };
 
 use crate::export::stale;
@@ -20,9 +21,10 @@ pub(crate) async fn run(
     context: Context,
 ) -> Result<Outcome, Error> {
     match *request {
-        Request::DownloadFiles { bucket, directory, files, progress, .. } => {
+        Request::DownloadFiles { bucket, customer_key, directory, files, progress, .. } => {
             let request = DownloadFilesRequest {
                 bucket,
+                customer_key: customer_key.map(|key| key.0),
                 directory: directory.into(),
                 files: files.into_iter().map(Into::into).collect(),
                 progress: context.progress(progress),
@@ -43,12 +45,16 @@ pub(crate) async fn run(
             let metrics = dipper_core::upload_files(client, request, context.items()).await?;
             told(&MetricsMessage::from(metrics))
         }
-        Request::CompareFiles { bucket, directory, files, .. } => {
-            let files = files.into_iter().map(Into::into).collect();
+        Request::CompareFiles { bucket, customer_key, directory, files, .. } => {
+            let request = CompareFilesRequest {
+                bucket,
+                customer_key: customer_key.map(|key| key.0),
+                directory: directory.into(),
+                files: files.into_iter().map(Into::into).collect(),
+            };
             let client = client.ok_or_else(|| stale("client"))?;
-            let (directory, items) = (directory.into(), context.items());
-            let compared = dipper_core::compare_files(client, bucket, directory, files, items);
-            told(&MetricsMessage::from(compared.await?))
+            let metrics = dipper_core::compare_files(client, request, context.items()).await?;
+            told(&MetricsMessage::from(metrics))
         }
         Request::RemoveFiles { directory, paths } => {
             dipper_core::remove_files(directory.into(), paths, context.items()).await?;

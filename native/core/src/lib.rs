@@ -92,8 +92,9 @@ pub use status::{ErrorClass, Status};
 pub use stream::{Reader, StreamRequest, stream};
 pub use tags::{replace_tags, tags};
 pub use tree::{
-    DownloadFilesRequest, FileToCompare, FileToSend, FileToWrite, Scanned, TreeEntries, TreeEntry,
-    TreeKind, UploadFilesRequest, compare_files, download_files, remove_files, scan, upload_files,
+    CompareFilesRequest, DownloadFilesRequest, FileToCompare, FileToSend, FileToWrite, Scanned,
+    TreeEntries, TreeEntry, TreeKind, UploadFilesRequest, compare_files, download_files,
+    remove_files, scan, upload_files,
 };
 pub use upload::{
     ChecksumOption, CustomerKey, Encryption, Upload, UploadRequest, WriteOptions, Written,

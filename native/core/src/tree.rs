@@ -13,7 +13,7 @@ mod scan;
 mod temporary;
 mod upload_files;
 
-pub use compare_files::{FileToCompare, compare_files};
+pub use compare_files::{CompareFilesRequest, FileToCompare, compare_files};
 pub use download_files::{DownloadFilesRequest, FileToWrite, download_files};
 pub use remove_files::remove_files;
 pub use scan::{Scanned, TreeEntries, TreeEntry, TreeKind, scan};

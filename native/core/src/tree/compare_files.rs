@@ -24,7 +24,7 @@ use crate::origin::Origin;
 use crate::ranges::Items;
 use crate::retry::Retries;
 use crate::verify::Verification;
-use crate::{Checksums, Client, Error, Metrics, ObjectRef, Status};
+use crate::{Checksums, Client, CustomerKey, Error, Metrics, ObjectRef, Status};
 
 /// A file and an object of the same size.
 #[derive(Clone, Debug)]
@@ -37,6 +37,18 @@ pub struct FileToCompare {
     pub etag: Option<String>,
 }
 
+/// What to compare.
+pub struct CompareFilesRequest {
+    /// Where the objects are.
+    pub bucket: String,
+    /// The key that they are encrypted with, where it is the customer's own.
+    pub customer_key: Option<CustomerKey>,
+    /// The directory: an absolute path without a link.
+    pub directory: PathBuf,
+    /// One after the other.
+    pub files: Vec<FileToCompare>,
+}
+
 /// How much of a file is read in one go.
 const STEP: usize = 4 << 20;
 
@@ -44,6 +56,7 @@ struct Comparison {
     client: Arc<Client>,
     root: Arc<Root>,
     bucket: String,
+    customer_key: Option<CustomerKey>,
     files: Vec<FileToCompare>,
     next: AtomicUsize,
     queue: Arc<WorkQueue>,
@@ -56,11 +69,10 @@ struct Comparison {
 /// Only for what concerns all of them.
 pub async fn compare_files(
     client: &Arc<Client>,
-    bucket: String,
-    directory: PathBuf,
-    files: Vec<FileToCompare>,
+    request: CompareFilesRequest,
     items: Arc<dyn Items>,
 ) -> Result<Metrics, Error> {
+    let CompareFilesRequest { bucket, customer_key, directory, files } = request;
     let queue = WorkQueue::new();
     let root = queue
         .run(move || {
@@ -73,6 +85,7 @@ pub async fn compare_files(
         client: Arc::clone(client),
         root: Arc::new(root),
         bucket,
+        customer_key,
         files,
         next: AtomicUsize::new(0),
         queue,
@@ -125,7 +138,7 @@ impl Comparison {
             bucket: self.bucket.clone(),
             key: file.key.clone(),
             version_id: None,
-            customer_key: None,
+            customer_key: self.customer_key.clone(),
         };
         let origin = Origin::S3(Arc::clone(&self.client), object);
         let meter = Meter::new();

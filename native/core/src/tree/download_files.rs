@@ -23,7 +23,9 @@ use crate::get::{Admission, Destination, GetRequest, SMALL, read};
 use crate::metrics::Meter;
 use crate::origin::Origin;
 use crate::ranges::Items;
-use crate::{Budget, Client, Error, Existing, Metrics, ObjectRef, Progress, Source, Span};
+use crate::{
+    Budget, Client, CustomerKey, Error, Existing, Metrics, ObjectRef, Progress, Source, Span,
+};
 
 /// One object, and the file that it becomes.
 #[derive(Clone, Debug)]
@@ -45,6 +47,8 @@ pub struct FileToWrite {
 pub struct DownloadFilesRequest {
     /// Where the objects are.
     pub bucket: String,
+    /// The key that they are encrypted with, where it is the customer's own.
+    pub customer_key: Option<CustomerKey>,
     /// The directory: an absolute path without a link. It is made when it is missing.
     pub directory: PathBuf,
     /// One after the other.
@@ -65,6 +69,7 @@ struct Downloads {
     client: Arc<Client>,
     root: Arc<Root>,
     bucket: String,
+    customer_key: Option<CustomerKey>,
     files: Vec<FileToWrite>,
     next: AtomicUsize,
     memory: Arc<Budget>,
@@ -82,7 +87,7 @@ pub async fn download_files(
     request: DownloadFilesRequest,
     items: Arc<dyn Items>,
 ) -> Result<Metrics, Error> {
-    let DownloadFilesRequest { bucket, directory, files, progress } = request;
+    let DownloadFilesRequest { bucket, customer_key, directory, files, progress } = request;
     let total = files.iter().map(|file| file.size).sum::<u64>();
     let queue = WorkQueue::new();
     let root = queue
@@ -97,6 +102,7 @@ pub async fn download_files(
         client: Arc::clone(client),
         root: Arc::new(root),
         bucket,
+        customer_key,
         files,
         next: AtomicUsize::new(0),
         memory: Budget::new(MEMORY),
@@ -170,7 +176,7 @@ impl Downloads {
             bucket: self.bucket.clone(),
             key: file.key.clone(),
             version_id: None,
-            customer_key: None,
+            customer_key: self.customer_key.clone(),
         };
         if file.size > SMALL {
             self.large(file, object).await
