@@ -72,8 +72,13 @@ function chosen(args: string[]): Choice | string {
       return `there is no option ${arg}; there are --rounds N and --untouched`;
     } else words.push(arg.toLowerCase());
   }
+  // A whole name means that case alone.
   const cases = CASES.filter(({ name, long }) =>
-    words.length === 0 ? !long : words.some((word) => name.split(" ").includes(word))
+    words.length === 0
+      ? !long
+      : words.some((word) =>
+        CASES.some((one) => one.name === word) ? name === word : name.split(" ").includes(word)
+      )
   );
   return cases.length > 0
     ? { cases, rounds, touched }

@@ -46,7 +46,7 @@ export const upload: BenchCase = {
   server: "versitygw",
   served: [],
   job: { case: "upload", bucket: BUCKET, key, size },
-  touch: 3 * size,
+  touch: 4 * size,
   ground,
   rate: gigabytesPerSecond,
   columns: [cpuColumn, peakColumn],

@@ -22,6 +22,13 @@ const LARGEST_OBJECT: u64 = MOST * MOST_PARTS;
 const MEBIBYTE: u64 = 1 << 20;
 /// After so many parts those of an unknown length double, and again after as many.
 const DOUBLING: u64 = 1_000;
+/// For so many parts after that, memory of the former size may still be about.
+const CHANGING: u64 = 16;
+/// An object that lies in memory is sent in about so many parts: fewer requests, and no
+/// memory is needed for them.
+const PARTS_OF_MEMORY: u64 = 32;
+/// But what is sent again after a failure stays small.
+const LARGEST_OF_MEMORY: u64 = 32 << 20;
 
 /// The sizes of the parts of one upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +64,21 @@ impl PartSizes {
         // Of an unknown length, no more than a part is at hand before parts are begun.
         let one_request = if size.is_some() { first.max(ONE_REQUEST) } else { first };
         Ok(Self { first, one_request, fixed: size.is_some() })
+    }
+
+    /// The same for an object that lies in memory as a whole and is sent from there.
+    pub(super) fn of_memory(size: u64, wanted: Option<u64>) -> Result<Self, Error> {
+        let mut sizes = Self::new(Some(size), wanted)?;
+        if wanted.is_none() {
+            let larger = (size / PARTS_OF_MEMORY).next_multiple_of(MEBIBYTE).min(LARGEST_OF_MEMORY);
+            sizes.first = sizes.first.max(larger);
+        }
+        Ok(sizes)
+    }
+
+    /// Whether parts have just become larger with this index.
+    pub(super) fn has_grown(self, index: u64) -> bool {
+        !self.fixed && index >= DOUBLING && index % DOUBLING < CHANGING
     }
 
     /// Whether an object of this size is one request.
@@ -95,6 +117,25 @@ mod tests {
             assert_eq!(sizes.of(9_999).unwrap(), part);
         }
         assert!(PartSizes::new(Some(LARGEST_OBJECT + 1), None).is_err());
+    }
+
+    #[test]
+    fn what_lies_in_memory_is_sent_in_larger_parts() {
+        let first = |size, wanted| PartSizes::of_memory(size, wanted).unwrap().of(0).unwrap();
+        assert_eq!(first(17 << 20, None), USUAL);
+        assert_eq!(first(1 << 30, None), 32 << 20);
+        assert_eq!(first(100 << 30, None), LARGEST_OF_MEMORY);
+        assert_eq!(first(1 << 40, None), PartSizes::new(Some(1 << 40), None).unwrap().first);
+        assert_eq!(first(1 << 30, Some(LEAST)), LEAST);
+    }
+
+    #[test]
+    fn growth_is_told_for_a_while() {
+        let sizes = PartSizes::new(None, None).unwrap();
+        let told: Vec<u64> = (0..2_100).filter(|index| sizes.has_grown(*index)).collect();
+        assert_eq!(told.len(), 32);
+        assert_eq!((told[0], told[16]), (1_000, 2_000));
+        assert!(!PartSizes::new(Some(80 << 30), None).unwrap().has_grown(1_000));
     }
 
     #[test]

@@ -6,11 +6,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Semaphore, mpsc};
+use dipper_wire::pool;
+use tokio::sync::mpsc;
 
 use super::driver::{Driver, Job, Message, Written};
 use super::part_sizes::PartSizes;
-use super::slab::Slab;
+use super::slab::{Slab, Slabs};
 use super::write_options::WriteOptions;
 use crate::metrics::Meter;
 use crate::{Client, Error, Metrics, ObjectRef};
@@ -25,21 +26,11 @@ pub struct UploadRequest {
     pub size: Option<u64>,
 }
 
-/// The memory of an upload: what the figure for peak memory leaves room for.
-const WINDOW: u64 = 48 << 20;
-const MOST_SLABS: usize = 6;
-
-/// How many slabs of this size an upload has.
-pub(super) fn slabs_for(size: u64) -> usize {
-    let fitting = usize::try_from(WINDOW / size.max(1)).unwrap_or(usize::MAX);
-    fitting.clamp(2, MOST_SLABS)
-}
-
 /// An upload that takes bytes. Dropped before it is finished, it is aborted.
 pub struct Upload {
     job: Arc<Job>,
     driver: Driver,
-    places: Arc<Semaphore>,
+    slabs: Slabs,
     state: Mutex<State>,
 }
 
@@ -71,9 +62,8 @@ impl Upload {
         let job = Job { client, object, options, size, sizes, meter, progress: None };
         let job = Arc::new(job);
         let driver = Driver::start(Arc::clone(&job), parts);
-        let places = Arc::new(Semaphore::new(slabs_for(sizes.of(0)?)));
         let state = State { slab: None, parts: Some(sender), index: 0, taken: 0 };
-        Ok(Self { job, driver, places, state: Mutex::new(state) })
+        Ok(Self { job, driver, slabs: Slabs::new(), state: Mutex::new(state) })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -145,11 +135,10 @@ impl Upload {
         };
         // An upload of nothing has room for the byte that is one too many.
         let size = usize::try_from(size.max(1)).unwrap_or(usize::MAX);
-        let reserved = async {
-            let place = Arc::clone(&self.places).acquire_owned().await;
-            let place = place.map_err(|error| Error::internal(error.to_string()))?;
-            Slab::reserve(&self.job.client, size, place).await
-        };
+        if self.job.sizes.has_grown(index) {
+            // What was recycled for smaller parts is of no use any more.
+            pool().drain(size);
+        }
         let slab = tokio::select! {
             biased;
             ended = self.driver.ended() => {
@@ -158,7 +147,7 @@ impl Upload {
                     Ok(_) => Error::invalid("the upload takes no more bytes: it is finished"),
                 });
             }
-            slab = reserved => slab?,
+            slab = self.slabs.reserve(&self.job.client, size) => slab?,
         };
         let mut state = self.lock();
         let room = state.slab.get_or_insert(slab).room();

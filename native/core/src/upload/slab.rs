@@ -1,8 +1,10 @@
 //! The memory that a part is kept in until the server has it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use dipper_wire::Allocation;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::buffer::Account;
 use crate::{Client, Error};
@@ -16,19 +18,38 @@ pub(super) struct Slab {
     _place: OwnedSemaphorePermit,
 }
 
-impl Slab {
-    /// Waits until the budget allows it.
-    pub(super) async fn reserve(
-        client: &Client,
-        size: usize,
-        place: OwnedSemaphorePermit,
-    ) -> Result<Self, Error> {
+/// The slabs of one upload: they are filled and sent in turn. The larger they are, the fewer
+/// there are at once.
+pub(super) struct Slabs {
+    places: Arc<Semaphore>,
+}
+
+/// What an upload has in memory at once, unless a single part is larger: what the figure for
+/// peak memory leaves room for.
+const WINDOW: usize = 48 << 20;
+const MOST_SLABS: usize = 6;
+/// Places are counted in these.
+const UNIT: usize = 64 << 10;
+
+impl Slabs {
+    pub(super) fn new() -> Self {
+        Self { places: Arc::new(Semaphore::new(WINDOW / UNIT)) }
+    }
+
+    /// The next slab, once there is a place for it and the budget allows it.
+    pub(super) async fn reserve(&self, client: &Client, size: usize) -> Result<Slab, Error> {
+        let share = size.clamp(WINDOW.div_ceil(MOST_SLABS), WINDOW) / UNIT;
+        let share = u32::try_from(share).unwrap_or(u32::MAX);
+        let place = Arc::clone(&self.places).acquire_many_owned(share).await;
+        let place = place.map_err(|error| Error::internal(error.to_string()))?;
         let tickets = client.reserve(size as u64).await?;
         let memory = Allocation::recycled(size)?;
         let account = Account::open(size, tickets);
-        Ok(Self { memory, filled: 0, _account: account, _place: place })
+        Ok(Slab { memory, filled: 0, _account: account, _place: place })
     }
+}
 
+impl Slab {
     pub(super) fn filled(&self) -> usize {
         self.filled
     }

@@ -6,12 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use super::driver::{Driver, Job, Message, Written};
 use super::part_sizes::PartSizes;
-use super::pushed::slabs_for;
-use super::slab::Slab;
+use super::slab::Slabs;
 use super::write_options::WriteOptions;
 use crate::buffer::BufferBytes;
 use crate::metrics::Meter;
@@ -31,7 +30,7 @@ pub async fn upload_memory(
 ) -> Result<Written, Error> {
     let body = body.map_or_else(Bytes::new, |body| Bytes::from_owner(BufferBytes(body)));
     let size = body.len() as u64;
-    let sizes = PartSizes::new(Some(size), options.part_size)?;
+    let sizes = PartSizes::of_memory(size, options.part_size)?;
     let (sender, parts) = mpsc::unbounded_channel();
     let mut rest = body;
     let one = sizes.is_one_request(size);
@@ -104,17 +103,15 @@ async fn read_parts(
     let size = told.len();
     let one = job.sizes.is_one_request(size);
     let part = if one { size } else { job.sizes.of(0)? };
-    let places = Arc::new(Semaphore::new(slabs_for(part)));
+    let slabs = Slabs::new();
     let mut at = 0;
     while at < size {
         let wanted = part.min(size - at);
         // Nobody takes parts any more: the upload has ended.
-        let place = tokio::select! {
+        let mut slab = tokio::select! {
             () = sender.closed() => return Ok(()),
-            place = Arc::clone(&places).acquire_owned() => place,
+            slab = slabs.reserve(&job.client, usize_of(wanted)) => slab?,
         };
-        let place = place.map_err(|error| Error::internal(error.to_string()))?;
-        let mut slab = Slab::reserve(&job.client, usize_of(wanted), place).await?;
         let owned = path.to_owned();
         (file, slab) = in_background(move || {
             while slab.room() > 0 {
