@@ -130,6 +130,8 @@ const CLASSES = {
   typeof DipperError
 >;
 
+const STOPPED = 121 satisfies keyof typeof STATUS;
+
 type Status = (typeof STATUS)[keyof typeof STATUS];
 
 const STATUS_BY_CODE: ReadonlyMap<string, Status> = new Map(
@@ -138,6 +140,19 @@ const STATUS_BY_CODE: ReadonlyMap<string, Status> = new Map(
 
 function statusOf(code: ErrorCode): Status {
   return STATUS_BY_CODE.get(code) ?? STATUS[110];
+}
+
+/**
+ * What a call that Stop ended rejects with: as the platform's own for a call that was aborted, and
+ * so for a `signal` of the same name. The message says that the cell was stopped.
+ */
+export function stoppedError(message: string): DOMException {
+  return new DOMException(message, "AbortError");
+}
+
+/** What to throw for what the native side reports. */
+export function thrownFor(details: ErrorDetails, operation?: string): DipperError | DOMException {
+  return details.status === STOPPED ? stoppedError(details.message) : errorOf(details, operation);
 }
 
 /** The error for what the native side reports. */

@@ -4,10 +4,10 @@
 // Node-API module, which owns memory, wakes the event loop and notices the end of the isolate.
 // A loaded library is never closed: buffers and threads of it may outlive whoever closes.
 
-import { keepOutputInOrder } from "../jupyter/output_order.ts";
+import { activateAtFirstCall } from "../jupyter/plugin.ts";
 import { createRequire } from "node:module";
 import process from "node:process";
-import { type DipperError, errorOf, InternalError, UnsupportedError } from "./errors.ts";
+import { type DipperError, errorOf, InternalError, thrownFor, UnsupportedError } from "./errors.ts";
 import { isGranted, type Need, permissionError, request } from "./permissions.ts";
 import { ABI_HASH, bind, type ErrorDetails, type Native, symbols } from "./symbols.ts";
 
@@ -100,7 +100,7 @@ export function libraryNeeds(): Need[] {
 export function library(): Library {
   if (loaded === undefined) {
     loaded = load();
-    keepOutputInOrder();
+    activateAtFirstCall();
   }
   return loaded;
 }
@@ -173,7 +173,7 @@ export function collect(node: NodeModule): void {
 }
 
 /** The details of the error behind a negative answer. */
-function lastError(native: Native, status: number): DipperError {
+function lastError(native: Native, status: number): DipperError | DOMException {
   let room = new Uint8Array(4096);
   let length = native.lastError(room);
   if (length > room.length) {
@@ -188,5 +188,5 @@ function lastError(native: Native, status: number): DipperError {
       retryable: false,
     });
   }
-  return errorOf(JSON.parse(new TextDecoder().decode(room.subarray(0, length))) as ErrorDetails);
+  return thrownFor(JSON.parse(new TextDecoder().decode(room.subarray(0, length))) as ErrorDetails);
 }

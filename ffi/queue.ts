@@ -5,11 +5,13 @@
 // each: that path is short, as there may be tens of thousands a second. While any operation is
 // under way the program stays alive; an idle queue lets it end.
 
-import { type DipperError, errorOf, InternalError, invalidInput } from "./errors.ts";
+import { attach } from "../jupyter/plugin.ts";
+import { type DipperError, InternalError, invalidInput, thrownFor } from "./errors.ts";
 import { collect, type Library, library } from "./library.ts";
 import { type Metrics, metricsFrom } from "./metrics.ts";
 import { takeRecord } from "./log_records.ts";
 import { isGranted, request } from "./permissions.ts";
+import { installStop, noteCancelled } from "./stop.ts";
 import { runFunction } from "./program_functions.ts";
 import {
   type AnswerMessage,
@@ -150,7 +152,10 @@ class Queue {
     this.#pending.set(handle, pending);
     const { signal } = pending.options;
     if (signal === undefined) return;
-    const cancel = () => void this.#library.native.cancel(handle);
+    const cancel = () => {
+      noteCancelled();
+      this.#library.native.cancel(handle);
+    };
     pending.onAbort = cancel;
     if (signal.aborted) cancel();
     else signal.addEventListener("abort", cancel, { once: true });
@@ -293,7 +298,7 @@ class Queue {
   }
 
   #failure(kind: number, pending: Pending, payload: unknown): unknown {
-    if (kind === KIND.Failed) return errorOf(payload as ErrorDetails, pending.options.operation);
+    if (kind === KIND.Failed) return thrownFor(payload as ErrorDetails, pending.options.operation);
     return pending.options.onCancelled?.() ?? cancelledError(pending.operation);
   }
 
@@ -387,7 +392,12 @@ function cancelledError(operation: string): DipperError {
 let opened: Queue | undefined;
 
 function queue(): Queue {
-  return opened ??= new Queue(library());
+  if (opened === undefined) {
+    const loaded = library();
+    const { handle } = opened = new Queue(loaded);
+    attach(() => installStop(loaded, handle));
+  }
+  return opened;
 }
 
 /** What names this isolate's queue to the native side. */

@@ -12,14 +12,13 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 1454144015252165;
+export const ABI_HASH = 3394936623784744;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
   dipper_abi_hash: { parameters: [], result: "f64" },
   dipper_last_error: { parameters: ["buffer", "f64"], result: "f64" },
   dipper_memory: { parameters: ["buffer", "f64"], result: "f64" },
-  dipper_force_portable: { parameters: ["f64"], result: "f64" },
   dipper_buffer_new: { parameters: ["f64", "f64"], result: "f64" },
   dipper_buffer_address: { parameters: ["f64"], result: "f64" },
   dipper_buffer_adopt: { parameters: ["f64"], result: "f64" },
@@ -49,8 +48,6 @@ export interface Native {
   lastError(room: Uint8Array<ArrayBuffer>): number;
   /** Writes the process-wide memory report as six doubles. */
   memory(room: Uint8Array<ArrayBuffer>): number;
-  /** Makes every kernel of the process take its portable path, or with zero no longer: for tests. */
-  forcePortable(on: number): number;
   /** Reserves a zeroed buffer of so many bytes. */
   bufferNew(queue: QueueHandle, length: number): BufferHandle;
   /** Where a buffer's bytes start. */
@@ -100,7 +97,6 @@ export function bind(
     abiHash: () => checked(symbols.dipper_abi_hash()),
     lastError: (room) => checked(symbols.dipper_last_error(room, room.byteLength)),
     memory: (room) => checked(symbols.dipper_memory(room, room.byteLength)),
-    forcePortable: (on) => checked(symbols.dipper_force_portable(on)),
     bufferNew: (queue, length) => checked(symbols.dipper_buffer_new(queue, length)) as BufferHandle,
     bufferAddress: (buffer) => checked(symbols.dipper_buffer_address(buffer)),
     bufferAdopt: (buffer) => checked(symbols.dipper_buffer_adopt(buffer)),
@@ -209,6 +205,8 @@ export const STATUS = {
   111: { code: "StaleHandle", className: "InternalError", retryable: false },
   /** The operation was cancelled. */
   120: { code: "Cancelled", className: "InternalError", retryable: false },
+  /** Stop ended the call: the notebook's user interrupted the cell. */
+  121: { code: "Stopped", className: "InternalError", retryable: false },
   /** Some of many transfers failed; the report tells which and why. */
   130: { code: "TransferFailed", className: "TransferError", retryable: false },
 } as const;
@@ -254,6 +252,7 @@ export type ErrorCode =
   | "Internal"
   | "StaleHandle"
   | "Cancelled"
+  | "Stopped"
   | "TransferFailed";
 
 export type CredentialsMessage = { "kind": "chain" } | { "kind": "anonymous" } | { "kind": "explicit", accessKeyId: string, secretAccessKey: string, sessionToken?: string, } | { "kind": "function", function: number, } | { "kind": "role" } & RoleMessage;
@@ -434,15 +433,7 @@ ranges: Array<[number, number]>,
 /**
  * Neighbours that are no further apart share a request.
  */
-gap: number, ifMatch?: string, progress: boolean, } | { "operation": "getMany", client?: number, sources: Array<SourceMessage>, ordered: boolean, progress: boolean, } | { "operation": "downloadFiles", client: number, bucket: string, 
-/**
- * The base64 of 32 bytes.
- */
-customerKey?: string, directory: string, files: Array<FileToWriteMessage>, progress: boolean, } | { "operation": "uploadFiles", client: number, bucket: string, directory: string, files: Array<FileToSendMessage>, write: WriteMessage, progress: boolean, } | { "operation": "compareFiles", client: number, bucket: string, 
-/**
- * The base64 of 32 bytes.
- */
-customerKey?: string, directory: string, files: Array<FileToCompareMessage>, } | { "operation": "removeFiles", directory: string, paths: Array<string>, } | { "operation": "scanTree", directory: string, 
+gap: number, ifMatch?: string, progress: boolean, } | { "operation": "getMany", client?: number, sources: Array<SourceMessage>, ordered: boolean, progress: boolean, } | { "operation": "downloadFiles", client: number, bucket: string, directory: string, files: Array<FileToWriteMessage>, progress: boolean, } | { "operation": "uploadFiles", client: number, bucket: string, directory: string, files: Array<FileToSendMessage>, write: WriteMessage, progress: boolean, } | { "operation": "compareFiles", client: number, bucket: string, directory: string, files: Array<FileToCompareMessage>, } | { "operation": "removeFiles", directory: string, paths: Array<string>, } | { "operation": "scanTree", directory: string, 
 /**
  * Removes what a killed run left behind.
  */

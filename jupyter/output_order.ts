@@ -7,11 +7,9 @@
 // a value has returned. So that function gets a short wait behind it: 20 ms were enough for about
 // a hundred lines, in 100 of 100 runs for six, and nobody notices them.
 
-const QUEUE_MILLISECONDS = 20;
+import { type KernelFunctions, kernelFunctions } from "./kernel.ts";
 
-interface KernelFunctions {
-  broadcastResult(...args: unknown[]): Promise<unknown>;
-}
+const QUEUE_MILLISECONDS = 20;
 
 let restore: (() => void) | undefined;
 
@@ -44,12 +42,4 @@ function slowDown(kernel: KernelFunctions | undefined): (() => void) | undefined
     return result;
   };
   return () => kernel.broadcastResult = broadcast;
-}
-
-/** Deno keeps them behind a symbol, and only inside the kernel. */
-function kernelFunctions(): KernelFunctions | undefined {
-  const deno = Deno as unknown as Record<PropertyKey, unknown>;
-  const internals = deno[deno.internal as symbol] as { jupyter?: KernelFunctions } | undefined;
-  const kernel = internals?.jupyter;
-  return typeof kernel?.broadcastResult === "function" ? kernel : undefined;
 }

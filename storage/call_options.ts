@@ -1,6 +1,8 @@
 // The options of single calls, checked before anything is read or sent.
 
 import { invalidInput } from "../ffi/errors.ts";
+import { stoppable } from "../ffi/stop.ts";
+import type { CallOptions } from "./read_options.ts";
 
 type Kind = "text" | "signal" | "function" | "texts" | "flag";
 
@@ -24,6 +26,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   token: "text",
   versions: "flag",
   owner: "flag",
+  background: "flag",
   map: "flag",
   ordered: "flag",
   versioning: "flag",
@@ -43,6 +46,21 @@ const WANTED: Readonly<Record<Kind, string>> = {
  * @throws {InvalidInputError} Naming the option that cannot be meant.
  */
 export function checkedCall<T extends object>(options: T, operation: string, uri?: string): T {
+  const checked = checkedLater(options as T & CallOptions, operation, uri);
+  const { background, signal } = checked;
+  delete checked.background;
+  const followed = stoppable(operation, signal, background);
+  if (followed !== undefined) checked.signal = followed;
+  return checked;
+}
+
+/**
+ * Checks the options of what starts later, such as a listing: only then it is known which Stop is
+ * meant. Whatever starts asks {@linkcode stoppable}.
+ *
+ * @throws {InvalidInputError} Naming the option that cannot be meant.
+ */
+export function checkedLater<T extends object>(options: T, operation: string, uri?: string): T {
   if (typeof options !== "object" || options === null) {
     throw invalidInput(operation, "the options are no object", "pass { signal, … }", uri);
   }

@@ -14,8 +14,9 @@ import { DipperError, errorOf, InternalError, invalidInput } from "../ffi/errors
 import { adoptedBytes, releaseBuffer } from "../ffi/memory.ts";
 import { type Metrics, metricsFrom, metricsOfAll } from "../ffi/metrics.ts";
 import type { Progress } from "../ffi/queue.ts";
+import { stoppable } from "../ffi/stop.ts";
 import type { BufferHandle, ErrorDetails, MetricsMessage, SourceMessage } from "../ffi/symbols.ts";
-import { checkedCall } from "./call_options.ts";
+import { checkedLater } from "./call_options.ts";
 import type { CallOptions, Source } from "./read_options.ts";
 import { namedBy } from "./source.ts";
 
@@ -64,7 +65,7 @@ export function manyObjects(
   sources: Iterable<Source> | AsyncIterable<Source>,
   options: GetManyOptions,
 ): AsyncIterable<Fetched> {
-  const checked = checkedCall(options, OPERATION);
+  const checked = checkedLater(options, OPERATION);
   const isSource = typeof sources === "object" && sources !== null &&
     (Symbol.asyncIterator in sources || Symbol.iterator in sources);
   if (!isSource) {
@@ -144,11 +145,11 @@ class ManyReads implements AsyncIterator<Fetched, void, void> {
   constructor(
     connection: Connection,
     sources: Iterable<Source> | AsyncIterable<Source>,
-    { signal, onProgress, ordered }: GetManyOptions,
+    { signal, background, onProgress, ordered }: GetManyOptions,
   ) {
     this.#connection = connection;
     this.#sources = sources;
-    this.#signal = signal;
+    this.#signal = stoppable(OPERATION, signal, background);
     this.#onProgress = onProgress;
     this.#ordered = ordered === true;
   }

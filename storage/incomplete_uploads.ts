@@ -6,7 +6,7 @@ import { type Location, parseLocation, requireKey, uriOf } from "../client/s3_ur
 import { DipperError, invalidInput } from "../ffi/errors.ts";
 import type { TransferReport } from "../ffi/transfer_report.ts";
 import { showUploads } from "../jupyter/show_uploads.ts";
-import { checkedCall } from "./call_options.ts";
+import { checkedCall, checkedLater } from "./call_options.ts";
 import { type UploadEntry, uploadMaker } from "./entry.ts";
 import type { ListingPlan } from "./listed_pages.ts";
 import { checkLimit, Listing, startOf } from "./listing.ts";
@@ -38,7 +38,7 @@ export function uploadsOf(
   operation: string = "incompleteUploads",
 ): Listing<UploadEntry> {
   const uri = uriOf(location);
-  options = checkedCall(options, operation, uri);
+  options = checkedLater(options, operation, uri);
   checkLimit(options.limit, operation, uri);
   const { bucket, key: prefix } = location;
   const plan: ListingPlan = {
@@ -57,6 +57,7 @@ export function uploadsOf(
     limit: options.limit ?? Infinity,
     token: options.token,
     signal: options.signal,
+    background: options.background,
     show: (uri, uploads, complete) => showUploads({ uri, uploads, complete }),
   });
 }

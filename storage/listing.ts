@@ -4,10 +4,11 @@
 import type { Connection } from "../client/connection.ts";
 import { type Location, uriOf } from "../client/s3_uri.ts";
 import { invalidInput } from "../ffi/errors.ts";
+import { stoppable } from "../ffi/stop.ts";
 import type { PageMessage, PlaceMessage } from "../ffi/symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { showListing } from "../jupyter/show_listing.ts";
-import { checkedCall } from "./call_options.ts";
+import { checkedLater } from "./call_options.ts";
 import { type Entry, type EntryMaker, GROUP, objectMaker, versionMaker } from "./entry.ts";
 import { Glob } from "./glob.ts";
 import { ListedPages, type ListingPlan } from "./listed_pages.ts";
@@ -52,6 +53,7 @@ export interface ListingParts<T> {
   readonly wanted?: ((name: string, isGroup: boolean) => boolean) | undefined;
   readonly token: string | undefined;
   readonly signal: AbortSignal | undefined;
+  readonly background: boolean | undefined;
   show(uri: string, entries: readonly T[], complete: boolean): MediaBundle;
 }
 
@@ -165,12 +167,16 @@ class Walk<T> implements AsyncIterableIterator<T, void, void> {
   #before: PageMessage | undefined;
   #left: number;
   #closed = false;
+  readonly #listener = (): void => {};
   /** Readers that came while one waited. */
   #queue: Promise<unknown> | undefined;
 
   constructor(connection: Connection, parts: ListingParts<T>) {
-    const { plan, place, limit, wanted, signal } = parts;
-    this.#parts = parts;
+    const { plan, place, limit, wanted } = parts;
+    const signal = stoppable(plan.operation, parts.signal, parts.background);
+    this.#parts = { ...parts, signal };
+    // Between two pages nothing else listens, and a walk that is stopped there was stopped too.
+    signal?.addEventListener("abort", this.#listener);
     this.#left = limit;
     // How many lines there are to so many that match, nobody knows.
     const lines = wanted === undefined || limit === 0 ? limit : Infinity;
@@ -246,7 +252,10 @@ class Walk<T> implements AsyncIterableIterator<T, void, void> {
     while (!this.#closed && this.#left > 0) {
       if (this.#page !== undefined && this.#index < this.#page.names.length) return true;
       const page = await this.#pages.next();
-      if (this.#closed || page === undefined) return false;
+      if (this.#closed || page === undefined) {
+        this.#forget();
+        return false;
+      }
       const last = this.#page?.names.length ? this.#page : this.#before;
       this.#before = last;
       this.#page = page;
@@ -276,8 +285,13 @@ class Walk<T> implements AsyncIterableIterator<T, void, void> {
     return undefined;
   }
 
+  #forget(): void {
+    this.#parts.signal?.removeEventListener("abort", this.#listener);
+  }
+
   #close(): void {
     this.#closed = true;
+    this.#forget();
     this.#pages.close();
   }
 }
@@ -296,7 +310,7 @@ export function listingOf(
   options: ListOptions,
 ): Listing<Entry> {
   const uri = uriOf(location);
-  options = checkedCall(options, "list", uri);
+  options = checkedLater(options, "list", uri);
   const { limit, glob: pattern, delimiter, versions = false } = options;
   checkLimit(limit, "list", uri);
   const { bucket, key: prefix } = location;
@@ -322,6 +336,7 @@ export function listingOf(
     }),
     token: options.token,
     signal: options.signal,
+    background: options.background,
     show: (uri, entries, complete) => showListing({ uri, entries, complete }),
   });
 }

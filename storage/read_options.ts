@@ -8,6 +8,8 @@ import type { ObjectFile } from "./object_file.ts";
 export interface CallOptions {
   /** Ends the call early: it rejects with the signal's reason. */
   signal?: AbortSignal;
+  /** In a notebook: Stop does not end it. */
+  background?: boolean;
 }
 
 /** What every reading call takes. */

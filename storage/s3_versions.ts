@@ -1,7 +1,7 @@
 // The versions of one object: the first ones of a listing that starts with its key.
 
 import type { Location } from "../client/location.ts";
-import { checkedCall } from "./call_options.ts";
+import { checkedLater } from "./call_options.ts";
 import type { ObjectEntry } from "./entry.ts";
 import { listingOf } from "./listing.ts";
 import type { ObjectAt } from "./object_file.ts";
@@ -12,11 +12,12 @@ export function versionsOf(
   { connection, location, uri }: ObjectAt,
   options: CallOptions,
 ): AsyncIterable<ObjectEntry> {
-  const { signal } = checkedCall(options, "versions", uri);
+  const { signal, background } = checkedLater(options, "versions", uri);
   const { bucket, key } = location as Location & { scheme: "s3" };
   const listed = listingOf(connection, { bucket, key }, {
     versions: true,
     ...(signal === undefined ? {} : { signal }),
+    ...(background === undefined ? {} : { background }),
   });
   return {
     async *[Symbol.asyncIterator]() {

@@ -72,6 +72,8 @@ const WITH_HANDLE: Record<string, (handle: number) => number> = {
     withBytes(new Uint8Array(8), (...b) => raw.dipper_upload_write(handle, ...b)),
   dipper_upload_release: (handle) => raw.dipper_upload_release(handle),
   dipper_end_of_program: (handle) => raw.dipper_end_of_program(handle),
+  dipper_stop_watch: (handle) => raw.dipper_stop_watch(handle, 0),
+  dipper_stop_heard: (handle) => raw.dipper_stop_heard(handle, 0),
   dipper_cancel: (handle) => raw.dipper_cancel(handle),
   dipper_drain: (handle) => raw.dipper_drain(handle, new Uint8Array(64), 64),
   dipper_next_record: (handle) => raw.dipper_next_record(handle),

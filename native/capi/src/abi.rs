@@ -7,12 +7,12 @@
 // The macro emits the `extern "C"` functions here; what they do is argued in `export.rs`.
 #![allow(unsafe_code)]
 
-use dipper_core::{Buffer, Error, ledger};
+use dipper_core::{Buffer, Error, interrupt, ledger};
 use dipper_wire::Handle;
 
 use crate::declaration::hash;
 use crate::export::{abi, put_last_error, take_last_error};
-use crate::{asks, handles, operations, queue, streams, uploads};
+use crate::{asks, handles, operations, queue, signals, streams, uploads};
 
 abi! {
     /// A number that changes whenever the boundary does.
@@ -53,6 +53,10 @@ abi! {
     fn dipper_upload_release(upload: UploadHandle) -> Number = uploads::release;
     /// Ends all that an isolate has under way and waits until nothing is left of its uploads, two seconds at most: for the end of the program.
     fn dipper_end_of_program(queue: QueueHandle) -> Number = operations::end_of_program;
+    /// Listens to Stop in a notebook and wakes this isolate for each; a zero ends that.
+    fn dipper_stop_watch(queue: QueueHandle, on: Number) -> Number = signals::stop_watch;
+    /// Tells that the isolate heard every Stop so far, and whether that ended something; returns whether one is left that ended nothing: the next then ends the process.
+    fn dipper_stop_heard(queue: QueueHandle, ended: Number) -> Number = signals::stop_heard;
     /// Ends an operation early. Unknown operations have ended already: no error.
     fn dipper_cancel(operation: OperationHandle) -> Number = operations::cancel;
     /// Writes completion records that are ready; returns the bytes written.
@@ -88,6 +92,7 @@ fn last_error(room: &mut [u8]) -> Result<usize, Error> {
 }
 
 fn memory(room: &mut [u8]) -> Result<usize, Error> {
+    end_if_stopped("memory")?;
     let report = ledger().report();
     let numbers = [
         report.bytes,
@@ -110,11 +115,17 @@ fn force_portable(on: f64) -> Result<(), Error> {
     Ok(())
 }
 
+/// Short calls look once, so that a loop over them ends too.
+fn end_if_stopped(what: &str) -> Result<(), Error> {
+    if interrupt::Watch::begin().stopped() { Err(interrupt::stopped(what)) } else { Ok(()) }
+}
+
 fn buffer_new(queue: Handle, length: f64) -> Result<Handle, Error> {
     if !(length >= 0.0 && length.fract() == 0.0 && length <= 9_007_199_254_740_991.0) {
         return Err(Error::invalid(format!("a buffer cannot have {length} bytes"))
             .hint("pass a whole number of bytes, zero or more"));
     }
+    end_if_stopped("making a buffer")?;
     let queue = queue::of(queue)?;
     handles::insert_buffer(&queue, Buffer::zeroed(length as usize)?)
 }

@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
-use dipper_core::{Error, Status};
+use dipper_core::{Error, Status, interrupt};
 use dipper_wire::Handle;
 
 use crate::messages::ErrorDetails;
@@ -60,6 +60,11 @@ pub fn guarded<A: Answer>(name: &'static str, body: impl FnOnce() -> Result<A, E
         Ok(Err(error)) => error,
         Err(panic) => panicked(name, &*panic),
     };
+    if error.status == Status::Stopped {
+        // JavaScript learns of Stop by this error.
+        interrupt::answer();
+        crate::signals::acknowledge();
+    }
     let number = -f64::from(error.status as u32);
     LAST_ERROR.with(|last| {
         if let Ok(mut last) = last.try_borrow_mut() {

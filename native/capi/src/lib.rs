@@ -8,6 +8,8 @@
 pub mod abi;
 mod asks;
 pub mod declaration;
+#[cfg(unix)]
+mod disposition;
 mod export;
 mod first_steps;
 mod handles;
@@ -20,6 +22,7 @@ mod queue;
 #[cfg(test)]
 mod render;
 mod runtime;
+mod signals;
 mod streams;
 mod target;
 mod trees;

@@ -944,6 +944,19 @@ impl Request {
         )
     }
 
+    /// Whether a server may keep parts of it when the process ends amid it.
+    #[must_use]
+    pub fn leaves_parts(&self) -> bool {
+        matches!(
+            self,
+            Self::Put { .. }
+                | Self::OpenUpload { .. }
+                | Self::UploadFile { .. }
+                | Self::UploadFiles { .. }
+                | Self::Copy { .. }
+        )
+    }
+
     /// The operation's name in errors.
     #[must_use]
     pub fn name(&self) -> &'static str {

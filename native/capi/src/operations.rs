@@ -30,7 +30,7 @@ use crate::queue::{self, Completion, Kind, Queue};
 use crate::streams::Stream;
 use crate::target::private;
 use crate::uploads::{Open, Sink};
-use crate::{handles, log_records, runtime, streams, trees, uploads};
+use crate::{handles, log_records, runtime, signals, streams, trees, uploads};
 
 static CLIENTS: SlotTable<Owned<Arc<Client>>> = SlotTable::new(kind::CLIENT);
 static SERVERS: SlotTable<Owned<Server>> = SlotTable::new(kind::SERVER);
@@ -181,11 +181,15 @@ pub fn release_of(queue: Handle) {
 /// Ends what an isolate has under way, and waits until nothing is left of its uploads, two
 /// seconds at most: for the end of the program.
 pub fn end_of_program(queue: Handle) -> Result<(), Error> {
-    let queue = queue::of(queue)?.handle();
+    end_of(&[queue::of(queue)?.handle()])
+}
+
+/// Ends what these isolates have under way, as [`end_of_program`].
+pub fn end_of(queues: &[Handle]) -> Result<(), Error> {
     let of_queue = |wanted: &dyn Fn(&Running)| {
         let mut any = false;
         OPERATIONS.for_each(|running| {
-            if running.queue == queue {
+            if queues.contains(&running.queue) {
                 any = true;
                 wanted(running);
             }
@@ -193,7 +197,7 @@ pub fn end_of_program(queue: Handle) -> Result<(), Error> {
         any
     };
     let any = of_queue(&|running| running.abort.abort());
-    uploads::release_of(queue);
+    queues.iter().for_each(|queue| uploads::release_of(*queue));
     let all = async {
         // An operation that was aborted stops its uploads when it is dropped, a moment later.
         while any && of_queue(&|_| {}) {
@@ -251,6 +255,9 @@ fn prepare(
 ) -> Result<(Handle, impl Future<Output = ()> + Send + use<>), Error> {
     let Submission { granted, request } = submission;
     let name = request.name();
+    if request.leaves_parts() {
+        signals::watch_end();
+    }
     // A request that names what is gone fails like any other: by its completion.
     let through = request.client().map(client).transpose();
     let body = body_of(&request);

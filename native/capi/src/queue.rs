@@ -185,6 +185,11 @@ impl Queue {
         }
     }
 
+    /// Makes the event loop turn once, though nothing may be ready.
+    pub fn rouse(&self) {
+        self.call_waker();
+    }
+
     /// Whether the isolate has ended, so that nobody will read what is pushed.
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
@@ -265,6 +270,13 @@ impl Queue {
 /// The queue of a handle.
 pub fn of(handle: Handle) -> Result<Arc<Queue>, Error> {
     QUEUES.with(handle, |queue| Arc::clone(queue)).map_err(|_| stale("queue"))
+}
+
+/// The queues of all isolates.
+pub fn every() -> Vec<Handle> {
+    let mut handles = Vec::new();
+    QUEUES.for_each(|queue| handles.push(queue.handle()));
+    handles
 }
 
 pub fn drain(queue: Handle, room: &mut [u8]) -> Result<usize, Error> {

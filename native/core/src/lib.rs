@@ -28,6 +28,7 @@ mod file_changes;
 mod file_upload;
 mod gate;
 mod get;
+pub mod interrupt;
 mod list;
 mod list_by_sdk;
 mod log;

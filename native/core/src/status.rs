@@ -122,6 +122,8 @@ statuses! {
     111 StaleHandle: "InternalError", false;
     /// The operation was cancelled.
     120 Cancelled: "InternalError", false;
+    /// Stop ended the call: the notebook's user interrupted the cell.
+    121 Stopped: "InternalError", false;
     /// Some of many transfers failed; the report tells which and why.
     130 TransferFailed: "TransferError", false;
 }

@@ -10,6 +10,7 @@ mod chunked;
 mod content_range;
 mod head;
 mod huge_pages;
+pub mod interrupt;
 mod landing;
 mod listing;
 mod npy;

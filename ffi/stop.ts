@@ -1,0 +1,178 @@
+// Stop, inside a notebook's kernel: one press ends what is under way.
+//
+// While it is installed, every call follows two signals: its caller's, if there is one, and one of
+// its own that Stop aborts. So all that follows a signal follows Stop too, and rejects with that
+// signal's reason. The kernel does not say which cell an operation belongs to: Stop ends them all,
+// except those with `{ background: true }`, which keep their caller's signal and nothing else.
+//
+// Whether Stop ended something is told to the native side, which ends the process at the second Stop
+// in a row that ended nothing: else `while (true) {}` and a promise that never settles could not be
+// stopped at all. Something was ended when an operation was cancelled or a listener heard of it. So the
+// listeners of the signals are counted: a call that is over has none left.
+
+import { stoppedError } from "./errors.ts";
+import type { Library } from "./library.ts";
+import type { QueueHandle } from "./symbols.ts";
+
+/** A signal that Stop aborts, and who listens to it. */
+class Stoppable {
+  readonly #operation: string;
+  readonly #controller = new AbortController();
+  readonly #listeners = new Set<unknown>();
+  readonly signal: AbortSignal;
+
+  constructor(operation: string, given: AbortSignal | undefined) {
+    this.#operation = operation;
+    const { signal } = this.#controller;
+    this.signal = given === undefined ? signal : AbortSignal.any([given, signal]);
+    this.#count();
+  }
+
+  /** Counts listeners on this one signal, as it cannot be asked for them. */
+  #count(): void {
+    const { signal } = this;
+    const add = signal.addEventListener.bind(signal);
+    const remove = signal.removeEventListener.bind(signal);
+    const value = { configurable: true, writable: true } as const;
+    Object.defineProperties(signal, {
+      addEventListener: {
+        ...value,
+        value: (...given: Parameters<typeof add>) => {
+          this.#listeners.add(given[1]);
+          add(...given);
+        },
+      },
+      removeEventListener: {
+        ...value,
+        value: (...given: Parameters<typeof remove>) => {
+          this.#listeners.delete(given[1]);
+          remove(...given);
+        },
+      },
+    });
+  }
+
+  /** Aborts the signal; returns whether anybody listened. */
+  stop(): boolean {
+    if (this.signal.aborted) return false;
+    const heard = this.#listeners.size > 0;
+    this.#controller.abort(shortened(stoppedError(`${this.#operation}: the cell was stopped`)));
+    return heard;
+  }
+}
+
+/** What is installed, while it is. */
+interface Installed {
+  heard(ended: boolean): boolean;
+}
+
+let installed: Installed | undefined;
+/** A Stop ended nothing, and the native side waits for the next. */
+let open = false;
+/** Operations that were cancelled since Stop was heard. */
+let cancelled = 0;
+
+const live = new Set<WeakRef<AbortSignal>>();
+const stoppables = new WeakMap<AbortSignal, Stoppable>();
+/** How many to hold before those that nobody uses any more are swept. */
+let sweepAt = 64;
+
+/** The reason has no stack of use: it is made where Stop was heard. */
+function shortened(reason: DOMException): DOMException {
+  Object.defineProperty(reason, "stack", {
+    configurable: true,
+    value: `${reason.name}: ${reason.message}`,
+  });
+  return reason;
+}
+
+/**
+ * The signal that a call follows: its caller's, and Stop where that is installed.
+ *
+ * @param background Whether the call goes on when Stop is pressed.
+ */
+export function stoppable(
+  operation: string,
+  signal: AbortSignal | undefined,
+  background?: boolean,
+): AbortSignal | undefined {
+  if (installed === undefined) return signal;
+  if (background === true) return inBackground(signal);
+  if (open) {
+    // The program went on: what that Stop meant is over.
+    installed.heard(true);
+    open = false;
+  }
+  // A call made of other calls hands its signal on.
+  if (signal !== undefined && (stoppables.has(signal) || unstoppable.has(signal))) return signal;
+  if (live.size >= sweepAt) sweep();
+  const made = new Stoppable(operation, signal);
+  stoppables.set(made.signal, made);
+  live.add(new WeakRef(made.signal));
+  return made.signal;
+}
+
+/** Signals of calls that go on. */
+const unstoppable = new WeakSet<AbortSignal>();
+
+/** A signal of its own, so that what the call is made of goes on too. */
+function inBackground(signal: AbortSignal | undefined): AbortSignal {
+  const made = signal === undefined ? new AbortController().signal : AbortSignal.any([signal]);
+  unstoppable.add(made);
+  return made;
+}
+
+function sweep(): void {
+  for (const weak of live) if (weak.deref() === undefined) live.delete(weak);
+  sweepAt = Math.max(64, 2 * live.size);
+}
+
+/** Tells that an operation was cancelled. */
+export function noteCancelled(): void {
+  cancelled++;
+}
+
+/** Ends all that follows Stop; returns whether anything did. */
+function stopAll(): boolean {
+  cancelled = 0;
+  let heard = false;
+  const all = [...live];
+  live.clear();
+  for (const weak of all) {
+    const signal = weak.deref();
+    const one = signal === undefined ? undefined : stoppables.get(signal);
+    if (one?.stop()) heard = true;
+  }
+  return heard || cancelled > 0;
+}
+
+/** What a Stop that ended nothing says. */
+const NOTHING = "Stop: nothing of dipper's was under way. Press Stop again to end the kernel.";
+
+/**
+ * Installs Stop in the kernel; returns what takes it back.
+ *
+ * The signal's own listener of Deno's comes first: with one, Deno does not end the process, and the
+ * native handler chains to Deno's, which stays when ours is taken back.
+ */
+export function installStop({ native }: Library, queue: QueueHandle): () => void {
+  const heard = (ended: boolean): boolean => native.stopHeard(queue, ended ? 1 : 0) !== 0;
+  const onStop = (): void => {
+    open = heard(stopAll());
+    if (open) console.error(NOTHING);
+  };
+  // The native side ends the process, after what it has to abort.
+  const onEnd = (): void => {};
+  Deno.addSignalListener("SIGINT", onStop);
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onEnd);
+  native.stopWatch(queue, 1);
+  installed = { heard };
+  return () => {
+    installed = undefined;
+    open = false;
+    live.clear();
+    native.stopWatch(queue, 0);
+    Deno.removeSignalListener("SIGINT", onStop);
+    if (Deno.build.os !== "windows") Deno.removeSignalListener("SIGTERM", onEnd);
+  };
+}
