@@ -10,6 +10,7 @@
 // stopped at all. Something was ended when an operation was cancelled or a listener heard of it. So the
 // listeners of the signals are counted: a call that is over has none left.
 
+import { onCellEnd } from "../jupyter/kernel.ts";
 import { stoppedError } from "./errors.ts";
 import type { Library } from "./library.ts";
 import type { QueueHandle } from "./symbols.ts";
@@ -63,7 +64,8 @@ class Stoppable {
 
 /** What is installed, while it is. */
 interface Installed {
-  heard(ended: boolean): boolean;
+  /** The notebook goes on: what a Stop that ended nothing meant is over. */
+  goesOn(): void;
 }
 
 let installed: Installed | undefined;
@@ -98,11 +100,7 @@ export function stoppable(
 ): AbortSignal | undefined {
   if (installed === undefined) return signal;
   if (background === true) return inBackground(signal);
-  if (open) {
-    // The program went on: what that Stop meant is over.
-    installed.heard(true);
-    open = false;
-  }
+  installed.goesOn();
   // A call made of other calls hands its signal on.
   if (signal !== undefined && (stoppables.has(signal) || unstoppable.has(signal))) return signal;
   if (live.size >= sweepAt) sweep();
@@ -166,9 +164,16 @@ export function installStop({ native }: Library, queue: QueueHandle): () => void
   Deno.addSignalListener("SIGINT", onStop);
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onEnd);
   native.stopWatch(queue, 1);
-  installed = { heard };
+  const goesOn = (): void => {
+    if (!open) return;
+    heard(true);
+    open = false;
+  };
+  const forget = onCellEnd(goesOn);
+  installed = { goesOn };
   return () => {
     installed = undefined;
+    forget();
     open = false;
     live.clear();
     native.stopWatch(queue, 0);

@@ -12,13 +12,14 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 3394936623784744;
+export const ABI_HASH = 3742718571834064;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
   dipper_abi_hash: { parameters: [], result: "f64" },
   dipper_last_error: { parameters: ["buffer", "f64"], result: "f64" },
   dipper_memory: { parameters: ["buffer", "f64"], result: "f64" },
+  dipper_force_portable: { parameters: ["f64"], result: "f64" },
   dipper_buffer_new: { parameters: ["f64", "f64"], result: "f64" },
   dipper_buffer_address: { parameters: ["f64"], result: "f64" },
   dipper_buffer_adopt: { parameters: ["f64"], result: "f64" },
@@ -32,6 +33,8 @@ export const symbols = {
   dipper_upload_write: { parameters: ["f64", "buffer", "f64"], result: "f64" },
   dipper_upload_release: { parameters: ["f64"], result: "f64" },
   dipper_end_of_program: { parameters: ["f64"], result: "f64" },
+  dipper_stop_watch: { parameters: ["f64", "f64"], result: "f64" },
+  dipper_stop_heard: { parameters: ["f64", "f64"], result: "f64" },
   dipper_cancel: { parameters: ["f64"], result: "f64" },
   dipper_drain: { parameters: ["f64", "buffer", "f64"], result: "f64" },
   dipper_next_record: { parameters: ["f64"], result: "f64" },
@@ -48,6 +51,8 @@ export interface Native {
   lastError(room: Uint8Array<ArrayBuffer>): number;
   /** Writes the process-wide memory report as six doubles. */
   memory(room: Uint8Array<ArrayBuffer>): number;
+  /** Makes every kernel of the process take its portable path, or with zero no longer: for tests. */
+  forcePortable(on: number): number;
   /** Reserves a zeroed buffer of so many bytes. */
   bufferNew(queue: QueueHandle, length: number): BufferHandle;
   /** Where a buffer's bytes start. */
@@ -74,6 +79,10 @@ export interface Native {
   uploadRelease(upload: UploadHandle): number;
   /** Ends all that an isolate has under way and waits until nothing is left of its uploads, two seconds at most: for the end of the program. */
   endOfProgram(queue: QueueHandle): number;
+  /** Listens to Stop in a notebook and wakes this isolate for each; a zero ends that. */
+  stopWatch(queue: QueueHandle, on: number): number;
+  /** Tells that the isolate heard every Stop so far, and whether that ended something; returns whether one is left that ended nothing: the next then ends the process. */
+  stopHeard(queue: QueueHandle, ended: number): number;
   /** Ends an operation early. Unknown operations have ended already: no error. */
   cancel(operation: OperationHandle): number;
   /** Writes completion records that are ready; returns the bytes written. */
@@ -97,6 +106,7 @@ export function bind(
     abiHash: () => checked(symbols.dipper_abi_hash()),
     lastError: (room) => checked(symbols.dipper_last_error(room, room.byteLength)),
     memory: (room) => checked(symbols.dipper_memory(room, room.byteLength)),
+    forcePortable: (on) => checked(symbols.dipper_force_portable(on)),
     bufferNew: (queue, length) => checked(symbols.dipper_buffer_new(queue, length)) as BufferHandle,
     bufferAddress: (buffer) => checked(symbols.dipper_buffer_address(buffer)),
     bufferAdopt: (buffer) => checked(symbols.dipper_buffer_adopt(buffer)),
@@ -110,6 +120,8 @@ export function bind(
     uploadWrite: (upload, bytes) => checked(symbols.dipper_upload_write(upload, bytes, bytes.byteLength)),
     uploadRelease: (upload) => checked(symbols.dipper_upload_release(upload)),
     endOfProgram: (queue) => checked(symbols.dipper_end_of_program(queue)),
+    stopWatch: (queue, on) => checked(symbols.dipper_stop_watch(queue, on)),
+    stopHeard: (queue, ended) => checked(symbols.dipper_stop_heard(queue, ended)),
     cancel: (operation) => checked(symbols.dipper_cancel(operation)),
     drain: (queue, room) => checked(symbols.dipper_drain(queue, room, room.byteLength)),
     nextRecord: (queue) => checked(symbols.dipper_next_record(queue)),
@@ -433,7 +445,15 @@ ranges: Array<[number, number]>,
 /**
  * Neighbours that are no further apart share a request.
  */
-gap: number, ifMatch?: string, progress: boolean, } | { "operation": "getMany", client?: number, sources: Array<SourceMessage>, ordered: boolean, progress: boolean, } | { "operation": "downloadFiles", client: number, bucket: string, directory: string, files: Array<FileToWriteMessage>, progress: boolean, } | { "operation": "uploadFiles", client: number, bucket: string, directory: string, files: Array<FileToSendMessage>, write: WriteMessage, progress: boolean, } | { "operation": "compareFiles", client: number, bucket: string, directory: string, files: Array<FileToCompareMessage>, } | { "operation": "removeFiles", directory: string, paths: Array<string>, } | { "operation": "scanTree", directory: string, 
+gap: number, ifMatch?: string, progress: boolean, } | { "operation": "getMany", client?: number, sources: Array<SourceMessage>, ordered: boolean, progress: boolean, } | { "operation": "downloadFiles", client: number, bucket: string, 
+/**
+ * The base64 of 32 bytes.
+ */
+customerKey?: string, directory: string, files: Array<FileToWriteMessage>, progress: boolean, } | { "operation": "uploadFiles", client: number, bucket: string, directory: string, files: Array<FileToSendMessage>, write: WriteMessage, progress: boolean, } | { "operation": "compareFiles", client: number, bucket: string, 
+/**
+ * The base64 of 32 bytes.
+ */
+customerKey?: string, directory: string, files: Array<FileToCompareMessage>, } | { "operation": "removeFiles", directory: string, paths: Array<string>, } | { "operation": "scanTree", directory: string, 
 /**
  * Removes what a killed run left behind.
  */

@@ -20,3 +20,16 @@ export function kernelFunctions(): KernelFunctions | undefined {
   const kernel = internals?.jupyter;
   return typeof kernel?.broadcastResult === "function" ? kernel : undefined;
 }
+
+const listeners = new Set<() => void>();
+
+/** Calls a function whenever a cell has ended well; returns what takes that back. */
+export function onCellEnd(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** Tells that a cell has ended well. */
+export function cellEnded(): void {
+  for (const listener of listeners) listener();
+}

@@ -7,7 +7,7 @@
 // a value has returned. So that function gets a short wait behind it: 20 ms were enough for about
 // a hundred lines, in 100 of 100 runs for six, and nobody notices them.
 
-import { type KernelFunctions, kernelFunctions } from "./kernel.ts";
+import { cellEnded, type KernelFunctions, kernelFunctions } from "./kernel.ts";
 
 const QUEUE_MILLISECONDS = 20;
 
@@ -37,6 +37,7 @@ function slowDown(kernel: KernelFunctions | undefined): (() => void) | undefined
   if (kernel === undefined) return undefined;
   const broadcast = kernel.broadcastResult;
   kernel.broadcastResult = async (...args: unknown[]): Promise<unknown> => {
+    cellEnded();
     const result = await broadcast(...args);
     await new Promise((resolve) => setTimeout(resolve, QUEUE_MILLISECONDS));
     return result;

@@ -6,7 +6,7 @@
 //! **In the kernel** (`stop_watch`, from when JavaScript asks until it takes that back) SIGINT is
 //! Stop. Native loops see it at once (`interrupt`). JavaScript hears of it by a listener of
 //! Deno's, and tells with `stop_heard` whether it ended something. A Stop that ended nothing is
-//! left open, and the next then ends the process, as it would without dipper. Deno's event loop
+//! left open for a while, and the next then ends the process, as it would without dipper. Deno's event loop
 //! loses a wake now and then, so it is roused until it has heard.
 //!
 //! **In a program** nothing is installed before it starts an upload that can leave parts
@@ -14,17 +14,30 @@
 //! end the program as they always do. A program that listens to the signal itself decides for
 //! itself: where Deno has a handler, dipper stays out.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use dipper_core::Error;
 use dipper_wire::Handle;
 
-/// A Stop that ended nothing yet.
-static OPEN: AtomicBool = AtomicBool::new(false);
+/// A Stop that ended nothing is left open for so long: the next means the kernel. Later it is
+/// a first one again.
+const LEFT_OPEN: Duration = Duration::from_secs(20);
+
+/// When Stop was pressed that ended nothing yet.
+static OPEN: Mutex<Option<Instant>> = Mutex::new(None);
+
+fn open_since() -> Option<Instant> {
+    *OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn set_open(since: Option<Instant>) {
+    *OPEN.lock().unwrap_or_else(PoisonError::into_inner) = since;
+}
 
 /// Tells that the last Stop ended something.
 pub fn acknowledge() {
-    OPEN.store(false, Ordering::SeqCst);
+    set_open(None);
 }
 
 /// Starts and ends listening to Stop, for one isolate of the process.
@@ -41,7 +54,7 @@ pub fn stop_heard(queue: Handle, ended: f64) -> Result<f64, Error> {
     if ended != 0.0 {
         acknowledge();
     }
-    Ok(f64::from(u8::from(OPEN.load(Ordering::SeqCst))))
+    Ok(f64::from(u8::from(open_since().is_some())))
 }
 
 /// Sees to it that the end of the program by a signal leaves nothing of an upload.
@@ -54,13 +67,13 @@ mod notebook {
     use std::io;
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::sync::{Arc, Mutex, PoisonError};
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use dipper_core::{Error, interrupt};
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::iterator::{Handle, Signals};
 
-    use super::OPEN;
+    use super::{LEFT_OPEN, open_since, set_open};
     use crate::queue::Queue;
     use crate::runtime;
 
@@ -94,10 +107,12 @@ mod notebook {
         let handle = signals.handle();
         let listen = move || {
             for signal in signals.forever() {
-                if signal != SIGINT || OPEN.swap(true, Ordering::SeqCst) {
+                let second = open_since().is_some_and(|since| since.elapsed() < LEFT_OPEN);
+                if signal != SIGINT || second {
                     super::end(signal);
                     continue;
                 }
+                set_open(Some(Instant::now()));
                 interrupt::request();
                 STOPS.fetch_add(1, Ordering::SeqCst);
                 if let Ok(runtime) = runtime::handle() {
