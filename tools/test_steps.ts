@@ -155,6 +155,7 @@ const NEEDS = [
   { variable: "DIPPER_TEST_VERSITYGW_", get: async (all) => (await all.versitygw()).environment },
   { variable: "DIPPER_TEST_FAULTS_", get: async (all) => (await all.faults()).environment },
   { variable: "DIPPER_TEST_TOXIPROXY_", get: async (all) => (await all.toxiproxy()).environment },
+  { variable: "DIPPER_TEST_KAFKA_", get: async (all) => (await all.kafka()).environment },
   {
     variable: "DIPPER_TEST_PYTHON",
     get: async (all) => ({ DIPPER_TEST_PYTHON: await all.python() }),

@@ -7,6 +7,7 @@
 import { moduleFlags } from "./ok.ts";
 import { pythonEnvironment } from "./python_environment.ts";
 import { startFaults } from "./test_servers/faults.ts";
+import { startKafka } from "./test_servers/kafka.ts";
 import type { TestServer } from "./test_servers/test_server.ts";
 import { startToxiproxy } from "./test_servers/toxiproxy.ts";
 import { startVersitygw } from "./test_servers/versitygw.ts";
@@ -45,6 +46,11 @@ export class TestSupplies implements AsyncDisposable {
   /** The proxy that spoils connections. */
   toxiproxy(): Promise<TestServer> {
     return this.#server("toxiproxy", () => startToxiproxy({ signal: this.#limited() }));
+  }
+
+  /** The Kafka broker. */
+  kafka(): Promise<TestServer> {
+    return this.#server("kafka", () => startKafka({ signal: this.#limited() }));
   }
 
   /** Making one takes minutes at most, whichever step asked for it. */

@@ -11,6 +11,7 @@ mod content_range;
 mod head;
 mod huge_pages;
 pub mod interrupt;
+pub mod kafka;
 mod landing;
 mod listing;
 mod npy;

@@ -43,7 +43,8 @@ fn handshake(error: io::Error) -> ExchangeError {
     }
 }
 
-async fn connect(url: &Url) -> Result<TcpStream, ExchangeError> {
+/// Opens a socket. Every address of the host is tried in turn.
+pub(crate) async fn connect(url: &Url) -> Result<TcpStream, ExchangeError> {
     let addresses: Vec<SocketAddr> = match url.host.parse::<IpAddr>() {
         Ok(address) => vec![SocketAddr::new(address, url.port)],
         Err(_) => lookup_host((url.host.as_str(), url.port))

@@ -13,6 +13,7 @@ mod tls;
 
 pub(crate) use body::{Body, BodyError};
 pub(crate) use connection::Request;
+pub(crate) use dial::connect;
 pub(crate) use document::DocumentError;
 pub(crate) use pool::{Answer, ExchangeError, Host, Pool};
 pub(crate) use tls::check_certificates;
