@@ -35,7 +35,7 @@ const WAIT: Duration = Duration::from_millis(500);
 pub(super) const REFRESH: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// A topic that was just made is not known everywhere at once.
+/// How long a topic may be unknown.
 const NEW_TOPIC: Duration = Duration::from_secs(1);
 /// A broker that wants a client to slow down says for how long, within reason.
 const LONGEST_THROTTLE: Duration = Duration::from_secs(60);
@@ -144,10 +144,19 @@ impl Follower {
     /// Waits before another try, or gives the error back when there is none.
     async fn after(&mut self, error: Error) -> Result<(), Error> {
         let patience = match error.status {
-            // Before the first record, an address that does not answer is a wrong one.
-            Status::NotFound if !self.begun => NEW_TOPIC.min(self.client.stall_timeout()),
+            // One that was just made is not known everywhere at once.
+            Status::NotFound => NEW_TOPIC.min(self.client.stall_timeout()),
             Status::ServerFailure => self.client.stall_timeout(),
-            status if self.begun && status.retryable() => self.client.stall_timeout(),
+            // Before the first record, an address that does not answer is a wrong one.
+            Status::Timeout
+            | Status::Stalled
+            | Status::ConnectionFailed
+            | Status::ConnectionBroken
+            | Status::UnknownHost
+                if self.begun =>
+            {
+                self.client.stall_timeout()
+            }
             _ => return Err(error),
         };
         let since = *self.trouble.get_or_insert_with(Instant::now);
