@@ -57,6 +57,8 @@ interface Choice {
   touched: boolean;
 }
 
+const lower = ({ name }: { name: string }): string => name.toLowerCase();
+
 /** What the command line asks for, or what is wrong with it. */
 function chosen(args: string[]): Choice | string {
   const words: string[] = [];
@@ -77,7 +79,9 @@ function chosen(args: string[]): Choice | string {
     words.length === 0
       ? !long
       : words.some((word) =>
-        CASES.some((one) => one.name === word) ? name === word : name.split(" ").includes(word)
+        CASES.some((one) => lower(one) === word)
+          ? lower({ name }) === word
+          : lower({ name }).split(" ").includes(word)
       )
   );
   return cases.length > 0

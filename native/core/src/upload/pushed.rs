@@ -6,7 +6,6 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dipper_wire::pool;
 use tokio::sync::mpsc;
 
 use super::driver::{Driver, Job, Message, Written};
@@ -135,10 +134,7 @@ impl Upload {
         };
         // An upload of nothing has room for the byte that is one too many.
         let size = usize::try_from(size.max(1)).unwrap_or(usize::MAX);
-        if self.job.sizes.has_grown(index) {
-            // What was recycled for smaller parts is of no use any more.
-            pool().drain(size);
-        }
+        let grown = self.job.sizes.has_grown(index);
         let slab = tokio::select! {
             biased;
             ended = self.driver.ended() => {
@@ -147,7 +143,7 @@ impl Upload {
                     Ok(_) => Error::invalid("the upload takes no more bytes: it is finished"),
                 });
             }
-            slab = self.slabs.reserve(&self.job.client, size) => slab?,
+            slab = self.slabs.reserve(&self.job.client, size, grown) => slab?,
         };
         let mut state = self.lock();
         let room = state.slab.get_or_insert(slab).room();

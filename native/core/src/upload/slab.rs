@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dipper_wire::Allocation;
+use dipper_wire::{Allocation, pool};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::buffer::Account;
@@ -36,13 +36,22 @@ impl Slabs {
         Self { places: Arc::new(Semaphore::new(WINDOW / UNIT)) }
     }
 
-    /// The next slab, once there is a place for it and the budget allows it.
-    pub(super) async fn reserve(&self, client: &Client, size: usize) -> Result<Slab, Error> {
+    /// The next slab, once there is a place for it and the budget allows it. When sizes have
+    /// grown, what was recycled for smaller ones is of no use any more.
+    pub(super) async fn reserve(
+        &self,
+        client: &Client,
+        size: usize,
+        grown: bool,
+    ) -> Result<Slab, Error> {
         let share = size.clamp(WINDOW.div_ceil(MOST_SLABS), WINDOW) / UNIT;
         let share = u32::try_from(share).unwrap_or(u32::MAX);
         let place = Arc::clone(&self.places).acquire_many_owned(share).await;
         let place = place.map_err(|error| Error::internal(error.to_string()))?;
         let tickets = client.reserve(size as u64).await?;
+        if grown {
+            pool().drain(size);
+        }
         let memory = Allocation::recycled(size)?;
         let account = Account::open(size, tickets);
         Ok(Slab { memory, filled: 0, _account: account, _place: place })

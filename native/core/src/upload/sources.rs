@@ -110,7 +110,7 @@ async fn read_parts(
         // Nobody takes parts any more: the upload has ended.
         let mut slab = tokio::select! {
             () = sender.closed() => return Ok(()),
-            slab = slabs.reserve(&job.client, usize_of(wanted)) => slab?,
+            slab = slabs.reserve(&job.client, usize_of(wanted), false) => slab?,
         };
         let owned = path.to_owned();
         (file, slab) = in_background(move || {
