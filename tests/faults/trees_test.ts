@@ -131,6 +131,80 @@ describe("a transfer of a tree", () => {
       }));
   }
 
+  describe("of several large files at once", () => {
+    const LARGE = [40_000_000, 33_554_433, 20_000_001, 17_000_000];
+    const contentAt = (place: number): Uint8Array => {
+      const bytes = new Uint8Array(LARGE[place]!);
+      for (let at = 0; at < bytes.length; at += 1021) bytes[at] = (at + place) % 253;
+      return bytes;
+    };
+    let source: string;
+    beforeAll(async () => {
+      source = await Deno.realPath(await Deno.makeTempDir());
+      await Deno.mkdir(`${source}/deep`);
+      for (const place of LARGE.keys()) {
+        await Deno.writeFile(`${source}/deep/${place}`, contentAt(place));
+      }
+      await client.upload(source, "s3://bucket/large");
+    });
+    afterAll(() => Deno.remove(source, { recursive: true }));
+
+    function assertWhole(directory: string): void {
+      assertEquals(filesIn(directory).sort(), LARGE.map((_, place) => `deep/${place}`));
+      for (const place of LARGE.keys()) {
+        const [read, expected] = [
+          Deno.readFileSync(`${directory}/deep/${place}`),
+          contentAt(place),
+        ];
+        assert(read.length === expected.length && read.every((byte, at) => byte === expected[at]));
+      }
+    }
+
+    for (const down of [3_000_000, 30_000_000, 70_000_000, 105_000_000]) {
+      it(`down, killed after ${down} bytes and once more, is whole in the end`, () =>
+        inDirectory(async (path) => {
+          const directory = `${path}/new`;
+          const program = `await client.download("s3://bucket/large", ${
+            JSON.stringify(directory)
+          });`;
+          await killed(program, { down });
+          const left = filesIn(directory).filter((name) => TEMPORARY.test(name));
+          assert(left.length > 0, "it left something behind");
+          // A second run removes what the first left, and leaves something of its own.
+          await killed(program, { down: 2_000_000 });
+          const still = filesIn(directory).filter((name) => left.includes(name));
+          assertEquals(still, [], "what the first run left is gone");
+          const { failures } = await client.download("s3://bucket/large", directory);
+          assertEquals(failures, []);
+          assertWhole(directory);
+        }));
+    }
+
+    for (const up of [9_000_000, 40_000_000, 80_000_000, 110_000_000]) {
+      it(`up, killed after ${up} bytes and once more, is whole in the end`, async () => {
+        const prefix = `s3://bucket/large-${up}/`;
+        const program = `await client.upload(${JSON.stringify(source)}, ${
+          JSON.stringify(prefix)
+        });`;
+        await killed(program, { up });
+        const left = await client.incompleteUploads(prefix).toArray();
+        assert(left.length > 0, "uploads in parts were left behind");
+        await killed(program, { up: 9_000_000 });
+        const ids = new Set(left.map(({ uploadId }) => uploadId));
+        const still = await client.incompleteUploads(prefix).toArray();
+        assertEquals(still.filter(({ uploadId }) => ids.has(uploadId)), []);
+        const finished = (await client.list(prefix).toArray()).length;
+        const report = await client.upload(source, prefix);
+        assertEquals([report.transferred, report.skipped], [LARGE.length - finished, finished]);
+        assertEquals(await client.incompleteUploads(prefix).toArray(), []);
+        await inDirectory(async (back) => {
+          await client.download(prefix, back);
+          assertWhole(back);
+        });
+      });
+    }
+  });
+
   /** What a program tells of a download into a file system of its own. */
   async function downloadedInto(mount: string, path: string): Promise<Record<string, unknown>> {
     const mounted = `mount -t tmpfs -o size=8m none "$1" && ${mount} && shift && exec "$@"`;

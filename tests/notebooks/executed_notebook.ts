@@ -49,6 +49,11 @@ export class Notebook {
     return this.#cells.reduce((sum, cell) => sum + (cell.outputs?.length ?? 0), 0);
   }
 
+  /** Everything that the cells put out, in all media types. */
+  get outputs(): string {
+    return JSON.stringify(this.#cells.map((cell) => cell.outputs ?? []));
+  }
+
   /** What the cell wrote with `console.log`. */
   stdout(id: string): string {
     return this.#outputs(id).filter((output) => output.name === "stdout")
@@ -75,14 +80,17 @@ export async function readNotebook(name: string): Promise<Notebook> {
   return new Notebook(await Deno.readTextFile(join(repository, "notebooks", name)));
 }
 
-/** A notebook of code cells, by id, as a file holds it. */
-export function notebookOf(cells: Record<string, string>): string {
+/** A notebook of code cells, by id, as a file holds it. Those in `throwing` may fail. */
+export function notebookOf(
+  cells: Record<string, string>,
+  throwing: readonly string[] = [],
+): string {
   return JSON.stringify({
     cells: Object.entries(cells).map(([id, source]) => ({
       cell_type: "code",
       execution_count: null,
       id,
-      metadata: {},
+      metadata: throwing.includes(id) ? { tags: ["raises-exception"] } : {},
       outputs: [],
       source,
     })),
