@@ -16,6 +16,12 @@
  * @module
  */
 
+export { checksumBytes } from "./bridges/checksum.ts";
+export { contiguous, type ContiguousArray } from "./bridges/contiguous.ts";
+export { logInplace } from "./bridges/log.ts";
+export type { NdArrayLike, TypedArray } from "./bridges/nd_array.ts";
+export { normalizeInplace, type NormalizeOptions } from "./bridges/normalize.ts";
+export { scaleBuffer, scaleInplace } from "./bridges/scale.ts";
 export type {
   AssumeRole,
   Credentials,
@@ -43,6 +49,7 @@ export {
   TransferError,
   UnsupportedError,
 } from "./ffi/errors.ts";
+export type { BufferLike } from "./ffi/lent.ts";
 export { memory, type MemoryReport } from "./ffi/memory.ts";
 export { type Metrics, metricsOf } from "./ffi/metrics.ts";
 export type { Progress } from "./ffi/queue.ts";
@@ -50,6 +57,7 @@ export type { TransferFailure, TransferReport, TransferStep } from "./ffi/transf
 export { RustBuffer } from "./ffi/rust_buffer.ts";
 export type { MediaBundle } from "./jupyter/media_bundle.ts";
 export type { Writable } from "./storage/body.ts";
+export type { ChecksumAlgorithm } from "./storage/checksum.ts";
 export type { Bucket, CreateBucketOptions } from "./storage/bucket.ts";
 export {
   abortIncompleteUploads,

@@ -15,6 +15,7 @@
 import { killAll, Unavailable } from "../tools/commands.ts";
 import { type BenchCase, type Figure, Results } from "./bench_case.ts";
 import { borrowing } from "./borrowing.ts";
+import { checksum, scaleDoubles, scaleSingles } from "./in_memory.ts";
 import { largeObjectHttp, largeObjectHttps } from "./large_object.ts";
 import { latency } from "./latency.ts";
 import { listing } from "./listing.ts";
@@ -39,6 +40,9 @@ const CASES: readonly BenchCase[] = [
   latency,
   listing,
   borrowing,
+  checksum,
+  scaleDoubles,
+  scaleSingles,
   streamMemory,
   upload,
   uploadMemory,

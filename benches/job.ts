@@ -19,6 +19,8 @@ export type Work =
   | "downloadTree" // many small objects into a folder
   | "uploadTree" // a folder of many small files
   | "borrow" // what a view costs
+  | "checksum" // FNV-1a over bytes in memory
+  | "scale" // numbers in memory, multiplied in place
   | "soak"; // small objects for a long time
 
 /** What to do. Fields that a run does not need are left out. */

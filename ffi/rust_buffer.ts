@@ -26,6 +26,11 @@ export let wrapBuffer: (handle: BufferHandle) => RustBuffer;
  * released; undefined for an empty one. Throws for a buffer that is gone.
  */
 export let holdBuffer: (buffer: RustBuffer, operation: string) => BufferHandle | undefined;
+/**
+ * The one mapping of a `RustBuffer` that exists now, be it the unsafe one. Throws for a buffer that
+ * is gone.
+ */
+export let rustMemory: (buffer: RustBuffer, operation: string) => ArrayBuffer;
 
 /** Keeps the owner alive for as long as an unsafe view is reachable. */
 const owners = new WeakMap<ArrayBuffer, ArrayBuffer>();
@@ -53,6 +58,11 @@ export class RustBuffer implements Disposable {
       buffer.#require(operation);
       if (buffer.byteLength === 0) return undefined;
       return library().native.bufferHold(queueHandle(), buffer.#handle);
+    };
+    rustMemory = (buffer, operation) => {
+      buffer.#require(operation);
+      const unsafe = buffer.#unsafe;
+      return unsafe === undefined || unsafe.detached ? buffer.#memory : unsafe;
     };
   }
 

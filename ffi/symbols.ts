@@ -12,7 +12,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 3742718571834064;
+export const ABI_HASH = 813463620397810;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -20,6 +20,10 @@ export const symbols = {
   dipper_last_error: { parameters: ["buffer", "f64"], result: "f64" },
   dipper_memory: { parameters: ["buffer", "f64"], result: "f64" },
   dipper_force_portable: { parameters: ["f64"], result: "f64" },
+  dipper_checksum_bytes: { parameters: ["buffer", "f64", "f64", "buffer", "f64"], result: "f64" },
+  dipper_scale: { parameters: ["buffer", "f64", "f64", "f64", "f64"], result: "f64" },
+  dipper_log: { parameters: ["buffer", "f64", "f64", "f64"], result: "f64" },
+  dipper_normalize: { parameters: ["buffer", "f64", "f64", "f64", "f64", "f64"], result: "f64" },
   dipper_buffer_new: { parameters: ["f64", "f64"], result: "f64" },
   dipper_buffer_address: { parameters: ["f64"], result: "f64" },
   dipper_buffer_adopt: { parameters: ["f64"], result: "f64" },
@@ -53,6 +57,14 @@ export interface Native {
   memory(room: Uint8Array<ArrayBuffer>): number;
   /** Makes every kernel of the process take its portable path, or with zero no longer: for tests. */
   forcePortable(on: number): number;
+  /** Writes the FNV-1a sum of lent bytes as eight bytes. `shared`: others may write to them meanwhile. */
+  checksumBytes(data: Uint8Array<ArrayBuffer>, shared: number, sum: Uint8Array<ArrayBuffer>): number;
+  /** Multiplies lent numbers of `width` bytes each. */
+  scale(data: Uint8Array<ArrayBuffer>, shared: number, width: number, factor: number): number;
+  /** Replaces lent numbers of `width` bytes each by their natural logarithms. */
+  log(data: Uint8Array<ArrayBuffer>, shared: number, width: number): number;
+  /** Normalises each `dimension` of lent numbers of `width` bytes each, by norm 0 (l2), 1 (minmax) or 2 (zscore). */
+  normalize(data: Uint8Array<ArrayBuffer>, shared: number, width: number, norm: number, dimension: number): number;
   /** Reserves a zeroed buffer of so many bytes. */
   bufferNew(queue: QueueHandle, length: number): BufferHandle;
   /** Where a buffer's bytes start. */
@@ -107,6 +119,10 @@ export function bind(
     lastError: (room) => checked(symbols.dipper_last_error(room, room.byteLength)),
     memory: (room) => checked(symbols.dipper_memory(room, room.byteLength)),
     forcePortable: (on) => checked(symbols.dipper_force_portable(on)),
+    checksumBytes: (data, shared, sum) => checked(symbols.dipper_checksum_bytes(data, data.byteLength, shared, sum, sum.byteLength)),
+    scale: (data, shared, width, factor) => checked(symbols.dipper_scale(data, data.byteLength, shared, width, factor)),
+    log: (data, shared, width) => checked(symbols.dipper_log(data, data.byteLength, shared, width)),
+    normalize: (data, shared, width, norm, dimension) => checked(symbols.dipper_normalize(data, data.byteLength, shared, width, norm, dimension)),
     bufferNew: (queue, length) => checked(symbols.dipper_buffer_new(queue, length)) as BufferHandle,
     bufferAddress: (buffer) => checked(symbols.dipper_buffer_address(buffer)),
     bufferAdopt: (buffer) => checked(symbols.dipper_buffer_adopt(buffer)),
@@ -389,6 +405,8 @@ size?: number,
  */
 customerKey?: string, } | { "scheme": "http", url: string, } | { "scheme": "file", path: string, };
 
+export type SumMessage = "fnv1a64" | "crc32" | "crc32c" | "crc64nvme" | "sha1" | "sha256";
+
 export type SpanMessage = { "kind": "whole" } | { "kind": "range", start: number, end?: number, } | { "kind": "last", count: number, };
 
 export type LimitMessage = { bytes: number, hint: string, };
@@ -457,7 +475,7 @@ customerKey?: string, directory: string, files: Array<FileToCompareMessage>, } |
 /**
  * Removes what a killed run left behind.
  */
-clean: boolean, } | { "operation": "openStream", client?: number, source: SourceMessage, span: SpanMessage, ifMatch?: string, progress: boolean, } | { "operation": "readStream", stream: number, } | { "operation": "stat", client?: number, source: SourceMessage, } | { "operation": "put", object: ObjectMessage, 
+clean: boolean, } | { "operation": "openStream", client?: number, source: SourceMessage, span: SpanMessage, ifMatch?: string, progress: boolean, } | { "operation": "readStream", stream: number, } | { "operation": "checksum", client?: number, source: SourceMessage, span: SpanMessage, ifMatch?: string, algorithm: SumMessage, progress: boolean, } | { "operation": "stat", client?: number, source: SourceMessage, } | { "operation": "put", object: ObjectMessage, 
 /**
  * A buffer; an empty object when unset.
  */

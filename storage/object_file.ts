@@ -23,6 +23,7 @@ import { readRanges } from "./byte_ranges.ts";
 import { checkedSlice, rangeIn, type Slice, spanOf } from "./byte_range.ts";
 import { byteStream } from "./byte_stream.ts";
 import { checkedCall } from "./call_options.ts";
+import { checkedAlgorithm, type ChecksumAlgorithm } from "./checksum.ts";
 import { takeTarget } from "./into_target.ts";
 import type { CallOptions, ReadOptions } from "./read_options.ts";
 import { shownBytes } from "./shown_bytes.ts";
@@ -306,6 +307,51 @@ export abstract class ObjectFile {
       subject: this.#subject("ranges"),
       span: () => this.#span("ranges", options, true),
     });
+  }
+
+  /**
+   * Sums the bytes where they arrive, without keeping them: none of them comes to JavaScript, and
+   * the memory is that of a stream, whatever the object's size. Of a slice, its bytes are summed.
+   *
+   * It is the sum of the bytes that were read. What S3 itself keeps may be another: for an object
+   * that was uploaded in parts, `stat()` tells a checksum of the parts' checksums.
+   *
+   * @param algorithm `"fnv1a64"` is what `checksumBytes` computes; `"crc32"` is that of zip, and
+   * `"crc32c"` and `"crc64nvme"` are, like it, meant against accidents; only `"sha256"` also
+   * withstands somebody who wants two contents with one sum.
+   * @returns The sum in hexadecimal digits, the most significant first.
+   * @throws {InvalidInputError} For an algorithm that is none of these.
+   * @throws {DipperError} As {@linkcode ObjectFile.bytes}.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example");
+   * const f = client.file("s3://example/data");
+   * await f.write("123456789");
+   * console.log(await f.checksum("crc32c")); // e3069283
+   * ```
+   */
+  async checksum(algorithm: ChecksumAlgorithm, options: ReadOptions = {}): Promise<string> {
+    options = checkedCall(options, "checksum", this.#shown);
+    const sum = checkedAlgorithm(algorithm, this.#shown);
+    const { span, ifMatch } = await this.#span("checksum", options);
+    const { payload } = await this.#at.connection.read(
+      this.#subject("checksum"),
+      ({ client, source }) => ({
+        operation: "checksum",
+        client,
+        source,
+        span,
+        algorithm: sum,
+        progress: options.onProgress !== undefined,
+        ...defined({ ifMatch }),
+      }),
+      { signal: options.signal, onProgress: options.onProgress },
+    );
+    return payload as string;
   }
 
   /**

@@ -19,6 +19,9 @@ export type ProgramName =
   | "dipper, whole process" // from its start to its end
   | "recv"
   | "curl"
+  | "Rust loop"
+  | "JavaScript loop"
+  | "NumPy"
   | "aws-sdk-rust"
   | "Deno fetch"
   | "@aws-sdk/client-s3"
@@ -102,6 +105,13 @@ export class Programs {
         return await this.#commandLine("", (job) => ({ ...dipper(job), env: {} }));
       case "recv":
         return await this.#rust("recv", "");
+      case "Rust loop":
+        return await this.#rust("loops", "");
+      case "JavaScript loop":
+        return {
+          version: "",
+          command: (job) => denoPeer("loops.ts", job, ["--v8-flags=--expose-gc"]),
+        };
       case "aws-sdk-rust":
         return await this.#rust("sdk", "1.157.0");
       case "curl": {
@@ -179,19 +189,21 @@ export class Programs {
           };
         });
       }
+      case "NumPy":
       case "boto3":
       case "obstore":
       case "s3dlio": {
         const python = await this.#python();
+        const client = name.toLowerCase();
         const version = await run(python, [
           "-c",
-          `import importlib.metadata; print(importlib.metadata.version("${name}"))`,
+          `import importlib.metadata; print(importlib.metadata.version("${client}"))`,
         ], { quiet: true });
         return {
           version: version.output.trim(),
           command: (job) => ({
             program: python,
-            args: [join(folder, "python", `${name}_client.py`), JSON.stringify(job)],
+            args: [join(folder, "python", `${client}_client.py`), JSON.stringify(job)],
             env: {
               PYTHONDONTWRITEBYTECODE: "1",
               ...(job.ca && { AWS_CA_BUNDLE: job.ca, SSL_CERT_FILE: job.ca }),

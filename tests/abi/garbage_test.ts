@@ -87,6 +87,10 @@ const WITHOUT_HANDLE = [
   "dipper_last_error",
   "dipper_memory",
   "dipper_force_portable",
+  "dipper_checksum_bytes",
+  "dipper_scale",
+  "dipper_log",
+  "dipper_normalize",
 ];
 
 function withBytes(
@@ -239,6 +243,13 @@ const RANGES: Record<string, (pointer: Uint8Array<ArrayBuffer> | null, length: n
         json({ granted: [], request: { operation: "nothing" } }),
         (...b) => anyhow.dipper_submit_into!(queue, ...b, ...range),
       ),
+    "dipper_checksum_bytes, data": (...range) =>
+      anyhow.dipper_checksum_bytes!(...range, 0, new Uint8Array(8), 8),
+    "dipper_checksum_bytes, sum": (...range) =>
+      anyhow.dipper_checksum_bytes!(new Uint8Array(8), 8, 0, ...range),
+    "dipper_scale, data": (...range) => anyhow.dipper_scale!(...range, 0, 8, 2),
+    "dipper_log, data": (...range) => anyhow.dipper_log!(...range, 1, 4),
+    "dipper_normalize, data": (...range) => anyhow.dipper_normalize!(...range, 0, 4, 0, 1),
     "dipper_drain, room": (...range) => anyhow.dipper_drain!(queue, ...range),
     "dipper_answer_with, message": (...range) => anyhow.dipper_answer_with!(queue, ...range),
   };
@@ -293,6 +304,33 @@ for (const size of [-1, 0.5, NaN, Infinity, -Infinity, 2 ** 53, 1e300]) {
     assertStringIncludes(lastError()?.message ?? "", "cannot have");
   });
 }
+
+memoryTest(
+  "widths, norms and dimensions that cannot be are refused, and nothing is changed",
+  () => {
+    const numbers = new Float64Array([1, 2, 3, 4]);
+    const bytes = new Uint8Array(numbers.buffer);
+    const { dipper_scale, dipper_log, dipper_normalize, dipper_checksum_bytes } = raw;
+    for (const garbage of [NaN, -1, 0, 0.5, 3, 16, Infinity, 2 ** 60]) {
+      assertEquals(codeOf(dipper_scale(bytes, 32, 0, garbage, 2)), "Internal");
+      assertEquals(codeOf(dipper_log(bytes, 32, 0, garbage)), "Internal");
+      assertEquals(codeOf(dipper_normalize(bytes, 32, 0, garbage, 0, 4)), "Internal");
+      if (garbage !== 0) {
+        assertEquals(codeOf(dipper_normalize(bytes, 32, 0, 8, garbage, 4)), "Internal");
+      }
+      assertEquals(codeOf(dipper_normalize(bytes, 32, 0, 8, 0, garbage)), "InvalidInput");
+    }
+    for (const shared of [0, 1, NaN]) {
+      assertEquals(codeOf(dipper_scale(bytes, 31, shared, 8, 2)), "InvalidInput");
+      assertEquals(codeOf(dipper_scale(bytes.subarray(4), 24, shared, 8, 2)), "InvalidInput");
+      assertEquals(codeOf(dipper_log(bytes.subarray(1), 28, shared, 4)), "InvalidInput");
+    }
+    const small = new Uint8Array(4);
+    assertEquals(codeOf(dipper_checksum_bytes(bytes, 32, 0, small, 4)), "Internal");
+    while (lastError() !== undefined);
+    assertEquals([...numbers], [1, 2, 3, 4]);
+  },
+);
 
 memoryTest("dipper_buffer_new beyond the budget says so", () => {
   assertEquals(codeOf(raw.dipper_buffer_new(queue, 2 ** 53 - 1)), "BudgetExceeded");
@@ -382,6 +420,7 @@ memoryTest("requests that name garbage fail by their completions", async () => {
       { operation: "delete", object },
       { operation: "get", ...read },
       { operation: "openStream", ...read },
+      { operation: "checksum", ...read, algorithm: "sha256" },
       { operation: "ranges", client: garbage, source, ranges: [[0, 1]], gap: 0, progress: true },
       { operation: "getMany", client: garbage, sources: [source], ordered: true, progress: true },
       { operation: "put", object, buffer: garbage, write: { metadata: {} }, progress: false },

@@ -5,7 +5,16 @@
  *
  * @module
  */
-import { DipperError, RustBuffer, S3Client, type S3ClientOptions, type S3File } from "dipper";
+import {
+  checksumBytes,
+  DipperError,
+  RustBuffer,
+  S3Client,
+  type S3ClientOptions,
+  type S3File,
+  scaleBuffer,
+  scaleInplace,
+} from "dipper";
 import type { Missing, Outcome } from "../../job.ts";
 import { borrowAndMove } from "../../borrow_and_move.ts";
 import { chunks, jobGiven, measure, report, resident } from "./meter.ts";
@@ -83,6 +92,9 @@ async function run(): Promise<Outcome | Missing> {
     }
     case "borrow":
       return await borrow();
+    case "checksum":
+    case "scale":
+      return await onNumbers();
     case "soak":
       return await soak(client);
     case "upload": {
@@ -178,6 +190,36 @@ async function borrow(): Promise<Outcome> {
   return await measure(() => {
     const times = borrowAndMove(job.size, job.count)[way].map((time) => time / 1000);
     return Promise.resolve({ bytes: 0, operations: job.count, times });
+  });
+}
+
+/** Sums or scales memory of JavaScript's, boundary included. */
+async function onNumbers(): Promise<Outcome> {
+  let once: (round: number) => void;
+  if (job.case === "checksum") {
+    const bytes = Uint8Array.from(
+      { length: job.size },
+      (_, index) => Math.imul(index, 2654435761) >>> 24,
+    );
+    let sums = 0n;
+    once = () => sums ^= checksumBytes(bytes);
+  } else if (job.way === "f64") {
+    const x = new Float64Array(job.size / 8).fill(1);
+    once = (round) => scaleInplace(x, round % 2 === 0 ? 1.5 : 1 / 1.5);
+  } else {
+    const x = new Float32Array(job.size / 4).fill(1);
+    // Numbers that 32 bits hold, as NumPy makes of any factor.
+    once = (round) => scaleBuffer(x, round % 2 === 0 ? 2 : 0.5);
+  }
+  for (let round = 0; round < job.settle; round++) once(round);
+  return await measure(() => {
+    const times: number[] = [];
+    for (let round = 0; round < job.count; round++) {
+      const start = performance.now();
+      once(round);
+      times.push((performance.now() - start) / 1000);
+    }
+    return Promise.resolve({ bytes: job.size * job.count, operations: job.count, times });
   });
 }
 

@@ -12,7 +12,7 @@ use dipper_wire::Handle;
 
 use crate::declaration::hash;
 use crate::export::{abi, put_last_error, take_last_error};
-use crate::{asks, handles, operations, queue, signals, streams, uploads};
+use crate::{asks, handles, numbers, operations, queue, signals, streams, uploads};
 
 abi! {
     /// A number that changes whenever the boundary does.
@@ -24,6 +24,15 @@ abi! {
 
     /// Makes every kernel of the process take its portable path, or with zero no longer: for tests.
     fn dipper_force_portable(on: Number) -> Number = force_portable;
+
+    /// Writes the FNV-1a sum of lent bytes as eight bytes. `shared`: others may write to them meanwhile.
+    fn dipper_checksum_bytes(data: Memory, shared: Number, sum: Room) -> Number = numbers::checksum_bytes;
+    /// Multiplies lent numbers of `width` bytes each.
+    fn dipper_scale(data: Memory, shared: Number, width: Number, factor: Number) -> Number = numbers::scale;
+    /// Replaces lent numbers of `width` bytes each by their natural logarithms.
+    fn dipper_log(data: Memory, shared: Number, width: Number) -> Number = numbers::log;
+    /// Normalises each `dimension` of lent numbers of `width` bytes each, by norm 0 (l2), 1 (minmax) or 2 (zscore).
+    fn dipper_normalize(data: Memory, shared: Number, width: Number, norm: Number, dimension: Number) -> Number = numbers::normalize;
 
     /// Reserves a zeroed buffer of so many bytes.
     fn dipper_buffer_new(queue: QueueHandle, length: Number) -> BufferHandle = buffer_new;

@@ -11,6 +11,9 @@ pub enum Role {
     Bytes,
     /// Room to write during the call: a pointer and a length.
     Room,
+    /// Memory that users lent, to be read and changed during the call, and which others may
+    /// use meanwhile where a parameter says so: a pointer and a length.
+    Memory,
     /// The queue of an isolate.
     QueueHandle,
     /// A buffer.

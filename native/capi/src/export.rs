@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
 use dipper_core::{Error, Status, interrupt};
-use dipper_wire::Handle;
+use dipper_wire::{Borrowed, Handle};
 
 use crate::messages::ErrorDetails;
 
@@ -175,11 +175,27 @@ pub unsafe fn room<'a>(pointer: *mut u8, length: f64) -> Result<&'a mut [u8], Er
     Ok(unsafe { std::slice::from_raw_parts_mut(pointer, length) })
 }
 
+/// Memory that a user lent for the call.
+///
+/// # Errors
+/// As [`bytes`].
+///
+/// # Safety
+/// As [`Borrowed::new`], until the caller's stack frame returns.
+pub unsafe fn memory<'a>(pointer: *mut u8, length: f64) -> Result<Borrowed<'a>, Error> {
+    let length = sane(length)?;
+    if pointer.is_null() && length > 0 {
+        return Err(without_memory());
+    }
+    // SAFETY: checked above as far as it can be; the rest is the caller's promise.
+    Ok(unsafe { Borrowed::new(pointer, length) })
+}
+
 /// Declares the boundary. For each line it emits the `extern "C"` function, with panic
 /// capture and checked arguments, and its [`Function`](crate::declaration::Function).
 ///
 /// The roles of [`Role`](crate::declaration::Role) are the types of this little language.
-/// `Bytes` and `Room` become a pointer and a length; all else is a double.
+/// `Bytes`, `Room` and `Memory` become a pointer and a length; all else is a double.
 macro_rules! abi {
     ($(
         #[doc = $doc:literal]
@@ -220,6 +236,16 @@ macro_rules! export {
             [$($c)* $parameter: *mut u8, length: f64,]
             // SAFETY: as for `Bytes`.
             [$($let)* let $parameter = unsafe { $crate::export::room($parameter, length) }?;]
+            [$($given)* $parameter,]; $($rest)* }
+    };
+    (@next $meta:tt $name:ident $body:path; [$($c:tt)*] [$($let:tt)*] [$($given:tt)*];
+     $parameter:ident: Memory, $($rest:tt)*) => {
+        $crate::export::export! { @next $meta $name $body;
+            [$($c)* $parameter: *mut u8, length: f64,]
+            // SAFETY: `ffi/borrowed.ts` keeps it: pointer and length are those of one view of
+            // JavaScript's, whose thread waits here. Whether others use the memory is said
+            // by another parameter.
+            [$($let)* let $parameter = unsafe { $crate::export::memory($parameter, length) }?;]
             [$($given)* $parameter,]; $($rest)* }
     };
     (@next $meta:tt $name:ident $body:path; [$($c:tt)*] [$($let:tt)*] [$($given:tt)*];
@@ -282,6 +308,8 @@ mod tests {
                 assert!(bytes(std::ptr::dangling(), length).is_err());
             }
             assert!(bytes(std::ptr::null(), 0.0).unwrap().is_empty());
+            assert!(memory(std::ptr::null_mut(), 1.0).is_err());
+            assert!(memory(std::ptr::null_mut(), 0.0).unwrap().is_empty());
         }
     }
 }

@@ -17,6 +17,7 @@ mod isolate;
 mod listed;
 mod log_records;
 mod messages;
+mod numbers;
 mod operations;
 mod queue;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, UNIX_EPOCH};
 
 use dipper_core as core;
-use dipper_wire::Algorithm;
+use dipper_wire::{Algorithm, SumAlgorithm};
 use serde::{Deserialize, Serialize};
 #[cfg(test)]
 use ts_rs::TS;
@@ -292,6 +292,32 @@ pub enum WriteChecksumMessage {
     None,
 }
 
+/// What a content is summed by.
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(rename_all = "lowercase")]
+pub enum SumMessage {
+    Fnv1a64,
+    Crc32,
+    Crc32c,
+    Crc64nvme,
+    Sha1,
+    Sha256,
+}
+
+impl From<SumMessage> for SumAlgorithm {
+    fn from(sum: SumMessage) -> Self {
+        Self::Kept(match sum {
+            SumMessage::Fnv1a64 => return Self::Fnv1a64,
+            SumMessage::Crc32 => Algorithm::Crc32,
+            SumMessage::Crc32c => Algorithm::Crc32c,
+            SumMessage::Crc64nvme => Algorithm::Crc64Nvme,
+            SumMessage::Sha1 => Algorithm::Sha1,
+            SumMessage::Sha256 => Algorithm::Sha256,
+        })
+    }
+}
+
 /// Which bytes of an object.
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(TS), ts(optional_fields))]
@@ -422,6 +448,15 @@ pub enum Request {
     /// Fills a target with the next bytes of a stream; `extent` says how many, zero at the
     /// end. There, and where progress was asked for, the payload is a `MetricsMessage`.
     ReadStream { stream: f64 },
+    /// Sums the bytes of an object: the payload is the sum, in hexadecimal digits.
+    Checksum {
+        client: Option<f64>,
+        source: SourceMessage,
+        span: SpanMessage,
+        if_match: Option<String>,
+        algorithm: SumMessage,
+        progress: bool,
+    },
     /// Asks for an object's properties: a `StatMessage`.
     Stat { client: Option<f64>, source: SourceMessage },
     /// Writes an object from a buffer, in one request or in parts: a `WrittenMessage`.
@@ -914,6 +949,7 @@ impl Request {
                 | Self::GetMany { .. }
                 | Self::OpenStream { .. }
                 | Self::ReadStream { .. }
+                | Self::Checksum { .. }
                 | Self::Stat { .. }
         )
     }
@@ -970,6 +1006,7 @@ impl Request {
             Self::UploadFiles { .. } => "upload",
             Self::CompareFiles { .. } | Self::RemoveFiles { .. } | Self::ScanTree { .. } => "sync",
             Self::OpenStream { .. } | Self::ReadStream { .. } => "stream",
+            Self::Checksum { .. } => "checksum",
             Self::Stat { .. } => "stat",
             Self::Presign { .. } => "presign",
             Self::Put { .. }
@@ -1014,6 +1051,7 @@ impl Request {
             | Self::Ranges { client, .. }
             | Self::GetMany { client, .. }
             | Self::OpenStream { client, .. }
+            | Self::Checksum { client, .. }
             | Self::Stat { client, .. }
             | Self::OpenFile { client, .. }
             | Self::WriteFile { client, .. }

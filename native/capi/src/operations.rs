@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dipper_core::{
-    Buffer, Client, CopyRequest, Destination, Error, Existing, FileUpload, Gate, GetRequest, Got,
-    Items, ListRequest, ManyRequest, Metrics, OperationGuard, Progress, RangesRequest, Source,
-    StreamRequest, Upload, UploadRequest, ledger, stopped_uploads_ended,
+    Buffer, ChecksumRequest, Client, CopyRequest, Destination, Error, Existing, FileUpload, Gate,
+    GetRequest, Got, Items, ListRequest, ManyRequest, Metrics, OperationGuard, Progress,
+    RangesRequest, Source, StreamRequest, Upload, UploadRequest, ledger, stopped_uploads_ended,
 };
 use dipper_local_s3::{Options, Server};
 use dipper_wire::{Handle, Private, Revoker, SlotTable};
@@ -556,6 +556,16 @@ async fn reading(
                 _ => Vec::new(),
             };
             Ok(Outcome { value: Value::None, extent: extent as f64, payload })
+        }
+        Request::Checksum { source, span, if_match, algorithm, progress, .. } => {
+            let request = ChecksumRequest {
+                source: source.into(),
+                span: span.into(),
+                if_match,
+                algorithm: algorithm.into(),
+                progress: context.progress(progress),
+            };
+            told(&dipper_core::checksum(client, request).await?)
         }
         Request::Stat { source, .. } => {
             let stat = dipper_core::stat(client, &source.into()).await?;

@@ -29,14 +29,14 @@ fn camel(name: &str) -> String {
 fn typescript(role: Role) -> String {
     match role {
         Role::Number | Role::Address => "number".to_owned(),
-        Role::Bytes | Role::Room => "Uint8Array<ArrayBuffer>".to_owned(),
+        Role::Bytes | Role::Room | Role::Memory => "Uint8Array<ArrayBuffer>".to_owned(),
         handle => format!("{handle:?}"),
     }
 }
 
 fn native(role: Role) -> &'static [&'static str] {
     match role {
-        Role::Bytes | Role::Room => &["buffer", "f64"],
+        Role::Bytes | Role::Room | Role::Memory => &["buffer", "f64"],
         _ => &["f64"],
     }
 }
@@ -64,7 +64,7 @@ fn binding(function: &Function) -> String {
     let given = list(function.parameters.iter().map(|(name, role)| {
         let name = camel(name);
         match role {
-            Role::Bytes | Role::Room => format!("{name}, {name}.byteLength"),
+            Role::Bytes | Role::Room | Role::Memory => format!("{name}, {name}.byteLength"),
             _ => name,
         }
     }));
@@ -94,6 +94,7 @@ fn messages_of(config: &Config) -> String {
         messages::ClientRequest::decl(config),
         messages::ObjectMessage::decl(config),
         messages::SourceMessage::decl(config),
+        messages::SumMessage::decl(config),
         messages::SpanMessage::decl(config),
         messages::LimitMessage::decl(config),
         messages::PresignMethodMessage::decl(config),

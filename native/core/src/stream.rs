@@ -91,7 +91,7 @@ struct Slab {
     filled: usize,
     taken: usize,
     /// The right of its part to another slab.
-    _right: OwnedSemaphorePermit,
+    _right: Option<OwnedSemaphorePermit>,
 }
 
 /// Bytes that arrived, where they lie. Dropped, their memory serves the stream again.
@@ -294,7 +294,7 @@ impl Reader {
 }
 
 impl Reader {
-    /// The next bytes of an object on a server, without a copy: some `most` at most, none at
+    /// The next bytes of what a server sends, without a copy: some `most` at most, none at
     /// the end, where the checksum has been compared.
     ///
     /// # Errors
@@ -303,9 +303,20 @@ impl Reader {
         match &mut *self.inner.lock().await {
             Inner::Empty => Ok(Vec::new()),
             Inner::Network(network) => network.pieces(most, &self.meter).await,
-            Inner::File { .. } | Inner::Unmeasured { .. } => {
-                Err(Error::internal("pieces are of objects on S3"))
+            Inner::Unmeasured { page, origin } => {
+                let (landing, mut slot) = Landing::new(Allocation::zeroed(SLAB)?);
+                page.read(origin.client(), &mut slot, &self.meter).await?;
+                let filled = slot.filled();
+                drop(slot);
+                let memory = landing.finish().filter(|_| filled > 0);
+                let slab = memory.map(|memory| Slab { memory, filled, taken: 0, _right: None });
+                let free = Arc::default();
+                Ok(slab
+                    .into_iter()
+                    .map(|slab| Arrived { slab: Some(slab), free: Arc::clone(&free) })
+                    .collect())
             }
+            Inner::File { .. } => Err(Error::internal("pieces are of what a server sends")),
         }
     }
 }
@@ -567,7 +578,7 @@ impl Driver {
             };
             *done += filled as u64;
             if filled > 0 {
-                let slab = Slab { memory, filled, taken: 0, _right: right };
+                let slab = Slab { memory, filled, taken: 0, _right: Some(right) };
                 if slabs.send(Ok(slab)).is_err() {
                     return Ok(());
                 }

@@ -5,11 +5,16 @@
 
 mod allocation;
 mod blocks;
+mod borrowed;
 mod checksum;
 mod chunked;
 mod content_range;
+mod content_sum;
+mod float;
+mod fnv1a;
 mod head;
 mod huge_pages;
+pub mod in_place;
 pub mod interrupt;
 pub mod kafka;
 mod landing;
@@ -23,9 +28,13 @@ mod url;
 pub mod simd;
 
 pub use allocation::{Allocation, OutOfMemory};
+pub use borrowed::{Borrowed, Element, Elements, NotElements, Stopped};
 pub use checksum::{Algorithm, Expected, InOrder, Piece, Piecewise};
 pub use chunked::Chunked;
 pub use content_range::ContentRange;
+pub use content_sum::{ContentSum, SumAlgorithm};
+pub use float::Float;
+pub use fnv1a::Fnv1a64;
 pub use head::{Framing, Head, Parsed, parse};
 pub use landing::{FillError, Landing, Private, Revoked, Revoker, Slot};
 pub use listing::{Line, Listed, Listing, Owner, decode_name};

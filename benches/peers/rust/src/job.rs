@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase", default)]
 #[derive(Default)]
 pub struct Job {
-    /// Which client of this program: `recv`, `sdk`, `curl` or `command`.
+    /// Which client of this program: `recv`, `sdk`, `curl`, `command` or `loops`.
     pub client: String,
     /// What to measure.
     pub case: String,
@@ -33,6 +33,8 @@ pub struct Job {
     pub settle: usize,
     /// How many requests, connections or ranges at once.
     pub parallel: usize,
+    /// For `loops`: `f64` or `f32`.
+    pub way: String,
     /// For `recv`: `fresh`, `huge` or `warm`.
     pub memory: String,
     /// For `curl`: its path, if it is not on PATH. For `command`: the program.

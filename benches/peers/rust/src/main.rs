@@ -4,6 +4,7 @@
 mod command;
 mod curl;
 mod job;
+mod loops;
 mod meter;
 mod recv;
 mod sdk;
@@ -19,6 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "curl" => curl::run(&job)?,
         "command" => command::run(&job)?,
         "touch" => touch::run(&job)?,
+        "loops" => loops::run(&job)?,
         "sdk" => sdk::run(job)?,
         client => return Err(format!("there is no client {client}").into()),
     };

@@ -1,0 +1,112 @@
+// The copy that a refusal advises: an array of several dimensions without gaps.
+
+import { invalidInput } from "../ffi/errors.ts";
+import { described, kindOfArray, lend } from "../ffi/lent.ts";
+import { isNdArray, layoutOf, type NdArrayLike, shownList, type TypedArray } from "./nd_array.ts";
+
+/** An array of several dimensions whose elements lie one behind the other, in the order of rows. */
+export interface ContiguousArray<Data extends TypedArray = TypedArray> {
+  /** All elements and nothing else. */
+  readonly data: Data;
+  /** How many elements there are along each dimension. */
+  readonly shape: number[];
+  /** How far apart, in elements, neighbours lie along each dimension; npm's `ndarray` asks for it. */
+  readonly stride: number[];
+  /** The same, as `@stdlib/ndarray` calls it. */
+  readonly strides: number[];
+  /** Where the first element is. */
+  readonly offset: 0;
+}
+
+/**
+ * Copies an array of several dimensions, so that its elements lie one behind the other in the order
+ * of rows. It is a copy always, with a buffer of its own. Strides may be negative (a reversed array)
+ * and zero (one element that stands for many); elements of every kind of typed array are copied.
+ *
+ * @throws {InvalidInputError} For shapes and strides that cannot be, for elements outside of the
+ * data, for what is no such array, and for a copy that does not fit into memory.
+ *
+ * @example
+ * ```ts
+ * import { contiguous, scaleInplace } from "dipper";
+ * const data = new Float64Array([1, 2, 3, 4, 5, 6]);
+ * const everySecondColumn = { data, shape: [2, 2], stride: [3, 2] };
+ * const copy = contiguous(everySecondColumn);
+ * scaleInplace(copy, 10);
+ * console.log(copy.data); // Float64Array(4) [ 10, 30, 40, 60 ]
+ * ```
+ */
+export function contiguous<Data extends TypedArray>(
+  nd: NdArrayLike<Data>,
+): ContiguousArray<Data> {
+  const operation = "contiguous";
+  if (!isNdArray(nd)) {
+    throw invalidInput(
+      operation,
+      `contiguous takes an array of several dimensions, { data, shape, stride }; this is ` +
+        described(nd),
+      kindOfArray(nd) === undefined
+        ? "describe it as { data, shape, stride, offset }"
+        : "a typed array has no gaps; copy it with slice()",
+    );
+  }
+  const { data, shape, strides, offset, size } = layoutOf(nd, operation);
+  // Refuses what is detached.
+  lend(data, operation, false);
+  const copy = room(data, size, shape);
+  if (size > 0) gather(data, copy, shape, strides, offset);
+  const rows = stridesOfRows(shape);
+  return { data: copy as Data, shape: [...shape], stride: rows, strides: [...rows], offset: 0 };
+}
+
+function room(data: TypedArray, size: number, shape: readonly number[]): TypedArray {
+  const make = (globalThis as unknown as Record<string, new (size: number) => TypedArray>)[
+    kindOfArray(data)!
+  ]!;
+  try {
+    return new make(size);
+  } catch {
+    throw invalidInput(
+      "contiguous",
+      `contiguous: a copy of shape ${shownList(shape)} has ${size} elements of ` +
+        `${data.BYTES_PER_ELEMENT} bytes each, more than fit into memory`,
+      "copy it in parts",
+    );
+  }
+}
+
+function stridesOfRows(shape: readonly number[]): number[] {
+  const strides: number[] = [];
+  let stride = 1;
+  for (const count of shape.toReversed()) {
+    strides.unshift(stride);
+    stride *= count;
+  }
+  return strides;
+}
+
+/** Copies row by row; a row without gaps at once. */
+function gather(
+  from: TypedArray,
+  to: TypedArray,
+  shape: readonly number[],
+  strides: readonly number[],
+  offset: number,
+): void {
+  const count = shape.at(-1) ?? 1;
+  const step = strides.at(-1) ?? 1;
+  const outer = shape.slice(0, -1);
+  const index = outer.map(() => 0);
+  const [source, target] = [from, to] as unknown as [Float64Array, Float64Array];
+  let row = offset;
+  for (let at = 0; at < target.length; at += count) {
+    if (step === 1) target.set(source.subarray(row, row + count), at);
+    else for (let i = 0, j = row; i < count; i++, j += step) target[at + i] = source[j]!;
+    for (let dimension = outer.length - 1; dimension >= 0; dimension--) {
+      row += strides[dimension]!;
+      if (++index[dimension]! < outer[dimension]!) break;
+      row -= strides[dimension]! * outer[dimension]!;
+      index[dimension] = 0;
+    }
+  }
+}
