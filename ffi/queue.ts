@@ -11,7 +11,7 @@ import { collect, type Library, library } from "./library.ts";
 import { type Metrics, metricsFrom } from "./metrics.ts";
 import { takeRecord } from "./log_records.ts";
 import { isGranted, request } from "./permissions.ts";
-import { installStop, noteCancelled } from "./stop.ts";
+import { installStop, noteCancelled, onStop } from "./stop.ts";
 import { runFunction } from "./program_functions.ts";
 import {
   type AnswerMessage,
@@ -254,6 +254,10 @@ class Queue {
   #take(kind: number, handle: number, value: number, extent: number, payload: unknown): void {
     if (kind === KIND.Log) {
       takeRecord(handle, payload as LogRecordMessage | undefined);
+      return;
+    }
+    if (kind === KIND.Stop) {
+      onStop();
       return;
     }
     if (kind === KIND.Ask) {

@@ -66,6 +66,8 @@ class Stoppable {
 interface Installed {
   /** The notebook goes on: what a Stop that ended nothing meant is over. */
   goesOn(): void;
+  /** Ends what is under way, and tells the native side. */
+  stop(): void;
 }
 
 let installed: Installed | undefined;
@@ -147,22 +149,27 @@ function stopAll(): boolean {
 /** What a Stop that ended nothing says. */
 const NOTHING = "Stop: nothing of dipper's was under way. Press Stop again to end the kernel.";
 
+/** Stop, and what ends a kernel. */
+const SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT"]
+  : ["SIGINT", "SIGTERM"];
+
+/** Stop was pressed. */
+export function onStop(): void {
+  installed?.stop();
+}
+
 /**
  * Installs Stop in the kernel; returns what takes it back.
  *
- * The signal's own listener of Deno's comes first: with one, Deno does not end the process, and the
- * native handler chains to Deno's, which stays when ours is taken back.
+ * A listener of Deno's comes first, so that the native handler chains to Deno's, which stays when ours is
+ * taken back.
  */
 export function installStop({ native }: Library, queue: QueueHandle): () => void {
   const heard = (ended: boolean): boolean => native.stopHeard(queue, ended ? 1 : 0) !== 0;
-  const onStop = (): void => {
-    open = heard(stopAll());
-    if (open) console.error(NOTHING);
-  };
-  // The native side ends the process, after what it has to abort.
-  const onEnd = (): void => {};
-  Deno.addSignalListener("SIGINT", onStop);
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", onEnd);
+  // With a listener Deno does not end the process: the native side does, when it is to end.
+  const listen = (): void => {};
+  for (const signal of SIGNALS) Deno.addSignalListener(signal, listen);
   native.stopWatch(queue, 1);
   const goesOn = (): void => {
     if (!open) return;
@@ -170,14 +177,17 @@ export function installStop({ native }: Library, queue: QueueHandle): () => void
     open = false;
   };
   const forget = onCellEnd(goesOn);
-  installed = { goesOn };
+  const stop = (): void => {
+    open = heard(stopAll());
+    if (open) console.error(NOTHING);
+  };
+  installed = { goesOn, stop };
   return () => {
     installed = undefined;
     forget();
     open = false;
     live.clear();
     native.stopWatch(queue, 0);
-    Deno.removeSignalListener("SIGINT", onStop);
-    if (Deno.build.os !== "windows") Deno.removeSignalListener("SIGTERM", onEnd);
+    for (const signal of SIGNALS) Deno.removeSignalListener(signal, listen);
   };
 }

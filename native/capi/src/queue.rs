@@ -49,6 +49,8 @@ pub enum Kind {
     /// What happened: `operation` names the logger, the payload is a `LogRecordMessage`; none
     /// when that logger will be told no more.
     Log = 7,
+    /// Stop was pressed in the notebook.
+    Stop = 8,
 }
 
 /// The fixed part of a record. `ffi/symbols.ts` carries its offsets.
@@ -183,11 +185,6 @@ impl Queue {
         if waiting {
             self.wake();
         }
-    }
-
-    /// Makes the event loop turn once, though nothing may be ready.
-    pub fn rouse(&self) {
-        self.call_waker();
     }
 
     /// Whether the isolate has ended, so that nobody will read what is pushed.

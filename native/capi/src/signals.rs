@@ -4,10 +4,10 @@
 //! handled the signal before. A thread reads the pipe, so what follows runs in ordinary code.
 //!
 //! **In the kernel** (`stop_watch`, from when JavaScript asks until it takes that back) SIGINT is
-//! Stop. Native loops see it at once (`interrupt`). JavaScript hears of it by a listener of
-//! Deno's, and tells with `stop_heard` whether it ended something. A Stop that ended nothing is
-//! left open for a while, and the next then ends the process, as it would without dipper. Deno's event loop
-//! loses a wake now and then, so it is roused until it has heard.
+//! Stop. Native loops see it at once (`interrupt`). JavaScript hears of it by a record in its
+//! queue, after that, and tells with `stop_heard` whether it ended something. A Stop that ended
+//! nothing is left open for a while, and the next then ends the process, as it would without
+//! dipper. (A listener of Deno's would hear of it too, but sometimes before the thread here.)
 //!
 //! **In a program** nothing is installed before it starts an upload that can leave parts
 //! behind. From then on Ctrl-C and SIGTERM abort the uploads first, two seconds at most, and then
@@ -49,7 +49,6 @@ pub fn stop_watch(queue: Handle, on: f64) -> Result<(), Error> {
 /// The isolate heard every Stop so far; returns whether one is left open.
 pub fn stop_heard(queue: Handle, ended: f64) -> Result<f64, Error> {
     crate::queue::of(queue)?;
-    notebook::heard();
     dipper_core::interrupt::answer();
     if ended != 0.0 {
         acknowledge();
@@ -65,25 +64,17 @@ pub fn watch_end() {
 #[cfg(unix)]
 mod notebook {
     use std::io;
-    use std::sync::atomic::{AtomicU32, Ordering};
     use std::sync::{Arc, Mutex, PoisonError};
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use dipper_core::{Error, interrupt};
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::iterator::{Handle, Signals};
 
     use super::{LEFT_OPEN, open_since, set_open};
-    use crate::queue::Queue;
-    use crate::runtime;
-
-    /// How long JavaScript may take to hear before it is roused again, at first and at most.
-    const FIRST_PATIENCE: Duration = Duration::from_millis(10);
-    const LAST_PATIENCE: Duration = Duration::from_secs(1);
+    use crate::queue::{Completion, Kind, Queue};
 
     static WATCHING: Mutex<Option<Handle>> = Mutex::new(None);
-    static STOPS: AtomicU32 = AtomicU32::new(0);
-    static HEARD: AtomicU32 = AtomicU32::new(0);
 
     pub fn watch(queue: Option<Arc<Queue>>) -> Result<(), Error> {
         let mut watching = WATCHING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,10 +89,6 @@ mod notebook {
         Ok(())
     }
 
-    pub fn heard() {
-        HEARD.store(STOPS.load(Ordering::SeqCst), Ordering::SeqCst);
-    }
-
     fn start(queue: Arc<Queue>) -> io::Result<Handle> {
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         let handle = signals.handle();
@@ -114,24 +101,11 @@ mod notebook {
                 }
                 set_open(Some(Instant::now()));
                 interrupt::request();
-                STOPS.fetch_add(1, Ordering::SeqCst);
-                if let Ok(runtime) = runtime::handle() {
-                    drop(runtime.spawn(rouse(Arc::clone(&queue))));
-                }
+                queue.push(Completion::new(Kind::Stop, 0.0));
             }
         };
         std::thread::Builder::new().name("dipper stop".to_owned()).spawn(listen)?;
         Ok(handle)
-    }
-
-    async fn rouse(queue: Arc<Queue>) {
-        let stop = STOPS.load(Ordering::SeqCst);
-        let mut patience = FIRST_PATIENCE;
-        while HEARD.load(Ordering::SeqCst) < stop && !queue.is_closed() {
-            queue.rouse();
-            tokio::time::sleep(patience).await;
-            patience = (patience * 2).min(LAST_PATIENCE);
-        }
     }
 }
 
@@ -187,8 +161,6 @@ mod notebook {
     pub fn watch(_queue: Option<Arc<Queue>>) -> Result<(), Error> {
         Ok(())
     }
-
-    pub fn heard() {}
 }
 
 #[cfg(not(unix))]
