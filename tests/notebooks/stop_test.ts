@@ -61,7 +61,10 @@ const SITUATIONS: Record<string, string> = {
 
 /** The situation, and the cell after it. */
 function stopped(code: string): Step[] {
-  return [{ code, stopAt: "begun" }, { code: "console.log(await held(), 6 * 7);" }];
+  return [{ code, stopAt: "begun", timeout: 15 }, {
+    timeout: 15,
+    code: "console.log(await held(), 6 * 7);",
+  }];
 }
 
 const NOTHING_HELD = '{"bytes":0,"buffers":0,"operations":0}';

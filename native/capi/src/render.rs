@@ -193,6 +193,7 @@ fn render() -> String {
         Kind::Ask,
         Kind::Item,
         Kind::Log,
+        Kind::Stop,
     ];
     let kinds = list(kinds.map(|kind| format!("{kind:?}: {}", kind as u32)));
     let _ = writeln!(
