@@ -92,6 +92,7 @@ export type { ObjectLocation } from "./storage/source.ts";
 export type { Stat } from "./storage/stat.ts";
 export type { Encryption, LocalWriteOptions, WriteOptions } from "./storage/write_options.ts";
 export type { TransferOptions } from "./storage/transfer_tally.ts";
+export type { TransferProgress } from "./storage/transfer_told.ts";
 export { UsageCounting, type UsageOptions } from "./storage/usage.ts";
 export type {
   AgeUsage,
@@ -105,7 +106,6 @@ export type { TreePlace } from "./storage/sync.ts";
 export type { PrefixLike } from "./storage/tree_place.ts";
 export type {
   Compare,
-  TransferProgress,
   TreeOptions,
   UploadTreeOptions,
 } from "./storage/tree_options.ts";

@@ -56,6 +56,16 @@ export class NativeUpload {
     return payload as WrittenMessage;
   }
 
+  /**
+   * Waits until it takes no more bytes, for who has nothing to bring meanwhile.
+   *
+   * @throws {DipperError} For whatever it failed with.
+   */
+  async closed(options: SubmitOptions): Promise<void> {
+    const request = { operation: "uploadClosed", upload: this.#handle } as const;
+    await submit({ granted: [...this.#granted], request }, options);
+  }
+
   /** Ends what is not finished, and waits until nothing of it is left. */
   async abort(options: SubmitOptions): Promise<void> {
     if (this.#released) return;

@@ -20,6 +20,7 @@ import { checkedCall } from "./call_options.ts";
 import type { Source } from "./read_options.ts";
 import { namedBy, type ObjectLocation } from "./source.ts";
 import { type TransferOptions, TransferTally } from "./transfer_tally.ts";
+import { countOf, TransferTold } from "./transfer_told.ts";
 
 /** What S3 takes with one request. */
 const BATCH = 1000;
@@ -54,7 +55,9 @@ export async function deleteMany(
     throw invalidInput(OPERATION, "the sources are no list", "pass an array or another iterable");
   }
   options.signal?.throwIfAborted();
-  await new Deletion(connection, tally, options.signal).run(sources);
+  const told = new TransferTold(options.onProgress, countOf(sources));
+  await new Deletion(connection, tally, told, options.signal).run(sources);
+  told.end();
   return tally.end();
 }
 
@@ -62,6 +65,7 @@ export async function deleteMany(
 class Deletion {
   readonly #connection: Connection;
   readonly #tally: TransferTally;
+  readonly #told: TransferTold;
   /** Ends the requests under way: by the caller's signal, or when one failure ends it all. */
   readonly #ending = new AbortController();
   readonly #signal: AbortSignal | undefined;
@@ -74,9 +78,15 @@ class Deletion {
   /** Ends the wait for the source. */
   #leave: (() => void) | undefined;
 
-  constructor(connection: Connection, tally: TransferTally, signal: AbortSignal | undefined) {
+  constructor(
+    connection: Connection,
+    tally: TransferTally,
+    told: TransferTold,
+    signal: AbortSignal | undefined,
+  ) {
     this.#connection = connection;
     this.#tally = tally;
+    this.#told = told;
     this.#signal = signal;
   }
 
@@ -136,6 +146,7 @@ class Deletion {
    * @returns The bucket whose batch is to be sent before more is read.
    */
   #add(source: Source | ObjectLocation): string | undefined {
+    this.#told.found();
     try {
       const { bucket, doomed } = doomedBy(source);
       const list = this.#gathered.get(bucket) ?? [];
@@ -145,6 +156,7 @@ class Deletion {
     } catch (error) {
       if (!(error instanceof InvalidInputError)) throw error;
       this.#tally.failed(error.uri ?? written(source), error);
+      this.#told.done();
     }
     if (this.#waiting < GATHERED) return undefined;
     const [longest] = [...this.#gathered].reduce((one, other) =>
@@ -197,6 +209,7 @@ class Deletion {
     } catch (error) {
       if (!(error instanceof DipperError) || concernsAll(error)) throw error;
       for (const doomed of list) this.#failed(doomed, error);
+      this.#told.done(list.length);
       return;
     }
     for (const { index, error } of failures) {
@@ -204,6 +217,7 @@ class Deletion {
       if (doomed !== undefined) this.#failed(doomed, errorOf(error, OPERATION));
     }
     this.#tally.deleted(list.length - failures.length);
+    this.#told.done(list.length);
   }
 
   #failed({ uri, versionId }: Doomed, error: DipperError): void {

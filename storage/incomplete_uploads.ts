@@ -12,6 +12,7 @@ import type { ListingPlan } from "./listed_pages.ts";
 import { checkLimit, Listing, startOf } from "./listing.ts";
 import type { CallOptions } from "./read_options.ts";
 import { type TransferOptions, TransferTally } from "./transfer_tally.ts";
+import { TransferTold } from "./transfer_told.ts";
 
 /** What `incompleteUploads` takes beside the prefix. */
 export interface UploadsOptions extends CallOptions {
@@ -109,6 +110,7 @@ export async function abortUploads(
     );
   }
   const tally = new TransferTally(operation, options);
+  const told = new TransferTold(options.onProgress, undefined);
   const running = new Set<Promise<void>>();
   const abort = async (upload: UploadEntry): Promise<void> => {
     try {
@@ -119,6 +121,7 @@ export async function abortUploads(
       if (!(error instanceof DipperError)) throw error;
       tally.failed(upload.uri, error);
     }
+    told.done();
   };
   try {
     for await (const upload of uploadsOf(connection, location, only(signal), operation)) {
@@ -126,15 +129,18 @@ export async function abortUploads(
         tally.skipped();
         continue;
       }
+      told.found();
       const one = abort(upload).finally(() => running.delete(one));
       running.add(one);
       if (running.size >= AT_ONCE) await Promise.race(running);
     }
+    await Promise.all(running);
   } finally {
     // A failure of one ends all; those that run are waited for, so that none fails unseen.
     await Promise.allSettled(running);
   }
   signal?.throwIfAborted();
+  told.end();
   return tally.end();
 }
 

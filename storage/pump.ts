@@ -17,6 +17,8 @@ export interface PumpOptions {
 }
 
 const PROGRESS_INTERVAL = 100;
+/** An upload is asked for its failure when its write lasts longer than this, in milliseconds. */
+const ASKED_AFTER = 100;
 /** How long a failed write waits until what is there of it is gone. */
 const ABORT_PATIENCE = 5000;
 
@@ -38,26 +40,30 @@ export async function pump(
     operation: options.operation,
     onCancelled: options.onCancelled,
   };
-  const stopped = stopOf(signal);
+  const watch = new Watch(submitting);
   let upload: NativeUpload | undefined;
   try {
     upload = await open();
+    watch.start(upload);
     while (true) {
       // A source may be silent for ever.
-      const piece = await Promise.race([pieces.next(), stopped.promise]);
+      const piece = await watch.during(pieces.next());
       if (piece === undefined) break;
       await upload.write(piece, { ...submitting, told: told.now });
     }
     await body.check?.();
+    await watch.end();
     const written = await upload.finish(submitting);
     told.end(written.metrics);
     return written;
   } catch (error) {
-    pieces.cancel(error);
-    if (upload !== undefined) await leave(upload, signal);
-    throw signal?.aborted ? signal.reason : reasonOf(error, options);
-  } finally {
-    stopped.forget();
+    const reason = signal?.aborted ? signal.reason : reasonOf(error, options);
+    pieces.cancel(reason);
+    await watch.end();
+    const isGone = options.onCancelled?.() !== undefined;
+    if (isGone) upload?.release();
+    else if (upload !== undefined) await leave(upload, signal);
+    throw reason;
   }
 }
 
@@ -102,12 +108,58 @@ export function teller(
   };
 }
 
-/** A promise that rejects when the signal does. */
-function stopOf(signal: AbortSignal | undefined): { promise: Promise<never>; forget(): void } {
-  const { promise, reject } = Promise.withResolvers<never>();
-  promise.catch(() => {});
-  const stop = () => reject(signal?.reason);
-  if (signal?.aborted) stop();
-  else signal?.addEventListener("abort", stop, { once: true });
-  return { promise, forget: () => signal?.removeEventListener("abort", stop) };
+/**
+ * Ends the wait for a silent source: when the signal says so, and when the upload has failed or its
+ * client is gone. Short writes do not pay for that: the upload is asked only after a moment.
+ */
+class Watch {
+  readonly #options: SubmitOptions;
+  readonly #ending = new AbortController();
+  readonly #onAbort = (): void => this.#fail(this.#options.signal?.reason);
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #asking: Promise<void> | undefined;
+  #failed: { reason: unknown } | undefined;
+  /** Ends the present wait. One at a time, so that nothing adds up over many pieces. */
+  #leave: ((reason: unknown) => void) | undefined;
+
+  constructor(options: SubmitOptions) {
+    this.#options = options;
+    const { signal } = options;
+    if (signal?.aborted) this.#onAbort();
+    else signal?.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  /** Begins to look at an upload. */
+  start(upload: NativeUpload): void {
+    this.#timer = setTimeout(() => {
+      const asked = upload.closed({ ...this.#options, signal: this.#ending.signal });
+      this.#asking = asked.catch((error) => this.#fail(error));
+    }, ASKED_AFTER);
+  }
+
+  /** Waits for a piece, or rejects with what ends the write. */
+  async during<T>(piece: Promise<T>): Promise<T> {
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        this.#leave = reject;
+        piece.then(resolve, reject);
+        if (this.#failed !== undefined) reject(this.#failed.reason);
+      });
+    } finally {
+      this.#leave = undefined;
+    }
+  }
+
+  /** Looks no more. */
+  async end(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    this.#ending.abort();
+    await this.#asking;
+  }
+
+  #fail(reason: unknown): void {
+    this.#failed ??= { reason };
+    this.#leave?.(reason);
+  }
 }

@@ -10,12 +10,17 @@ export interface CallOptions {
   signal?: AbortSignal;
   /** In a notebook: Stop does not end it. */
   background?: boolean;
+  /**
+   * Told how far it is, at most ten times a second, and once at the end. A call that moves no bytes
+   * has nothing to tell.
+   */
+  onProgress?: (progress: Progress) => void;
+  /** Whether the call may show how far it is by itself. Default: true. */
+  progress?: boolean;
 }
 
 /** What every reading call takes. */
 export interface ReadOptions extends CallOptions {
-  /** Told how far it is, at most ten times a second, and once at the end. */
-  onProgress?: (progress: Progress) => void;
   /** Read only the object with this ETag; else a `PreconditionFailedError`. */
   ifMatch?: string;
 }

@@ -18,6 +18,14 @@ export interface Stat {
   readonly contentType?: string;
   /** How the stored bytes are encoded, such as `"gzip"`. */
   readonly contentEncoding?: string;
+  /** The language of the content, such as `"en"`. */
+  readonly contentLanguage?: string;
+  /** How a browser presents it, such as `"attachment; filename=a.csv"`. */
+  readonly contentDisposition?: string;
+  /** How it may be cached. */
+  readonly cacheControl?: string;
+  /** When caches should let go of it. */
+  readonly expires?: Date;
   /** The version, in a bucket that keeps versions. */
   readonly versionId?: string;
   /** The storage class, where it is not the standard one. */
@@ -47,10 +55,11 @@ class ShownStat {
 
 /** A stat from what the native side tells. */
 export function statOf(uri: string, message: StatMessage): Stat {
-  const { lastModified, ...rest } = message;
+  const { lastModified, expires, ...rest } = message;
   return new ShownStat({
     uri,
     ...rest,
     ...(lastModified === undefined ? {} : { lastModified: new Date(lastModified) }),
+    ...(expires === undefined ? {} : { expires: new Date(expires) }),
   });
 }

@@ -6,9 +6,12 @@ import type { TransferFailure, TransferReport, TransferStep } from "../ffi/trans
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { describeTransfer, showTransfer } from "../jupyter/show_transfer.ts";
 import type { CallOptions } from "./read_options.ts";
+import type { TransferProgress } from "./transfer_told.ts";
 
 /** What every transfer of many objects takes. */
-export interface TransferOptions extends CallOptions {
+export interface TransferOptions extends Omit<CallOptions, "onProgress"> {
+  /** Told how far it is, at most ten times a second, and once at the end. */
+  onProgress?: (progress: TransferProgress) => void;
   /**
    * `"throw"`, the default: when something failed, the call rejects at its end with a
    * `TransferError` whose `report` tells everything. `"collect"`: it resolves with the report.

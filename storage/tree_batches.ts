@@ -5,7 +5,7 @@ import { type DipperError, errorOf, InternalError } from "../ffi/errors.ts";
 import { type Metrics, metricsFrom, metricsOfAll } from "../ffi/metrics.ts";
 import type { Completed, Progress, SubmitOptions } from "../ffi/queue.ts";
 import type { MetricsMessage } from "../ffi/symbols.ts";
-import type { TransferProgress } from "./tree_options.ts";
+import type { TransferProgress } from "./transfer_told.ts";
 
 /** Files of one call. */
 const BATCH = 500;

@@ -3,7 +3,6 @@
 
 import { quoted, uriOf } from "../client/s3_uri.ts";
 import { invalidInput } from "../ffi/errors.ts";
-import type { Metrics } from "../ffi/metrics.ts";
 import type { WriteMessage } from "../ffi/symbols.ts";
 import { checkedCall } from "./call_options.ts";
 import { customerKeyOf } from "./customer_key.ts";
@@ -11,20 +10,6 @@ import { Glob } from "./glob.ts";
 import type { TransferOptions } from "./transfer_tally.ts";
 import type { BucketFolder } from "./tree_place.ts";
 import { checkedWrite, type WriteOptions, writtenAs } from "./write_options.ts";
-
-/** How far a transfer of many files is. */
-export interface TransferProgress {
-  /** Bytes that are done. */
-  bytes: number;
-  /** Bytes of the files that are known to be transferred so far. */
-  total: number;
-  /** Files that are done, failed ones among them. */
-  files: number;
-  /** Files that are known to be transferred so far; more may be found. */
-  totalFiles: number;
-  /** What was done for them so far; absent where the server copies. */
-  metrics?: Metrics;
-}
 
 /** What `download`, `upload` and `sync` take. */
 export interface TreeOptions extends TransferOptions {
@@ -59,13 +44,13 @@ export interface TreeOptions extends TransferOptions {
    * of the handle that names the source, if one does.
    */
   customerKey?: Uint8Array | string;
-  /** Told how far it is, at most ten times a second, and once at the end. */
-  onProgress?: (progress: TransferProgress) => void;
 }
 
 /** What `upload` takes, and `sync` where it uploads or copies: what `write` takes, for every object. */
 export interface UploadTreeOptions
-  extends TreeOptions, Omit<WriteOptions, "onProgress" | "signal" | "ifMatch" | "ifNoneMatch"> {
+  extends
+    TreeOptions,
+    Omit<WriteOptions, "onProgress" | "progress" | "signal" | "ifMatch" | "ifNoneMatch"> {
 }
 
 const TREE = [
@@ -77,6 +62,7 @@ const TREE = [
   "include",
   "onError",
   "onProgress",
+  "progress",
   "signal",
 ];
 

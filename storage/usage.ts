@@ -20,7 +20,7 @@ import type { CallOptions } from "./read_options.ts";
 import { type UsageReport, UsageTally } from "./usage_tally.ts";
 
 /** What `usage` takes beside the prefix. */
-export interface UsageOptions extends CallOptions {
+export interface UsageOptions extends Omit<CallOptions, "onProgress"> {
   /** How many levels of folders below the prefix are told apart. Default: 1. With 0, none. */
   depth?: number;
   /** Only keys of which the part behind the URI's prefix matches, as for `list`. */

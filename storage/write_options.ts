@@ -1,7 +1,6 @@
 // What writing takes beside the data, checked before anything is sent.
 
 import { invalidInput } from "../ffi/errors.ts";
-import type { Progress } from "../ffi/queue.ts";
 import type { EncryptionMessage, WriteMessage } from "../ffi/symbols.ts";
 import { checkedCall } from "./call_options.ts";
 import { customerKeyOf } from "./customer_key.ts";
@@ -10,8 +9,6 @@ import type { CallOptions } from "./read_options.ts";
 
 /** What every writing call takes, whatever it writes to. */
 export interface LocalWriteOptions extends CallOptions {
-  /** Told how far it is, at most ten times a second, and once at the end. */
-  onProgress?: (progress: Progress) => void;
   /** `"*"`: write only if there is nothing yet; else a `PreconditionFailedError`. */
   ifNoneMatch?: string;
 }
@@ -89,7 +86,7 @@ const ACLS: readonly string[] = [
 ];
 const CHECKSUMS: readonly string[] = ["crc64nvme", "crc32", "crc32c", "sha1", "sha256", "none"];
 
-const LOCAL: readonly string[] = ["signal", "onProgress", "ifNoneMatch"];
+const LOCAL: readonly string[] = ["signal", "onProgress", "progress", "ifNoneMatch"];
 const REMOTE: readonly string[] = [
   ...LOCAL,
   "contentType",

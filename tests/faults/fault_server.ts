@@ -131,6 +131,8 @@ export interface BucketSpec {
   expected?: Record<string, ObjectSpec>;
   /** What is written is counted and forgotten. */
   discard?: boolean;
+  /** ETags tell nothing of the bytes. */
+  opaque?: boolean;
   faults?: Fault[];
   /** How many requests of each key are kept; all are counted. */
   log?: number;

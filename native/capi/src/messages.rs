@@ -481,6 +481,9 @@ pub enum Request {
     /// Sends what is left of an upload and waits until the object is there: a
     /// `WrittenMessage`.
     FinishUpload { upload: f64 },
+    /// Waits until an upload takes no more bytes, and tells why: for who has nothing to bring
+    /// meanwhile.
+    UploadClosed { upload: f64 },
     /// Deletes an object.
     Delete { object: ObjectMessage },
     /// Deletes up to a thousand objects of a bucket: a `DeletedMessage`.
@@ -510,7 +513,8 @@ pub enum Request {
         method: PresignMethodMessage,
         /// Seconds.
         expires_in: Option<u32>,
-        content_type: Option<String>,
+        /// What a writer says of the object.
+        write: WriteMessage,
         content_length: Option<u64>,
         response: ResponseHeadersMessage,
     },
@@ -651,6 +655,15 @@ pub struct StatMessage {
     pub content_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_encoding: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_language: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_disposition: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_control: Option<String>,
+    /// Milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -1014,6 +1027,7 @@ impl Request {
             | Self::OpenFile { .. }
             | Self::UploadRoom { .. }
             | Self::FinishUpload { .. }
+            | Self::UploadClosed { .. }
             | Self::AbortUpload { .. }
             | Self::WriteFile { .. } => "write",
             Self::Delete { .. } | Self::DeleteFile { .. } => "delete",
@@ -1073,6 +1087,7 @@ impl Request {
             | Self::ReadStream { .. }
             | Self::UploadRoom { .. }
             | Self::FinishUpload { .. }
+            | Self::UploadClosed { .. }
             | Self::AbortUpload { .. }
             | Self::RemoveFiles { .. }
             | Self::ScanTree { .. }
@@ -1264,6 +1279,10 @@ impl From<core::Stat> for StatMessage {
             etag: stat.etag,
             content_type: stat.content_type,
             content_encoding: stat.content_encoding,
+            content_language: stat.content_language,
+            content_disposition: stat.content_disposition,
+            cache_control: stat.cache_control,
+            expires: stat.expires,
             version_id: stat.version_id,
             storage_class: stat.storage_class,
             metadata: stat.metadata,

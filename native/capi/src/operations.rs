@@ -467,6 +467,10 @@ async fn run(
             uploads::sink(handle(*upload)?)?.0.gone().await;
             return Ok(Outcome::default());
         }
+        Request::UploadClosed { upload } => {
+            uploads::sink(handle(*upload)?)?.0.closed().await?;
+            return Ok(Outcome::default());
+        }
         Request::FinishUpload { upload } => {
             let (sink, _) = uploads::sink(handle(*upload)?)?;
             return told(&WrittenMessage::from(sink.finish().await?));
@@ -651,12 +655,12 @@ async fn on_s3(
             };
             told(&StatMessage::from(dipper_core::copy(client, request).await?))
         }
-        Request::Presign { object, method, expires_in, content_type, content_length, response } => {
+        Request::Presign { object, method, expires_in, write, content_length, response } => {
             let request = dipper_core::PresignRequest {
                 object: object.into(),
                 method: method.into(),
                 expires_in,
-                content_type,
+                write: write.into(),
                 content_length,
                 response: response.into(),
             };

@@ -54,15 +54,18 @@ impl Sink {
     /// Ends it, and waits until nothing of it is left.
     pub async fn gone(&self) {
         self.abort();
-        self.ended().await;
-    }
-
-    /// Waits until nothing goes on any more.
-    async fn ended(&self) {
         match self {
             Self::Object(upload) => upload.ended().await,
             // A step that is on its way belongs to the operation that waits for it.
             Self::File(_) => {}
+        }
+    }
+
+    /// Waits until it takes no more bytes, and tells why.
+    pub async fn closed(&self) -> Result<(), Error> {
+        match self {
+            Self::Object(upload) => upload.closed().await,
+            Self::File(upload) => upload.closed().await,
         }
     }
 

@@ -454,6 +454,16 @@ impl Client {
         Some(changed)
     }
 
+    /// For requests of the SDK's that are sent once: who tries again has to know that an answer
+    /// was lost.
+    pub(crate) fn once(&self, connected: &Connected, bucket: &str) -> aws_sdk_s3::config::Builder {
+        let own = || {
+            let region = Region::new(connected.region.clone());
+            aws_sdk_s3::config::Builder::new().region(region)
+        };
+        self.override_for(bucket).unwrap_or_else(own).retry_config(RetryConfig::disabled())
+    }
+
     pub(crate) async fn sdk_permit(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.sdk_permits).acquire_owned().await.ok()
     }

@@ -5,18 +5,20 @@
 //! along. The copy is looked at last: only one that is the source is a success, and only then
 //! a move deletes the source, if that is still what was copied.
 
+mod made;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use aws_sdk_s3::types::{ChecksumMode, MetadataDirective, TaggingDirective};
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use dipper_wire::{Algorithm, Expected};
 
+use self::made::made;
 use crate::metrics::{Meter, Transport};
 use crate::retry::Retries;
 use crate::sdk_error::About;
 use crate::site::encode;
-use crate::stat::milliseconds;
+use crate::stat::{date, milliseconds};
 use crate::upload::{
     CopiedParts, Headers, checksum_named, copied_part_size, copy_in_parts, with_headers,
 };
@@ -93,7 +95,7 @@ pub async fn copy(client: &Arc<Client>, request: CopyRequest) -> Result<Stat, Er
             version_id: made.version_id,
             last_modified: None,
             etag: None,
-            ..original.stat.clone()
+            ..expected(&request, &original)
         },
         Err(error) => return Err(error),
     };
@@ -104,6 +106,23 @@ pub async fn copy(client: &Arc<Client>, request: CopyRequest) -> Result<Stat, Er
         remove(client, from, &original, to, &meter).await?;
     }
     Ok(stat)
+}
+
+/// What the copy says of itself, when nobody may look.
+fn expected(request: &CopyRequest, original: &Original) -> Stat {
+    let (given, own) = (&request.options, original.stat.clone());
+    let or = |given: &Option<String>, own: Option<String>| given.clone().or(own);
+    Stat {
+        content_type: or(&given.content_type, own.content_type),
+        content_encoding: or(&given.content_encoding, own.content_encoding),
+        content_language: or(&given.content_language, own.content_language),
+        content_disposition: or(&given.content_disposition, own.content_disposition),
+        cache_control: or(&given.cache_control, own.cache_control),
+        expires: given.expires.or(own.expires),
+        storage_class: or(&given.storage_class, own.storage_class),
+        metadata: if request.replace_metadata { given.metadata.clone() } else { own.metadata },
+        ..own
+    }
 }
 
 fn uri(object: &ObjectRef) -> String {
@@ -254,6 +273,10 @@ async fn look_at(
             etag: Some(etag.clone()),
             content_type: head.content_type.clone(),
             content_encoding: head.content_encoding.clone(),
+            content_language: head.content_language.clone(),
+            content_disposition: head.content_disposition.clone(),
+            cache_control: head.cache_control.clone(),
+            expires: date(head.expires_string.as_deref()),
             version_id: head.version_id.clone(),
             storage_class: class.clone(),
             metadata: head.metadata.clone().unwrap_or_default().into_iter().collect(),
@@ -348,7 +371,8 @@ fn apart(request: &CopyRequest, original: &Original) -> Result<Headers, Error> {
     .headers()
 }
 
-/// Copies with one request.
+/// Copies with one request. It is sent again by what is known here: a condition that fails after
+/// an answer was lost may fail because of the copy itself.
 async fn copy_whole(
     client: &Arc<Client>,
     request: &CopyRequest,
@@ -378,19 +402,26 @@ async fn copy_whole(
             _ => None,
         });
     let mut retries = Retries::new(client.retry_budget(), client.retries());
+    let (mut unclear, mut renewed) = (false, false);
     let answer = loop {
         meter.write_request();
-        let copy = elsewhere!(client, &to.bucket, copy.clone());
+        let copy = copy.clone().customize().config_override(client.once(connected, &to.bucket));
         match with_headers!(copy, headers).send().await {
             Ok(answer) => break answer,
             Err(error) if about.has_moved(&error) => meter.retry(),
+            Err(error) if !renewed && about.may_renew(&error) => {
+                renewed = true;
+                meter.retry();
+            }
             Err(error) => {
-                let late = failed_late(error.raw_response());
                 let error = about.error(error);
-                // An answer that began well and ended with a failure is the SDK's last word.
-                if !late {
-                    return Err(error);
+                if unclear
+                    && error.status == Status::PreconditionFailed
+                    && let Some(version) = made(client, request, original, meter).await
+                {
+                    return Ok(version);
                 }
+                unclear |= error.status.retryable();
                 retries.after(error).await?;
                 meter.retry();
             }
@@ -400,10 +431,6 @@ async fn copy_whole(
         return Err(about.without_etag("no ETag of the copy"));
     }
     Ok(answer.version_id)
-}
-
-fn failed_late(answer: Option<&HttpResponse>) -> bool {
-    answer.is_some_and(|answer| answer.status().is_success())
 }
 
 /// Copies in parts, several at a time.
@@ -419,7 +446,9 @@ async fn copy_parts(
     let mut more = options.clone();
     if !request.replace_tags {
         // One request copies tags by itself; an upload has to be told them.
-        more.tags = match tags(client, from).await {
+        // Of the version that is copied, should there be another one by now.
+        let version_id = from.version_id.clone().or_else(|| original.stat.version_id.clone());
+        more.tags = match tags(client, &ObjectRef { version_id, ..from.clone() }).await {
             Ok(tags) => tags,
             Err(error) if error.status == Status::Unsupported => Default::default(),
             Err(error) => {
@@ -530,9 +559,11 @@ async fn remove(
         .about(uri(from))
         .hint("move it again")
     };
-    if from.version_id.is_none()
-        && look_at(client, from, meter).await.map_err(left)?.etag != original.etag
-    {
+    let changed_since = async || match look_at(client, from, meter).await {
+        Ok(now) => Ok(now.etag != original.etag),
+        Err(error) => Err(error),
+    };
+    if from.version_id.is_none() && changed_since().await.map_err(left)? {
         return Err(changed());
     }
     let connected = client.connected().await?;
@@ -558,7 +589,15 @@ async fn remove(
                     continue;
                 }
                 return Err(match error.status {
-                    Status::PreconditionFailed => changed(),
+                    // Of what is gone no condition holds: an answer may have been lost.
+                    Status::PreconditionFailed => match changed_since().await {
+                        Err(gone)
+                            if matches!(gone.status, Status::NoSuchKey | Status::NotFound) =>
+                        {
+                            return Ok(());
+                        }
+                        _ => changed(),
+                    },
                     // It is gone: somebody else deleted it, or the answer to the first try was lost.
                     Status::NoSuchKey | Status::NotFound => return Ok(()),
                     _ => left(error),

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dipper_wire::Allocation;
+use tokio_util::sync::CancellationToken;
 
 use crate::buffer::Account;
 use crate::file::blocking;
@@ -22,6 +23,8 @@ const SLAB: usize = 1 << 20;
 pub struct FileUpload {
     meter: Meter,
     state: Mutex<State>,
+    /// It was ended from outside.
+    ended: CancellationToken,
 }
 
 struct State {
@@ -56,7 +59,8 @@ impl FileUpload {
         };
         let memory = Allocation::recycled(SLAB)?;
         let slab = Slab { memory, filled: 0, _account: Account::open(SLAB, tickets) };
-        Ok(Self { meter, state: Mutex::new(State { file: Some(file), slab: Some(slab) }) })
+        let state = Mutex::new(State { file: Some(file), slab: Some(slab) });
+        Ok(Self { meter, state, ended: CancellationToken::new() })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -129,6 +133,16 @@ impl FileUpload {
         let ended = (state.file.take(), state.slab.take());
         drop(state);
         drop(ended);
+        self.ended.cancel();
+    }
+
+    /// Waits until it was ended from outside: a file by itself does not fail.
+    ///
+    /// # Errors
+    /// That it was.
+    pub async fn closed(&self) -> Result<(), Error> {
+        self.ended.cancelled().await;
+        Err(Error::cancelled())
     }
 
     /// What was done so far.

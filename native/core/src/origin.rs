@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
@@ -21,7 +21,7 @@ use crate::metrics::{Meter, Transport};
 use crate::plane::{Answer as Reply, Body, BodyError};
 use crate::sdk_error::{About, Answered, deepest, find, message_of};
 use crate::stall_guard::BodyStalled;
-use crate::stat::milliseconds;
+use crate::stat::{date, milliseconds};
 use crate::upload::with_headers;
 use crate::web::Page;
 use crate::{Client, CustomerKey, Error, ObjectRef, Span, Stat, Status, elsewhere};
@@ -393,6 +393,10 @@ async fn head_object(
             etag: head.e_tag,
             content_type: head.content_type,
             content_encoding: head.content_encoding,
+            content_language: head.content_language,
+            content_disposition: head.content_disposition,
+            cache_control: head.cache_control,
+            expires: date(head.expires_string.as_deref()),
             version_id: head.version_id,
             metadata: head.metadata.unwrap_or_default().into_iter().collect(),
         },
@@ -480,6 +484,10 @@ fn told_by_sdk(answer: &GetObjectOutput) -> Told {
             etag: answer.e_tag.clone(),
             content_type: answer.content_type.clone(),
             content_encoding: answer.content_encoding.clone(),
+            content_language: answer.content_language.clone(),
+            content_disposition: answer.content_disposition.clone(),
+            cache_control: answer.cache_control.clone(),
+            expires: date(answer.expires_string()),
             version_id: answer.version_id.clone(),
             storage_class: answer.storage_class().map(|class| class.as_str().to_owned()),
             metadata: answer.metadata.clone().unwrap_or_default().into_iter().collect(),
@@ -506,11 +514,7 @@ pub(crate) fn told_by(head: &Head, with_stat: bool) -> Told {
     let text = |name: &str| head.get(name).map(str::to_owned);
     let range = head.get("content-range").and_then(ContentRange::parse);
     let length = head.content_length().ok().flatten();
-    let last_modified = head
-        .get("last-modified")
-        .and_then(|date| httpdate::parse_http_date(date).ok())
-        .and_then(|date| date.duration_since(UNIX_EPOCH).ok())
-        .and_then(|since| i64::try_from(since.as_millis()).ok());
+    let last_modified = date(head.get("last-modified"));
     let expected = expected_of(|algorithm| head.get(algorithm.header()));
     // The checksum beside a part is the part's own, or that of the whole: nobody can tell.
     let expected = expected.filter(|_| range.is_none());
@@ -538,6 +542,10 @@ pub(crate) fn told_by(head: &Head, with_stat: bool) -> Told {
             etag: text("etag"),
             content_type: text("content-type"),
             content_encoding: text("content-encoding"),
+            content_language: text("content-language"),
+            content_disposition: text("content-disposition"),
+            cache_control: text("cache-control"),
+            expires: date(head.get("expires")),
             version_id: text("x-amz-version-id"),
             storage_class: text("x-amz-storage-class"),
             metadata,

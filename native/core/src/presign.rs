@@ -14,7 +14,8 @@ use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::DateTime;
 
 use crate::sdk_error::About;
-use crate::{Client, Error, ObjectRef, Status, elsewhere};
+use crate::upload::with_headers;
+use crate::{Client, CustomerKey, Error, ObjectRef, Status, WriteOptions, elsewhere};
 
 /// What the holder of the URL may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +56,8 @@ pub struct PresignRequest {
     pub method: PresignMethod,
     /// For how many seconds. Unset: as long as the default and the credentials last.
     pub expires_in: Option<u32>,
-    /// The media type that a writer must send.
-    pub content_type: Option<String>,
+    /// What a writer must say of the object, in headers of the same names and values.
+    pub write: WriteOptions,
     /// How many bytes a writer must send.
     pub content_length: Option<u64>,
     /// What a reader is answered with.
@@ -118,6 +119,7 @@ async fn presigned(
     let (bucket, key, version) = (&object.bucket, &object.key, object.version_id.clone());
     let answer = request.response.clone();
     let expires = answer.expires.map(DateTime::from_millis);
+    let key_headers = CustomerKey::of(object);
     let s3 = &connected.s3;
     let signed = match request.method {
         PresignMethod::Get => {
@@ -132,7 +134,8 @@ async fn presigned(
                 .set_response_content_language(answer.content_language)
                 .set_response_cache_control(answer.cache_control)
                 .set_response_expires(expires);
-            let get = elsewhere!(client, bucket, get).presigned(config).await;
+            let get = with_headers!(elsewhere!(client, bucket, get), key_headers);
+            let get = get.presigned(config).await;
             get.map_err(|error| about.unreachable(&error))?
         }
         PresignMethod::Head => {
@@ -147,19 +150,18 @@ async fn presigned(
                 .set_response_content_language(answer.content_language)
                 .set_response_cache_control(answer.cache_control)
                 .set_response_expires(expires);
-            let head = elsewhere!(client, bucket, head).presigned(config).await;
+            let head = with_headers!(elsewhere!(client, bucket, head), key_headers);
+            let head = head.presigned(config).await;
             head.map_err(|error| about.unreachable(&error))?
         }
         PresignMethod::Put => {
             let length = request.content_length.map(i64::try_from).transpose();
             let length = length.map_err(|_| Error::invalid("contentLength is too large"))?;
-            let put = s3
-                .put_object()
-                .bucket(bucket)
-                .key(key)
-                .set_content_type(request.content_type.clone())
-                .set_content_length(length);
-            let put = elsewhere!(client, bucket, put).presigned(config).await;
+            let put = s3.put_object().bucket(bucket).key(key).set_content_length(length);
+            let put = elsewhere!(client, bucket, put);
+            let mut headers = request.write.headers()?;
+            headers.extend(request.write.conditions()?);
+            let put = with_headers!(put, headers).presigned(config).await;
             put.map_err(|error| about.unreachable(&error))?
         }
         PresignMethod::Delete => {
@@ -232,7 +234,7 @@ mod tests {
             },
             method,
             expires_in: Some(600),
-            content_type: None,
+            write: WriteOptions::default(),
             content_length: None,
             response: ResponseHeaders::default(),
         }
@@ -347,13 +349,37 @@ mod tests {
             assert!(query(&made).contains(&part.to_owned()), "{part} in {made}");
         }
         let mut write = request(PresignMethod::Put, "key");
-        write.content_type = Some("text/csv".into());
+        write.write.content_type = Some("text/csv".into());
         write.content_length = Some(5);
         let made = url(&client, &write).await.unwrap();
         let headers = [("content-length", "5"), ("content-type", "text/csv"), ("host", "h:9")];
         let unsigned = "http://h:9/bucket/key?x-id=PutObject";
         assert_eq!(query(&made), reference("PUT", unsigned, &headers, None));
         assert!(made.contains("X-Amz-SignedHeaders=content-length%3Bcontent-type%3Bhost"));
+        write.write.metadata = [("By".to_owned(), "me".to_owned())].into();
+        write.write.if_none_match = Some("*".into());
+        let made = url(&client, &write).await.unwrap();
+        let headers = [
+            ("content-length", "5"),
+            ("content-type", "text/csv"),
+            ("host", "h:9"),
+            ("if-none-match", "*"),
+            ("x-amz-meta-by", "me"),
+        ];
+        assert_eq!(query(&made), reference("PUT", unsigned, &headers, None));
+    }
+
+    #[tokio::test]
+    async fn a_key_is_signed_and_not_shown() {
+        let client = client(Some("http://h:9"), true, None);
+        let text = aws_smithy_types::base64::encode([7; 32]);
+        let mut read = request(PresignMethod::Get, "key");
+        read.object.customer_key = Some(CustomerKey::from_base64(&text).unwrap());
+        let made = url(&client, &read).await.unwrap();
+        let mut shown = String::new();
+        crate::site::encode(&text, b"", &mut shown);
+        assert!(!made.contains(&text) && !made.contains(&shown), "{made}");
+        assert!(made.contains("customer-key-md5"), "{made}");
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use aws_sdk_s3::primitives::DateTime;
 
@@ -37,6 +38,14 @@ pub struct Stat {
     pub content_type: Option<String>,
     /// How the body is encoded, for example `gzip`.
     pub content_encoding: Option<String>,
+    /// The language of the content.
+    pub content_language: Option<String>,
+    /// How a browser should offer it.
+    pub content_disposition: Option<String>,
+    /// How it may be cached.
+    pub cache_control: Option<String>,
+    /// Until when it may be cached, in milliseconds since 1970.
+    pub expires: Option<i64>,
     /// The version.
     pub version_id: Option<String>,
     /// The storage class, where it is not the standard one.
@@ -47,6 +56,12 @@ pub struct Stat {
 
 pub(crate) fn milliseconds(time: Option<&DateTime>) -> Option<i64> {
     time.and_then(|time| time.to_millis().ok())
+}
+
+/// A date of a header; nothing for what is none.
+pub(crate) fn date(text: Option<&str>) -> Option<i64> {
+    let since = httpdate::parse_http_date(text?).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok()
 }
 
 /// Asks for the properties of what is named, without its bytes.

@@ -108,7 +108,7 @@ impl Bucket {
         let state = State {
             listing: spec.listing.map(Listing::new),
             versions_listed: spec.versions.map(Listing::new),
-            store: Store::new(spec.discard, spec.expected),
+            store: Store::new(spec.discard, spec.opaque, spec.expected),
             faults: Vec::new(),
             versions: HashMap::new(),
             made: HashMap::new(),
@@ -205,7 +205,7 @@ impl Bucket {
         let store = &mut state.store;
         match on {
             On::Put => store.put(request, body, etag),
-            On::Copy => store.copy(request, source),
+            On::Copy => store.copy(request, source, etag),
             On::Create => store.create(request, &self.name),
             On::Part => store.part(request, body),
             On::CopyPart => store.copy_part(request, source),

@@ -24,6 +24,8 @@ pub struct BucketSpec {
     pub expected: BTreeMap<String, ObjectSpec>,
     /// What is written is counted and forgotten, so that it may be of any size.
     pub discard: bool,
+    /// ETags tell nothing of the bytes.
+    pub opaque: bool,
     /// What goes wrong.
     pub faults: Vec<Fault>,
     /// How many requests of each key are kept; all are counted.

@@ -22,6 +22,7 @@ use crate::xml::{between, document, escaped};
 #[derive(Default)]
 pub struct Store {
     discard: bool,
+    opaque: bool,
     expected: BTreeMap<String, ObjectSpec>,
     objects: BTreeMap<String, (Arc<Object>, Written)>,
     deleted: BTreeSet<String>,
@@ -90,8 +91,8 @@ pub struct Source {
 }
 
 impl Store {
-    pub fn new(discard: bool, expected: BTreeMap<String, ObjectSpec>) -> Self {
-        Self { discard, expected, ..Self::default() }
+    pub fn new(discard: bool, opaque: bool, expected: BTreeMap<String, ObjectSpec>) -> Self {
+        Self { discard, opaque, expected, ..Self::default() }
     }
 
     /// Whether what is written is forgotten.
@@ -140,9 +141,14 @@ impl Store {
     }
 
     /// A copy in one request.
-    pub fn copy(&mut self, request: &Request, source: Option<Source>) -> Answer {
+    pub fn copy(
+        &mut self,
+        request: &Request,
+        source: Option<Source>,
+        known: Option<&str>,
+    ) -> Answer {
         let Some(source) = source else { return Answer::error(404, "NoSuchKey") };
-        if let Some(answer) = source.refuses(request) {
+        if let Some(answer) = source.refuses(request).or_else(|| condition(request, known)) {
             return answer;
         }
         let content = source.object.content.clone();
@@ -485,10 +491,10 @@ impl Store {
         etag
     }
 
-    /// The MD5 as ETags have it; a number where nothing is kept.
+    /// The MD5 as ETags have it; a number where nothing is kept, or ETags tell nothing.
     fn digest(&mut self, content: &Content) -> String {
         self.next += 1;
-        if self.discard {
+        if self.discard || self.opaque {
             return format!("{:032x}", self.next);
         }
         let mut digest = Md5::new();

@@ -176,6 +176,11 @@ impl Driver {
         ended.unwrap_or_else(|| Err(Error::internal("the upload ended without saying how")))
     }
 
+    /// Waits until somebody ends it.
+    pub(super) async fn stopped(&self) {
+        self.stop.cancelled().await;
+    }
+
     /// Ends the upload, unless it has ended.
     pub(super) fn stop(&self) {
         let mut counted = self.aftermath.lock().unwrap_or_else(PoisonError::into_inner);
@@ -451,6 +456,10 @@ impl Job {
                 etag: Some(stored.etag),
                 content_type: options.content_type.clone(),
                 content_encoding: options.content_encoding.clone(),
+                content_language: options.content_language.clone(),
+                content_disposition: options.content_disposition.clone(),
+                cache_control: options.cache_control.clone(),
+                expires: options.expires,
                 version_id: stored.version_id,
                 storage_class: options.storage_class.clone(),
                 metadata: metadata

@@ -6,7 +6,7 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUploa
 use dipper_wire::{Algorithm, Expected};
 use md5::{Digest as _, Md5};
 
-use super::confirm::stored_as;
+use super::confirm::{Before, is_gone, replaced, stored_as};
 use super::store::{Stored, Sum, with_headers};
 use super::write_options::{Headers, WriteOptions};
 use crate::metrics::Meter;
@@ -97,6 +97,11 @@ impl<'a> Multipart<'a> {
     ) -> Result<Stored, Error> {
         parts.sort_unstable_by_key(|part| part.number);
         let whole = self.whole_sum(&parts);
+        // Without a sum nothing but a change will tell that the object was made.
+        let before = match whole {
+            Some(_) => None,
+            None => Before::look(self.client, self.object, options).await,
+        };
         match self.ask_to_complete(options, &parts, whole.as_ref(), meter).await {
             Ok(stored) => {
                 self.compare(whole.as_ref(), &stored)?;
@@ -108,11 +113,16 @@ impl<'a> Multipart<'a> {
                         error.status,
                         Status::NotFound | Status::NotS3 | Status::PreconditionFailed
                     );
-                if unclear && let Some(stored) = self.made(options, &parts, whole.as_ref()).await {
-                    meter.retry();
-                    return Ok(Stored { sum: whole, ..stored });
+                if !unclear {
+                    return Err(error);
                 }
-                Err(error)
+                let made = match self.made(options, &parts, whole.as_ref()).await {
+                    None => self.made_instead(options, &parts, before).await,
+                    made => made,
+                };
+                let Some(stored) = made else { return Err(error) };
+                meter.retry();
+                Ok(Stored { sum: whole, ..stored })
             }
         }
     }
@@ -223,6 +233,21 @@ impl<'a> Multipart<'a> {
         // Should the same object have been there before, the upload still waits.
         let _ = self.abort().await;
         Some(stored)
+    }
+
+    /// What is stored under the key in place of what was there before, if the upload is gone.
+    async fn made_instead(
+        &self,
+        options: &WriteOptions,
+        parts: &[Part],
+        before: Option<Before>,
+    ) -> Option<Stored> {
+        let before = before?;
+        if !is_gone(self.client, self.object, &self.id).await {
+            return None;
+        }
+        let size = parts.iter().map(|part| part.size).sum();
+        replaced(self.client, self.object, options, size, &before).await
     }
 
     /// Ends the upload without an object. What cannot be aborted is told.

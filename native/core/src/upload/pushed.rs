@@ -189,6 +189,19 @@ impl Upload {
         let _ = self.driver.ended().await;
     }
 
+    /// Waits until the upload takes no more bytes, and tells why: also while what was sent of it
+    /// is still being removed.
+    ///
+    /// # Errors
+    /// The failure of the upload, and that it was stopped.
+    pub async fn closed(&self) -> Result<(), Error> {
+        tokio::select! {
+            biased;
+            ended = self.driver.ended() => ended.map(drop),
+            () = self.driver.stopped() => Err(Error::cancelled()),
+        }
+    }
+
     /// What was done so far.
     pub fn metrics(&self) -> Metrics {
         self.job.meter.read()

@@ -1,7 +1,5 @@
 //! Sending the bytes of an object, or of a part of one, in one request.
 
-use aws_sdk_s3::config::Region;
-use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_types::base64;
 use bytes::Bytes;
@@ -294,14 +292,7 @@ impl Store<'_> {
                         .set_checksum_crc32_c(told(Algorithm::Crc32c))
                         .set_checksum_sha1(told(Algorithm::Sha1))
                         .set_checksum_sha256(told(Algorithm::Sha256));
-                    // Sent once: who tries again has to know that an answer was lost.
-                    let once = client
-                        .override_for(bucket)
-                        .unwrap_or_else(|| {
-                            let region = Region::new(connected.region.clone());
-                            aws_sdk_s3::config::Builder::new().region(region)
-                        })
-                        .retry_config(RetryConfig::disabled());
+                    let once = client.once(connected, bucket);
                     let request = request.customize().config_override(once);
                     match with_headers!(request, self.headers).send().await {
                         Err(error) if about.has_moved(&error) => self.meter.retry(),
