@@ -84,7 +84,7 @@ export { Listing, type ListOptions } from "./storage/listing.ts";
 export { LocalFile } from "./storage/local_file.ts";
 export { LocalS3, type LocalS3Options } from "./storage/local_s3.ts";
 export { ObjectFile } from "./storage/object_file.ts";
-export type { PresignOptions } from "./storage/presign.ts";
+export type { PresignedWrite, PresignOptions } from "./storage/presign.ts";
 export type { CallOptions, FileOptions, ReadOptions, Source } from "./storage/read_options.ts";
 export { S3Client, type SyncOptions } from "./storage/s3_client.ts";
 export { S3File } from "./storage/s3_file.ts";

@@ -56,6 +56,11 @@ export class CheckedCredentials {
     this.#option = option;
   }
 
+  /** Whether requests go unsigned. */
+  get isAnonymous(): boolean {
+    return this.#option === "anonymous";
+  }
+
   /** For the native side, and for nobody else. */
   message(): CredentialsMessage {
     return this.#message(this.#option);

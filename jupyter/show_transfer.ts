@@ -3,6 +3,7 @@
 import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
 import {
   countOf,
+  formatBytes,
   formatCount,
   formatDuration,
   formatExactBytes,
@@ -46,28 +47,59 @@ export interface TransferLike {
   readonly milliseconds: number;
   /** Whether nothing was changed. */
   readonly dryRun: boolean;
+  /** What would be done. */
+  readonly steps: readonly {
+    readonly action: string;
+    readonly target: string;
+    readonly source?: string;
+    readonly bytes: number;
+  }[];
+  /** What is nothing that can be transferred. */
+  readonly ignored: readonly string[];
 }
 
 const FAILURE_ROWS = 20;
-const COLUMNS: Column[] = [{ name: "Failed", code: true }, { name: "Code" }, { name: "Reason" }];
+const STEP_ROWS = 20;
+const IGNORED_ROWS = 10;
+const LONGEST_NAME = 100;
+const FAILED: Column[] = [{ name: "Failed", code: true }, { name: "Code" }, { name: "Reason" }];
+const STEPS: Column[] = [
+  { name: "Would" },
+  { name: "What", code: true },
+  { name: "From", code: true },
+  { name: "Size", numeric: true },
+];
+const IGNORED: Column[] = [{ name: "Ignored", code: true }];
+
+/** Rows of one kind, and how many more there are. */
+interface Listed {
+  readonly label: string;
+  readonly columns: Column[];
+  readonly rows: Cell[][];
+  readonly note: string | undefined;
+}
 
 /**
- * Displays the report of a transfer: the counts, and the first 20 failures.
+ * Displays the report of a transfer: the counts, the first 20 failures, the first 20 steps of a dry
+ * run, and the first 10 files that were ignored.
  *
  * @example
  * ```ts
  * const counts = { transferred: 2, bytes: 300, skipped: 0, deleted: 0, failures: [] };
- * showTransfer({ operation: "download", ...counts, milliseconds: 12, dryRun: false });
+ * const more = { milliseconds: 12, dryRun: false, steps: [], ignored: [] };
+ * showTransfer({ operation: "download", ...counts, ...more });
  * ```
  */
 export function showTransfer(report: TransferLike): MediaBundle {
-  const { tags, facts, rows, note } = parts(report);
+  const { tags, facts, lists } = parts(report);
   return mediaBundle(
     view(
       title(cutEnd(report.operation, 100), tags),
       factsTable(facts),
-      rows.length > 0 ? dataTable("Failures", COLUMNS, rows) : undefined,
-      note === undefined ? undefined : noteLine(note),
+      ...lists.flatMap(({ label, columns, rows, note }) => [
+        dataTable(label, columns, rows),
+        note === undefined ? undefined : noteLine(note),
+      ]),
     ),
     describeTransfer(report),
   );
@@ -75,22 +107,19 @@ export function showTransfer(report: TransferLike): MediaBundle {
 
 /** The plain-text twin of {@linkcode showTransfer}. */
 export function describeTransfer(report: TransferLike): string {
-  const { tags, facts, rows, note } = parts(report);
+  const { tags, facts, lists } = parts(report);
   return plainParts(
     plainTitle(cutEnd(report.operation, 100), tags),
     plainFacts(facts),
-    rows.length > 0 ? plainTable(COLUMNS, rows) : undefined,
-    note === undefined ? undefined : `  ${note}`,
+    ...lists.flatMap(({ columns, rows, note }) => [
+      plainTable(columns, rows),
+      note === undefined ? undefined : `  ${note}`,
+    ]),
   );
 }
 
-function parts(report: TransferLike): {
-  tags: string[];
-  facts: Fact[];
-  rows: Cell[][];
-  note: string | undefined;
-} {
-  const { transferred, bytes, skipped, deleted, failures, milliseconds } = report;
+function parts(report: TransferLike): { tags: string[]; facts: Fact[]; lists: Listed[] } {
+  const { transferred, bytes, skipped, deleted, failures, milliseconds, steps, ignored } = report;
   const tags = failures.length === 0 ? [] : [`${formatCount(failures.length)} failed`];
   if (report.dryRun) tags.push("dry run: nothing was changed");
   const facts: Fact[] = [];
@@ -104,21 +133,49 @@ function parts(report: TransferLike): {
   if (deleted > 0 || onlyDeletes) {
     facts.push({ label: "Deleted", value: countOf(deleted, "object") });
   }
+  if (ignored.length > 0) facts.push({ label: "Ignored", value: countOf(ignored.length, "file") });
   facts.push({ label: "Time", value: formatDuration(milliseconds) });
-  const shown = failures.slice(0, FAILURE_ROWS);
-  const rows = shown.map(({ uri, error }): Cell[] => [
-    { text: cutMiddle(shownUri(uri), 100) },
-    { text: cutEnd(error.code, 60) },
-    { text: cutEnd(withoutSecrets(error.message), 300) },
-  ]);
-  return {
-    tags,
-    facts,
-    rows,
-    note: failures.length > shown.length
-      ? `First ${shown.length} of ${
-        formatCount(failures.length)
-      } failures; the report's failures tell all.`
-      : undefined,
-  };
+  const lists = [
+    listed(
+      { label: "Failures", columns: FAILED, most: FAILURE_ROWS, what: "failures" },
+      failures,
+      ({ uri, error }) => [
+        { text: named(uri) },
+        { text: cutEnd(error.code, 60) },
+        { text: cutEnd(withoutSecrets(error.message), 300) },
+      ],
+    ),
+    listed(
+      { label: "Steps", columns: STEPS, most: STEP_ROWS, what: "steps" },
+      steps,
+      ({ action, target, source, bytes }) => [
+        { text: cutEnd(action, 20) },
+        { text: named(target) },
+        { text: source === undefined ? "" : named(source) },
+        { text: formatBytes(bytes) },
+      ],
+    ),
+    listed(
+      { label: "Ignored", columns: IGNORED, most: IGNORED_ROWS, what: "ignored" },
+      ignored,
+      (path) => [{ text: named(path) }],
+    ),
+  ];
+  return { tags, facts, lists: lists.filter(({ rows }) => rows.length > 0) };
+}
+
+function named(place: string): string {
+  return cutMiddle(shownUri(place), LONGEST_NAME);
+}
+
+function listed<T>(
+  { label, columns, most, what }: { label: string; columns: Column[]; most: number; what: string },
+  all: readonly T[],
+  rowOf: (one: T) => Cell[],
+): Listed {
+  const rows = all.slice(0, most).map(rowOf);
+  const note = all.length > rows.length
+    ? `First ${rows.length} of ${formatCount(all.length)}; the report's ${what} tell all.`
+    : undefined;
+  return { label, columns, rows, note };
 }

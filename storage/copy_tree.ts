@@ -13,11 +13,11 @@ import { ObjectFile } from "./object_file.ts";
 import { copyObject } from "./s3_copy.ts";
 import { S3File } from "./s3_file.ts";
 import { TransferTally } from "./transfer_tally.ts";
+import type { TransferProgress } from "./transfer_told.ts";
 import {
   checkedCopies,
   type CheckedTree,
   isUploaded,
-  type TransferProgress,
   type UploadTreeOptions,
 } from "./tree_options.ts";
 import type { BucketFolder } from "./tree_place.ts";

@@ -4,7 +4,7 @@
 import type { Connection, Reached, ReadSubject } from "../client/connection.ts";
 import { defined } from "../client/connection.ts";
 import { type Location, nameOf, shownLocation } from "../client/location.ts";
-import { invalidInput, NotFoundError } from "../ffi/errors.ts";
+import { invalidInput, NotFoundError, UnsupportedError } from "../ffi/errors.ts";
 import { mapAdopted } from "../ffi/memory.ts";
 import { type Metrics, metricsFrom, rememberMetrics } from "../ffi/metrics.ts";
 import type { Completed } from "../ffi/queue.ts";
@@ -24,7 +24,9 @@ import { checkedSlice, rangeIn, type Slice, spanOf } from "./byte_range.ts";
 import { byteStream } from "./byte_stream.ts";
 import { checkedCall } from "./call_options.ts";
 import { checkedAlgorithm, type ChecksumAlgorithm } from "./checksum.ts";
+import type { ObjectEntry } from "./entry.ts";
 import { takeTarget } from "./into_target.ts";
+import type { PresignOptions } from "./presign.ts";
 import type { CallOptions, ReadOptions } from "./read_options.ts";
 import { shownBytes } from "./shown_bytes.ts";
 import { type Stat, statOf } from "./stat.ts";
@@ -428,6 +430,53 @@ export abstract class ObjectFile {
    * @throws {DipperError} For whatever the server, the connection or the system reports.
    */
   abstract delete(options?: CallOptions): Promise<void>;
+
+  /**
+   * The versions of the object, the newest first, with the markers of its deletion.
+   *
+   * @throws {UnsupportedError} When it is not on S3.
+   */
+  versions(_options: CallOptions = {}): AsyncIterable<ObjectEntry> {
+    throw this.#onlyOnS3("versions");
+  }
+
+  /**
+   * Makes an earlier version the newest one.
+   *
+   * @throws {UnsupportedError} When it is not on S3.
+   * @throws {NotFoundError} When there is no such version.
+   */
+  restore(_versionId: string, _options: WriteOptions = {}): Promise<Stat> {
+    return Promise.reject(this.#onlyOnS3("restore"));
+  }
+
+  /**
+   * The object's tags; with `set`, replaces all of them.
+   *
+   * @throws {UnsupportedError} When it is not on S3.
+   */
+  tags(_set?: Record<string, string>, _options: CallOptions = {}): Promise<Record<string, string>> {
+    return Promise.reject(this.#onlyOnS3("tags"));
+  }
+
+  /**
+   * Makes a URL with which anybody may do one thing to the object for a while, without credentials.
+   *
+   * @throws {UnsupportedError} When it is not on S3.
+   */
+  presign(_options: PresignOptions = {}): Promise<string> {
+    return Promise.reject(this.#onlyOnS3("presign"));
+  }
+
+  #onlyOnS3(operation: string): UnsupportedError {
+    const uri = this.#shown;
+    return new UnsupportedError(`${operation}: ${uri} is not on S3, and S3 objects have it`, {
+      code: "Unsupported",
+      operation,
+      uri,
+      hint: "name an s3:// URI",
+    });
+  }
 
   /**
    * Asks for the object's properties, without its body. Of a slice: those of the whole object.

@@ -3,12 +3,36 @@
 
 import { defined } from "../client/connection.ts";
 import { invalidInput } from "../ffi/errors.ts";
-import type { ObjectMessage, PresignMethodMessage, Request } from "../ffi/symbols.ts";
+import type { ObjectMessage, PresignMethodMessage, Request, WriteMessage } from "../ffi/symbols.ts";
 import { checkedCall } from "./call_options.ts";
+import type { ObjectAt } from "./object_file.ts";
 import type { CallOptions } from "./read_options.ts";
+import { checkedWrite, type WriteOptions, writtenAs } from "./write_options.ts";
+
+/**
+ * What may be written with the URL, for PUT. Each becomes a header that must be sent with the same
+ * value: `Content-Type`, `x-amz-meta-…`, `x-amz-tagging`, `x-amz-server-side-encryption…` and so on.
+ * What is unset may be sent as the holder likes, except names that start with `x-amz-`, which a
+ * signature has to cover.
+ */
+export type PresignedWrite = Pick<
+  WriteOptions,
+  | "contentType"
+  | "contentEncoding"
+  | "contentLanguage"
+  | "contentDisposition"
+  | "cacheControl"
+  | "metadata"
+  | "tags"
+  | "storageClass"
+  | "acl"
+  | "encryption"
+  | "ifMatch"
+  | "ifNoneMatch"
+>;
 
 /** What `presign` takes. */
-export interface PresignOptions extends CallOptions {
+export interface PresignOptions extends CallOptions, PresignedWrite {
   /** What the holder of the URL may do. Default: `"GET"`. */
   method?: "GET" | "HEAD" | "PUT" | "DELETE";
   /**
@@ -18,8 +42,6 @@ export interface PresignOptions extends CallOptions {
   expiresIn?: number;
   /** The version to read or delete. Default: that of the handle, else the newest. */
   versionId?: string;
-  /** For PUT: the `Content-Type` that must be sent. Unset, any may be. */
-  contentType?: string;
   /** For PUT: how many bytes must be sent. Unset, any number may be. */
   contentLength?: number;
   /** For GET and HEAD: the `Content-Type` of the answer. */
@@ -59,9 +81,24 @@ const FOR_READS = [
   "responseCacheControl",
   "responseExpires",
 ] as const satisfies readonly Name[];
-const FOR_WRITES = ["contentType", "contentLength"] as const satisfies readonly Name[];
+const SAID = [
+  "contentType",
+  "contentEncoding",
+  "contentLanguage",
+  "contentDisposition",
+  "cacheControl",
+  "metadata",
+  "tags",
+  "storageClass",
+  "acl",
+  "encryption",
+  "ifMatch",
+  "ifNoneMatch",
+] as const satisfies readonly (keyof PresignedWrite)[];
+const FOR_WRITES = [...SAID, "contentLength"] as const satisfies readonly Name[];
 const KNOWN: readonly string[] = [
-  ...["method", "expiresIn", "signal", ...TEXTS, "contentLength", "responseExpires"],
+  ...["method", "expiresIn", "signal", "onProgress", "progress", "versionId"],
+  ...[...FOR_WRITES, ...FOR_READS],
 ];
 const METHODS: readonly PresignMethodMessage[] = ["GET", "HEAD", "PUT", "DELETE"];
 
@@ -72,8 +109,7 @@ const METHODS: readonly PresignMethodMessage[] = ["GET", "HEAD", "PUT", "DELETE"
  */
 export function presignRequest(
   options: PresignOptions,
-  handleVersion: string | undefined,
-  uri: string,
+  { versionId: handleVersion, customerKey, uri }: ObjectAt,
 ): (object: ObjectMessage) => Request {
   const refused = (message: string, hint: string) => invalidInput("presign", message, hint, uri);
   const checked: PresignOptions = checkedCall(options, "presign", uri);
@@ -134,12 +170,30 @@ export function presignRequest(
     cacheControl: checked.responseCacheControl,
     expires: expires?.getTime(),
   });
-  const { contentType } = checked;
+  const write = writeOf(checked, method, customerKey, uri);
+  // Whoever reads it has to have the key, and to send it.
+  const forReads = method === "GET" || method === "HEAD" ? { customerKey } : {};
   return ({ client, bucket, key }) => ({
     operation: "presign",
-    object: { client, bucket, key, ...defined({ versionId }) },
+    object: { client, bucket, key, ...defined({ versionId, ...forReads }) },
     method,
     response,
-    ...defined({ expiresIn, contentType, contentLength }),
+    write,
+    ...defined({ expiresIn, contentLength }),
   });
+}
+
+/** What the URL says of the object that is written; nothing where none is. */
+function writeOf(
+  options: PresignOptions,
+  method: PresignMethodMessage,
+  customerKey: string | undefined,
+  uri: string,
+): WriteMessage {
+  if (method !== "PUT") return { metadata: {} };
+  const said = SAID.filter((name) => options[name] !== undefined)
+    .map((name) => [name, options[name]]);
+  const own: WriteOptions = customerKey === undefined ? {} : { encryption: { customerKey } };
+  const write = checkedWrite({ ...own, ...Object.fromEntries(said) }, "presign", uri);
+  return writtenAs(write, "presign", uri);
 }

@@ -129,7 +129,10 @@ export class S3File extends ObjectFile {
    * machine. Up to 5 GB it is one request, above that parts are copied beside each other. Media
    * type, cache headers, metadata, tags and storage class go along; each that the options name
    * replaces the source's, metadata and tags as a whole. To another client or a path the bytes are
-   * streamed, in bounded memory, with media type, encoding and metadata.
+   * streamed, in bounded memory. To another client the same goes along, except the storage class,
+   * which is the destination's own, as access list, encryption and locks always are. Where the tags
+   * may not be read the copy is refused, unless `tags` says which it gets; a server that has none
+   * tells none, and a client without credentials does not ask.
    *
    * The copy is of one version, whatever happens to the source meanwhile, and the call resolves when
    * it has been compared with the source: by size, and by checksum where the server has both. What
@@ -219,7 +222,7 @@ export class S3File extends ObjectFile {
    * // 5 true, 3 false
    * ```
    */
-  versions(options: CallOptions = {}): AsyncIterable<ObjectEntry> {
+  override versions(options: CallOptions = {}): AsyncIterable<ObjectEntry> {
     this.#requireWhole("versions");
     return versionsOf(objectAt(this), options);
   }
@@ -246,7 +249,7 @@ export class S3File extends ObjectFile {
    * console.log(await f.text()); // good
    * ```
    */
-  async restore(versionId: string, options: WriteOptions = {}): Promise<Stat> {
+  override async restore(versionId: string, options: WriteOptions = {}): Promise<Stat> {
     this.#requireWhole("restore");
     if (typeof versionId !== "string" || versionId === "") {
       throw invalidInput(
@@ -312,7 +315,7 @@ export class S3File extends ObjectFile {
    * console.log(await f.tags()); // { project: "dipper" }
    * ```
    */
-  async tags(set?: Record<string, string>, options: CallOptions = {}): Promise<
+  override async tags(set?: Record<string, string>, options: CallOptions = {}): Promise<
     Record<string, string>
   > {
     options = checkedCall(options, "tags", this.uri);
@@ -332,6 +335,10 @@ export class S3File extends ObjectFile {
    * Makes a URL with which anybody may do one thing to the object for a while, without credentials.
    * Nothing is sent, unless the credentials have to be fetched first; that the object exists is not
    * checked. The URL is a credential: whoever has it can use it until it ends.
+   *
+   * What a URL for PUT says of the object has to be sent in headers with the same values. A handle
+   * with a `customerKey` gives a URL that holds no key: it works for who sends the three headers
+   * `x-amz-server-side-encryption-customer-algorithm`, `-key` and `-key-MD5`.
    *
    * A URL made with temporary credentials ends with them. An `expiresIn` beyond that is refused.
    *
@@ -354,9 +361,9 @@ export class S3File extends ObjectFile {
    * console.log(await (await fetch(get)).text()); // hello
    * ```
    */
-  async presign(options: PresignOptions = {}): Promise<string> {
+  override async presign(options: PresignOptions = {}): Promise<string> {
     this.#requireWhole("presign");
-    const request = presignRequest(options, this.versionId, this.uri);
+    const request = presignRequest(options, objectAt(this));
     const { bucket, key } = this.#location;
     const { payload } = await this.#connection.runHere(
       { operation: "presign", uri: this.uri, bucket },

@@ -1,13 +1,18 @@
 // Copies that pass this process: between schemes, and between clients.
 //
+// What the source says of itself goes along where the destination has a place for it and it stays
+// true there: `carried` has the rules.
+//
 // What is copied is one version from the first byte to the last: where the source has an ETag the
 // reads are bound to it, and a local file must not have changed meanwhile. The destination shows
 // nothing of a copy that fails.
 
+import { defined } from "../client/connection.ts";
 import { shownLocation } from "../client/location.ts";
 import { DipperError, PreconditionFailedError } from "../ffi/errors.ts";
 import { SizedPieces, type Writable } from "./body.ts";
 import { rangeIn } from "./byte_range.ts";
+import { blamedOnTags, carriedTags } from "./carried_tags.ts";
 import { mediaTypeOf } from "./media_type.ts";
 import { objectAt, type ObjectFile, slicesOf } from "./object_file.ts";
 import { piecesOf } from "./pieces.ts";
@@ -16,10 +21,11 @@ import type { Stat } from "./stat.ts";
 import type { WriteOptions } from "./write_options.ts";
 
 /**
- * Copies an object, or a part of it, through this process, in bounded memory. Media type, encoding
- * and metadata go along where the destination has a place for them, unless the options say others.
+ * Copies an object, or a part of it, through this process, in bounded memory. What the source says
+ * of itself goes along, unless the options say other things.
  *
  * @throws {PreconditionFailedError} When the source changes meanwhile.
+ * @throws {AccessDeniedError} When the tags of the source may not be read.
  * @throws {DipperError} As reading the source and writing the destination.
  */
 export async function streamedCopy(
@@ -33,6 +39,7 @@ export async function streamedCopy(
   const { scheme } = objectAt(source).location;
   const isFile = scheme === "file";
   const stat = await told(source, asked);
+  const tags = await tagsOf(source, stat, destination, operation, options);
   const pinned = isFile || stat?.etag === undefined ? {} : { ifMatch: stat.etag };
   const stream = source.stream({ ...asked, ...pinned });
   const uri = shownLocation(objectAt(source).location);
@@ -46,11 +53,32 @@ export async function streamedCopy(
   try {
     // For this room only: users hand over what is in the type.
     const data = sized as unknown as Writable;
-    return await destination.write(data, { ...carried(source, stat, destination), ...options });
+    const known = { ...carried(source, stat, destination), ...tags };
+    return await destination.write(data, { ...known, ...said(options) });
   } catch (error) {
     await stream.cancel(error).catch(() => {});
-    throw error;
+    throw tags.tags === undefined ? error : blamedOnTags(error);
   }
+}
+
+/** Options that are not said leave the source's as they are. */
+function said(options: WriteOptions): WriteOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value != null));
+}
+
+/** The tags to bring along, if the source has any and the caller names no others. */
+async function tagsOf(
+  source: ObjectFile,
+  stat: Stat | undefined,
+  destination: ObjectFile,
+  operation: string,
+  { tags: given, signal }: WriteOptions,
+): Promise<{ tags?: Record<string, string> }> {
+  const at = objectAt(source);
+  const both = [at, objectAt(destination)].every(({ location }) => location.scheme === "s3");
+  if (!both || given != null) return {};
+  const tags = await carriedTags(at, stat ?? {}, operation, signal);
+  return Object.keys(tags).length === 0 ? {} : { tags };
 }
 
 /** What is known of a source. A web server that does not tell the length may still send it. */
@@ -69,7 +97,12 @@ function lengthOf(source: ObjectFile, { size }: Stat): number {
   return end - start;
 }
 
-/** What the destination is told of the source. */
+/**
+ * What the destination is told of the source. From S3: type, encoding, language, disposition, cache
+ * headers and metadata. From the web: what describes the content; how long a page may be cached
+ * says nothing of a copy. Storage class, access list, encryption and locks are matters of the
+ * server that keeps an object, and are the destination's own.
+ */
 function carried(
   source: ObjectFile,
   stat: Stat | undefined,
@@ -77,12 +110,16 @@ function carried(
 ): WriteOptions {
   if (objectAt(destination).location.scheme !== "s3") return {};
   const { contentType, contentEncoding, metadata = {} } = stat ?? {};
+  const { contentLanguage, contentDisposition, cacheControl, expires } = stat ?? {};
+  const isPage = objectAt(source).location.scheme === "http";
   const isPart = slicesOf(source).length > 0;
   const type = contentType ?? mediaTypeOf(destination.name) ?? mediaTypeOf(source.name);
   return {
     ...(type === undefined ? {} : { contentType: type }),
     // A part of what is compressed is no whole of it.
     ...(contentEncoding === undefined || isPart ? {} : { contentEncoding }),
+    ...defined({ contentLanguage, contentDisposition }),
+    ...(isPage ? {} : defined({ cacheControl, expires })),
     ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
   };
 }

@@ -425,7 +425,10 @@ memoryTest("requests that name garbage fail by their completions", async () => {
       { operation: "getMany", client: garbage, sources: [source], ordered: true, progress: true },
       { operation: "put", object, buffer: garbage, write: { metadata: {} }, progress: false },
       { operation: "uploadRoom", upload: garbage },
+      { operation: "uploadClosed", upload: garbage },
       { operation: "finishUpload", upload: garbage },
+      { operation: "abortUpload", upload: garbage },
+      { operation: "presign", object, method: "PUT", write: { metadata: {} }, response: {} },
       {
         operation: "list",
         client: garbage,

@@ -38,6 +38,10 @@ describe("options of a call", () => {
     ["metadata", 7, (options) => file.write("x", options)],
     ["versionId", 7, (options) => client.file(file, options).bytes()],
     ["map", "yes", (options) => client.file("/tmp/x", options)],
+    ["progress", "no", (options) => file.bytes(options)],
+    ["progress", 1, (options) => file.write("x", options)],
+    ["onProgress", 7, (options) => client.deleteMany([], options)],
+    ["progress", 7, (options) => client.deleteMany([], options)],
     ["ifMatch", 7, (options) => file.stream(options)],
     ["onProgress", 7, (options) => file.stream(options)],
     ["signal", 7, (options) => file.ranges([[0, 1]], options)],
@@ -59,6 +63,60 @@ describe("options of a call", () => {
       assertEquals(await file.text(), "content", "nothing was written");
     });
   }
+
+  it("are signal, onProgress and progress everywhere", async () => {
+    const folder = await Deno.makeTempDir();
+    const every = { signal: AbortSignal.timeout(60_000), onProgress: () => {}, progress: false };
+    const local = client.file(`${folder}/local` as `/${string}`);
+    const other = client.file("s3://bucket/other");
+    const calls: Record<string, () => unknown> = {
+      bytes: () => file.bytes(every),
+      arrayBuffer: () => file.arrayBuffer(every),
+      buffer: async () => (await file.buffer(every)).dispose(),
+      into: () => file.into(new Uint8Array(7), every),
+      text: () => file.text(every),
+      blob: () => file.blob(every),
+      stream: () => new Response(file.stream(every)).text(),
+      ranges: () => file.ranges([[0, 1]], every),
+      stat: () => file.stat(every),
+      exists: () => file.exists(every),
+      write: () => file.write("content", every),
+      writer: () => new Blob(["x"]).stream().pipeTo(other.writer(every)),
+      copyTo: () => file.copyTo(other, every),
+      moveTo: () => other.moveTo("s3://bucket/moved", every),
+      "copyTo a path": () => file.copyTo(local, every),
+      "copyTo from a path": () => local.copyTo(other, every),
+      "write to a path": () => local.write("x", every),
+      versions: () => Array.fromAsync(file.versions(every)),
+      tags: () => file.tags(undefined, every),
+      presign: () => file.presign(every),
+      restore: () => file.restore("null", { ...every, metadata: { a: "b" } }),
+      delete: () => other.delete(every),
+      get: async () => (await client.get("s3://bucket/key", every)).dispose(),
+      getMany: () => Array.fromAsync(client.getMany(["s3://bucket/key"], every)),
+      list: () => client.list("s3://bucket/", every).toArray(),
+      usage: () => client.usage("s3://bucket/", every),
+      incompleteUploads: () => client.incompleteUploads("s3://bucket/", every).toArray(),
+      abortIncompleteUploads: () => client.abortIncompleteUploads("s3://bucket/", every),
+      deleteMany: () => client.deleteMany(["s3://bucket/moved"], every),
+      download: () => client.download("s3://bucket/", folder, every),
+      upload: () => client.upload(folder, "s3://bucket/up", every),
+      sync: () => client.sync("s3://bucket/up/", "s3://bucket/two/", every),
+      diagnose: () => client.diagnose("s3://bucket/", every),
+      createBucket: () => client.createBucket("another", every),
+      bucketRegion: () => client.bucketRegion("another", every),
+      deleteBucket: () => client.deleteBucket("another", every),
+      buckets: () => client.buckets(every),
+    };
+    for (const [name, call] of Object.entries(calls)) {
+      try {
+        await call();
+      } catch (error) {
+        throw new Error(`${name}: ${Deno.inspect(error)}`, { cause: error });
+      }
+    }
+    await Deno.remove(folder, { recursive: true });
+  });
 
   it("may be undefined, and signal may be null as for fetch()", async () => {
     const unset = {

@@ -133,23 +133,42 @@ describe("an upload whose source or program ends", { ignore: control === undefin
     await settled();
   });
 
-  it("is aborted with the Worker that it runs in", async () => {
-    await settled("an earlier test left nothing");
-    await using bucket = await FaultBucket.make({
-      faults: [{ ...atPoint("middle"), times: null, when: "done", what: { kind: "silent" } }],
+  for (const writer of [false, true]) {
+    it(`is aborted with the Worker that it runs in${writer ? ", of a writer too" : ""}`, async () => {
+      await settled("an earlier test left nothing");
+      await using bucket = await FaultBucket.make({
+        faults: [{ ...atPoint("middle"), times: null, when: "done", what: { kind: "silent" } }],
+      });
+      const worker = new Worker(new URL("./programs/uploader.ts", import.meta.url), {
+        type: "module",
+      });
+      worker.postMessage({ endpoint: bucket.endpoint, uri: bucket.uri("key"), writer });
+      await untilAt(bucket, "middle");
+      assertEquals((await bucket.report()).uploads.length, 1);
+      worker.terminate();
+      await nothingLeft(bucket, "middle");
+      assertEquals((await bucket.report()).aborted, ["key"]);
+      await bucket.untilQuiet(CLEANING);
+      await settled();
     });
-    const worker = new Worker(new URL("./programs/uploader.ts", import.meta.url), {
-      type: "module",
+  }
+
+  // A writer that nobody closes does not keep the program, and the upload ends with it.
+  for (const [how, left] of [["return", 0], ["exit", 0], ["kill", 1]] as const) {
+    it(`through a writer that is never closed ${left ? "is left by" : "is aborted with"} a program that ends by ${how}`, async () => {
+      await using bucket = await FaultBucket.make({
+        faults: [{ ...atPoint("middle"), times: null, when: "done", what: { kind: "silent" } }],
+      });
+      const task = { endpoint: bucket.endpoint, uri: bucket.uri("key"), how, writer: true };
+      const args = [JSON.stringify(task)];
+      const ended = await runProgram(programHere("uploader.ts"), { args, patience: 20_000 });
+      if (how === "kill") assertEquals(ended.signal, "SIGKILL");
+      else assertEquals([ended.signal, ended.code], [null, how === "exit" ? 7 : 0], ended.stderr);
+      assertEquals((await bucket.report()).kinds.create, 1);
+      assertEquals((await leftOpen(bucket, how === "kill" ? 500 : CLEANING)).length, left);
+      assertEquals((await bucket.report()).written, {});
     });
-    worker.postMessage({ endpoint: bucket.endpoint, uri: bucket.uri("key") });
-    await untilAt(bucket, "middle");
-    assertEquals((await bucket.report()).uploads.length, 1);
-    worker.terminate();
-    await nothingLeft(bucket, "middle");
-    assertEquals((await bucket.report()).aborted, ["key"]);
-    await bucket.untilQuiet(CLEANING);
-    await settled();
-  });
+  }
 
   // The third is the control: nobody can clean up behind it, so the test sees what is left.
   for (const [how, left] of [["exit", 0], ["throw", 0], ["kill", 1]] as const) {

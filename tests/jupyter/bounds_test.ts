@@ -112,7 +112,17 @@ describe("a display", () => {
         failures: Array(1000).fill({ uri: megabyte, error: { code: megabyte, message: megabyte } }),
         milliseconds: 1,
         dryRun: false,
+        steps: [],
+        ignored: [],
       })],
+    ["steps of 1 MB", () => {
+      const step = { action: megabyte, target: megabyte, source: megabyte, bytes: 1 };
+      const none = { transferred: 0, bytes: 0, skipped: 0, deleted: 0, failures: [] };
+      const steps = Array(1000).fill(step);
+      const ignored = Array(1000).fill(megabyte);
+      const more = { milliseconds: 1, dryRun: true, steps, ignored };
+      return showTransfer({ operation: "sync", ...none, ...more });
+    }],
     ["uploads of 1 MB", () => {
       const upload = { uri: megabyte, key: megabyte, uploadId: megabyte, initiated: new Date(0) };
       return showUploads({ uri: megabyte, uploads: Array(1000).fill(upload), complete: false });

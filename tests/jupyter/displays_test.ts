@@ -158,6 +158,32 @@ const SHOWN: Record<string, { bundle: MediaBundle; twin: string }> = {
     }],
     milliseconds: 1500,
     dryRun: false,
+    steps: [],
+    ignored: ["./taxi/link", "./taxi/pipe"],
+  }),
+  "transfer that would be": shown(showTransfer, describeTransfer, {
+    operation: "sync",
+    transferred: 1,
+    bytes: 5_000_000,
+    skipped: 0,
+    deleted: 24,
+    failures: [],
+    milliseconds: 12,
+    dryRun: true,
+    steps: [
+      {
+        action: "upload",
+        target: "s3://taxi/a.csv",
+        source: "./taxi/a.csv",
+        bytes: 5_000_000,
+      },
+      ...Array.from({ length: 24 }, (_, number) => ({
+        action: "delete",
+        target: `s3://taxi/old/${number}`,
+        bytes: number,
+      })),
+    ],
+    ignored: [],
   }),
   "transfer that changes nothing": shown(showTransfer, describeTransfer, {
     operation: "sync",
@@ -168,6 +194,8 @@ const SHOWN: Record<string, { bundle: MediaBundle; twin: string }> = {
     failures: [],
     milliseconds: 12,
     dryRun: true,
+    steps: [],
+    ignored: [],
   }),
   "versions": shown(showListing, describeListing, {
     uri: "s3://taxi/",

@@ -121,6 +121,8 @@ function displaysOf(text: string): [string, MediaBundle][] {
         failures: Array(1).fill({ uri: text, error: { code: text, message: text } }),
         milliseconds: 1,
         dryRun: false,
+        steps: [{ action: text, target: text, source: text, bytes: 1 }],
+        ignored: [text],
       }),
     ],
     [

@@ -12,6 +12,7 @@ import {
   S3Client,
   type Source,
   TransferError,
+  type TransferProgress,
   UnsupportedError,
 } from "dipper";
 import { type Asked, type Reply, ScriptedServer, within } from "./scripted_server.ts";
@@ -113,6 +114,49 @@ describe("deleteMany asks", () => {
     assertEquals(asked.flat().sort(), uris.map((uri) => uri.slice(9)).sort());
     assertEquals([...lines], ["POST /bkt/?delete"]);
     assert(most >= 3, `${most} at a time`);
+  });
+
+  it("and tells how many of how many are done", async () => {
+    await using server = await ScriptedServer.start(async (request, reply) => {
+      const names = namesOf(request);
+      await new Promise((resolve) => setTimeout(resolve, 120));
+      await answer(
+        reply,
+        names.map((name) =>
+          name.key.includes("7") ? failed(name.key, "AccessDenied") : deleted(name)
+        ),
+      );
+    });
+    using client = clientOf(server);
+    const uris = Array.from({ length: 4500 }, (_, index) => `s3://bkt/${index}`);
+    const sources = {
+      array: uris,
+      iterable: (function* () {
+        yield* uris;
+      })(),
+    };
+    for (const [kind, source] of Object.entries(sources)) {
+      const seen: TransferProgress[] = [];
+      const report = await client.deleteMany(source, {
+        onError: "collect",
+        onProgress: (now) => void seen.push(now),
+      });
+      assertEquals(report.deleted + report.failures.length, 4500);
+      assert(report.failures.length > 0);
+      const last = seen.at(-1)!;
+      assertEquals([last.files, last.totalFiles, last.bytes], [4500, 4500, 0], kind);
+      assert(seen.length > 1, kind);
+      assert(seen.every(({ files }, at) => at === 0 || files >= seen[at - 1]!.files));
+      if (kind === "array") assert(seen.every(({ totalFiles }) => totalFiles === 4500));
+    }
+    const reason = new Error("from the listener");
+    const call = () =>
+      client.deleteMany(uris, {
+        onProgress: () => {
+          throw reason;
+        },
+      });
+    assertEquals(await assertRejects(call), reason);
   });
 
   it("for the versions that are named", async () => {

@@ -129,6 +129,10 @@ fn uri(object: &ObjectRef) -> String {
     format!("s3://{}/{}", object.bucket, object.key)
 }
 
+fn same_place(from: &ObjectRef, to: &ObjectRef) -> bool {
+    from.bucket == to.bucket && from.key == to.key
+}
+
 /// Whether a name is another name for some bucket: an access point's.
 fn is_alias(bucket: &str) -> bool {
     bucket.starts_with("arn:") || bucket.ends_with("-s3alias")
@@ -137,7 +141,7 @@ fn is_alias(bucket: &str) -> bool {
 /// Refuses what would change nothing, and what would lose the object.
 fn check(request: &CopyRequest) -> Result<(), Error> {
     let CopyRequest { from, to, options, .. } = request;
-    let same = from.bucket == to.bucket && from.key == to.key;
+    let same = same_place(from, to);
     if same && request.remove {
         return Err(Error::invalid(format!("{} cannot be moved onto itself", uri(from)))
             .about(uri(from))
@@ -505,7 +509,11 @@ async fn told_apart(
             status: Status::ObjectChanged,
             message: format!("{} changed while it was copied to {}", uri(from), uri(&request.to)),
             uri: Some(uri(from)),
-            hint: Some("nothing was written; copy it again".to_owned()),
+            hint: Some(if same_place(from, &request.to) {
+                "stat() tells what it says now: the change may be the copy's own".to_owned()
+            } else {
+                "nothing was written; copy it again".to_owned()
+            }),
             ..error
         },
     }

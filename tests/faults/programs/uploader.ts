@@ -7,16 +7,22 @@ import { RustBuffer, S3Client } from "dipper";
 interface Task {
   endpoint: string;
   uri: `s3://${string}`;
-  how?: "exit" | "throw" | "kill";
+  how?: "exit" | "throw" | "kill" | "return";
+  /** Through a stream that is never closed. */
+  writer?: boolean;
 }
 
-function start({ endpoint, uri }: Task): Promise<unknown> {
+function start({ endpoint, uri, writer }: Task): Promise<unknown> {
   const client = new S3Client({
     endpoint,
     region: "us-east-1",
     credentials: { accessKeyId: "id", secretAccessKey: "secret" },
   });
   const partSize = 5 * 1024 * 1024;
+  if (writer) {
+    const stream = client.file(uri).writer({ partSize }).getWriter();
+    return stream.write(new Uint8Array(4 * partSize));
+  }
   return client.file(uri).write(new RustBuffer(4 * partSize), { partSize });
 }
 
@@ -31,6 +37,7 @@ if (task === undefined) {
   setTimeout(() => {
     if (told.how === "exit") Deno.exit(7);
     if (told.how === "kill") Deno.kill(Deno.pid, "SIGKILL");
+    if (told.how === "return") return;
     throw new RangeError("as asked");
   }, 1500);
   await writing;
