@@ -18,7 +18,7 @@ import { pump, type PumpOptions } from "./pump.ts";
 import type { CallOptions } from "./read_options.ts";
 import { targetOf, writeFromFile, written } from "./s3_write.ts";
 import type { Stat } from "./stat.ts";
-import { streamedCopy } from "./stream_copy.ts";
+import { streamedCopy, unchanged } from "./stream_copy.ts";
 import { uploadWriter } from "./upload_writer.ts";
 import { checkedLocalWrite, type LocalWriteOptions, type WriteOptions } from "./write_options.ts";
 
@@ -163,8 +163,12 @@ export class LocalFile extends ObjectFile {
     if (to instanceof LocalFile) return await this.#toFile(to, "moveTo", options);
     // Before anything is sent: what was sent could not be deleted here.
     ensure("moveTo", [...libraryNeeds(), { name: "write", path: this.path }], this.path);
+    const asked = defined({ signal: options.signal });
+    const before = await this.stat(asked);
     const stat = await writeFromFile(targetOf(to), this.path, options, "moveTo");
-    await this.delete(defined({ signal: options.signal }));
+    // What somebody wrote into it meanwhile is nowhere else.
+    await unchanged(this, before, "moveTo", asked);
+    await this.delete(asked);
     return stat;
   }
 

@@ -102,8 +102,29 @@ async function movedByStreaming(
   if (copied.size !== before.size || copied.etag !== (written.etag ?? copied.etag)) {
     throw kept(`${to.uri} was written by somebody else meanwhile`, "ObjectChanged");
   }
-  await from.delete(asked);
+  await deleteUnchanged(from, before, asked);
   return copied;
+}
+
+/** Deletes what was copied, if it is still that, as far as the server knows such a condition. */
+async function deleteUnchanged(
+  from: ObjectFile,
+  { etag }: Stat,
+  { signal }: CallOptions,
+): Promise<void> {
+  const { connection, location, versionId, uri } = objectAt(from);
+  const { bucket, key } = location as Location & { scheme: "s3" };
+  // A version does not change.
+  const ifMatch = versionId === undefined ? etag : undefined;
+  await connection.run(
+    { operation: "moveTo", uri, bucket },
+    (client) => ({
+      operation: "delete",
+      object: { client, bucket, key, ...defined({ versionId }) },
+      ...defined({ ifMatch }),
+    }),
+    { signal },
+  );
 }
 
 /**

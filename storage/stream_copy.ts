@@ -124,7 +124,12 @@ function carried(
   };
 }
 
-async function unchanged(
+/**
+ * Sees to it that a local file is what it was.
+ *
+ * @throws {PreconditionFailedError} When it changed meanwhile.
+ */
+export async function unchanged(
   source: ObjectFile,
   before: Stat,
   operation: string,

@@ -417,7 +417,7 @@ memoryTest("requests that name garbage fail by their completions", async () => {
     const read = { client: garbage, source, span: { kind: "whole" }, progress: true };
     return [
       { operation: "stat", client: garbage, source },
-      { operation: "delete", object },
+      { operation: "delete", object, ifMatch: "e" },
       { operation: "get", ...read },
       { operation: "openStream", ...read },
       { operation: "checksum", ...read, algorithm: "sha256" },

@@ -7,6 +7,7 @@ import {
   AccessDeniedError,
   LocalS3,
   memory,
+  PreconditionFailedError,
   S3Client,
   type S3ClientOptions,
   type S3File,
@@ -179,6 +180,37 @@ describe("what goes along with a copy", () => {
       server.asked.find(({ method }) => method === "PUT")?.headers.get("x-amz-tagging"),
       "a=1",
     );
+  });
+
+  it("moves: only what was copied is deleted", async () => {
+    const etag = '"0cc175b9c0f1b6a831c399e269772661"';
+    for (
+      const [status, code] of [[204, ""], [412, "PreconditionFailed"], [501, "NotImplemented"]]
+    ) {
+      await using server = await ScriptedServer.start((asked, reply) => {
+        if (asked.path.includes("tagging")) return reply.answer(200, {}, told);
+        if (asked.method !== "DELETE") {
+          const modified = "Fri, 02 Jan 2026 03:04:05 GMT";
+          return reply.answer(200, { etag, "content-length": "1", "last-modified": modified }, "a");
+        }
+        const answers = status === 501 && !asked.headers.has("if-match") ? 204 : Number(status);
+        const body = answers === 204 ? "" : `<Error><Code>${code}</Code></Error>`;
+        return reply.answer(answers, {}, body);
+      });
+      await using there = await LocalS3.start();
+      using client = new S3Client({ endpoint: server.endpoint, credentials });
+      using target = there.client();
+      await target.createBucket("bucket");
+      const copy = target.file("s3://bucket/copy");
+      const moving = client.file("s3://bkt/source").moveTo(copy);
+      if (status === 412) await assertRejects(() => moving, PreconditionFailedError);
+      else await moving;
+      assertEquals([await copy.text(), await copy.tags()], ["a", { a: "1" }]);
+      const conditions = server.asked.filter(({ method }) => method === "DELETE")
+        .map(({ headers }) => headers.get("if-match"));
+      // A server that knows no such condition is asked without it.
+      assertEquals(conditions, status === 501 ? [etag, undefined] : [etag]);
+    }
   });
 
   it("from the web is what describes the content, and not how long a page is kept", async () => {

@@ -484,8 +484,8 @@ pub enum Request {
     /// Waits until an upload takes no more bytes, and tells why: for who has nothing to bring
     /// meanwhile.
     UploadClosed { upload: f64 },
-    /// Deletes an object.
-    Delete { object: ObjectMessage },
+    /// Deletes an object; only that with an ETag, where one is named.
+    Delete { object: ObjectMessage, if_match: Option<String> },
     /// Deletes up to a thousand objects of a bucket: a `DeletedMessage`.
     DeleteMany { client: f64, bucket: String, objects: Vec<NameMessage> },
     /// Asks for an object's tags: a record of texts.
@@ -1055,7 +1055,7 @@ impl Request {
             Self::Put { object, .. }
             | Self::OpenUpload { object, .. }
             | Self::UploadFile { object, .. }
-            | Self::Delete { object }
+            | Self::Delete { object, .. }
             | Self::AbortIncomplete { object, .. }
             | Self::Tags { object }
             | Self::ReplaceTags { object, .. }

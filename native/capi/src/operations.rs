@@ -615,8 +615,8 @@ async fn on_s3(
             let value = Value::Upload(Open { client: through, sink, progress });
             Ok(Outcome { value, ..Outcome::default() })
         }
-        Request::Delete { object } => {
-            dipper_core::delete(client, &object.into()).await?;
+        Request::Delete { object, if_match } => {
+            dipper_core::delete(client, &object.into(), if_match.as_deref()).await?;
             Ok(Outcome::default())
         }
         Request::DeleteMany { client: _, bucket, objects } => {

@@ -24,7 +24,7 @@ use crate::upload::{
 };
 use crate::{
     ChecksumOption, Client, CustomerKey, Error, ObjectRef, Progress, Stat, Status, WriteOptions,
-    elsewhere, tags,
+    delete, elsewhere, tags,
 };
 
 /// What to copy, and how.
@@ -574,44 +574,16 @@ async fn remove(
     if from.version_id.is_none() && changed_since().await.map_err(left)? {
         return Err(changed());
     }
-    let connected = client.connected().await?;
-    let about = About { client, connected, bucket: Some(&from.bucket), key: Some(&from.key) };
-    let mut delete = connected
-        .s3
-        .delete_object()
-        .bucket(&from.bucket)
-        .key(&from.key)
-        .set_version_id(from.version_id.clone());
-    if from.version_id.is_none() {
-        delete = delete.if_match(&original.etag);
+    let condition = original.etag.as_str();
+    let deleted = delete(client, from, from.version_id.is_none().then_some(condition)).await;
+    let Err(error) = deleted else { return Ok(()) };
+    if error.status != Status::PreconditionFailed {
+        return Err(left(error));
     }
-    loop {
-        match elsewhere!(client, &from.bucket, delete.clone()).send().await {
-            Ok(_) => return Ok(()),
-            Err(error) if about.has_moved(&error) => meter.retry(),
-            Err(error) => {
-                let error = about.error(error);
-                // Some servers delete without conditions only. It was looked at just now.
-                if error.status == Status::Unsupported && delete.get_if_match().is_some() {
-                    delete = delete.set_if_match(None);
-                    continue;
-                }
-                return Err(match error.status {
-                    // Of what is gone no condition holds: an answer may have been lost.
-                    Status::PreconditionFailed => match changed_since().await {
-                        Err(gone)
-                            if matches!(gone.status, Status::NoSuchKey | Status::NotFound) =>
-                        {
-                            return Ok(());
-                        }
-                        _ => changed(),
-                    },
-                    // It is gone: somebody else deleted it, or the answer to the first try was lost.
-                    Status::NoSuchKey | Status::NotFound => return Ok(()),
-                    _ => left(error),
-                });
-            }
-        }
+    // Of what is gone no condition holds: an answer may have been lost.
+    match changed_since().await {
+        Err(gone) if matches!(gone.status, Status::NoSuchKey | Status::NotFound) => Ok(()),
+        _ => Err(changed()),
     }
 }
 

@@ -254,7 +254,7 @@ async fn one_by_one(
                 version_id: name.version_id.clone(),
                 customer_key: None,
             };
-            delete(client, &object).await.err().map(|error| (name, error))
+            delete(client, &object, None).await.err().map(|error| (name, error))
         })
         .buffer_unordered(SINGLES_AT_ONCE)
         .filter_map(async |failed| failed)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{Tag, Tagging};
 
 use crate::sdk_error::About;
@@ -23,6 +24,8 @@ pub async fn tags(client: &Client, object: &ObjectRef) -> Result<BTreeMap<String
     loop {
         match elsewhere!(client, &object.bucket, request.clone()).send().await {
             Err(error) if about.has_moved(&error) => {}
+            // What some servers say of an object without tags.
+            Err(error) if error.code() == Some("NoSuchTagSet") => return Ok(BTreeMap::new()),
             Err(error) => return Err(about.error(error)),
             Ok(answer) => {
                 return Ok(answer.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect());
