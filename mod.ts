@@ -104,8 +104,4 @@ export type {
 } from "./storage/usage_tally.ts";
 export type { TreePlace } from "./storage/sync.ts";
 export type { PrefixLike } from "./storage/tree_place.ts";
-export type {
-  Compare,
-  TreeOptions,
-  UploadTreeOptions,
-} from "./storage/tree_options.ts";
+export type { Compare, TreeOptions, UploadTreeOptions } from "./storage/tree_options.ts";

@@ -61,9 +61,14 @@ export async function streamedCopy(
   }
 }
 
+/** `null` counts as unset, as for every call. */
+function isSaid(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}
+
 /** Options that are not said leave the source's as they are. */
 function said(options: WriteOptions): WriteOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value != null));
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => isSaid(value)));
 }
 
 /** The tags to bring along, if the source has any and the caller names no others. */
@@ -76,7 +81,7 @@ async function tagsOf(
 ): Promise<{ tags?: Record<string, string> }> {
   const at = objectAt(source);
   const both = [at, objectAt(destination)].every(({ location }) => location.scheme === "s3");
-  if (!both || given != null) return {};
+  if (!both || isSaid(given)) return {};
   const tags = await carriedTags(at, stat ?? {}, operation, signal);
   return Object.keys(tags).length === 0 ? {} : { tags };
 }
