@@ -483,7 +483,7 @@ buffer?: number, write: WriteMessage, progress: boolean, } | { "operation": "ope
 /**
  * How many bytes will come, where that is known.
  */
-size?: number, progress: boolean, } | { "operation": "uploadRoom", upload: number, } | { "operation": "finishUpload", upload: number, } | { "operation": "delete", object: ObjectMessage, } | { "operation": "deleteMany", client: number, bucket: string, objects: Array<NameMessage>, } | { "operation": "tags", object: ObjectMessage, } | { "operation": "replaceTags", object: ObjectMessage, tags: { [key in string]: string }, } | { "operation": "copy", object: ObjectMessage, bucket: string, key: string, write: WriteMessage, 
+size?: number, progress: boolean, } | { "operation": "uploadRoom", upload: number, } | { "operation": "finishUpload", upload: number, } | { "operation": "uploadClosed", upload: number, } | { "operation": "delete", object: ObjectMessage, ifMatch?: string, } | { "operation": "deleteMany", client: number, bucket: string, objects: Array<NameMessage>, } | { "operation": "tags", object: ObjectMessage, } | { "operation": "replaceTags", object: ObjectMessage, tags: { [key in string]: string }, } | { "operation": "copy", object: ObjectMessage, bucket: string, key: string, write: WriteMessage, 
 /**
  * Whether the metadata of `write` replace the source's.
  */
@@ -499,7 +499,11 @@ remove: boolean, progress: boolean, } | { "operation": "presign", object: Object
 /**
  * Seconds.
  */
-expiresIn?: number, contentType?: string, contentLength?: number, response: ResponseHeadersMessage, } | { "operation": "abortUpload", upload: number, } | { "operation": "openFile", client?: number, path: string, 
+expiresIn?: number, 
+/**
+ * What a writer says of the object.
+ */
+write: WriteMessage, contentLength?: number, response: ResponseHeadersMessage, } | { "operation": "abortUpload", upload: number, } | { "operation": "openFile", client?: number, path: string, 
 /**
  * Fails when there is such a file.
  */
@@ -527,7 +531,11 @@ export type StatMessage = { size: number,
 /**
  * Milliseconds since 1970.
  */
-lastModified?: number, etag?: string, contentType?: string, contentEncoding?: string, versionId?: string, storageClass?: string, metadata: { [key in string]: string }, };
+lastModified?: number, etag?: string, contentType?: string, contentEncoding?: string, contentLanguage?: string, contentDisposition?: string, cacheControl?: string, 
+/**
+ * Milliseconds since 1970.
+ */
+expires?: number, versionId?: string, storageClass?: string, metadata: { [key in string]: string }, };
 
 export type MetricsMessage = { bytes: number, parts: number, retries: number, 
 /**
