@@ -12,7 +12,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 813463620397810;
+export const ABI_HASH = 1937915310410214;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
