@@ -66,7 +66,7 @@ pub(crate) enum First {
     /// There are some, and nobody says how many.
     Unmeasured(Box<Unmeasured>),
     /// There are none: an empty object, or a range behind its end.
-    Empty(Stat),
+    Empty(Box<Stat>),
 }
 
 /// Sends the first request, until it is answered.
@@ -79,7 +79,7 @@ pub(crate) async fn open(
 ) -> Result<First, Error> {
     let client = origin.client();
     if span.is_empty() {
-        return Ok(First::Empty(Stat::default()));
+        return Ok(First::Empty(Box::default()));
     }
     let first = client.part_size().unwrap_or(FIRST_PART);
     let asked = match (beginning, span) {
@@ -164,7 +164,7 @@ async fn nothing(origin: &Origin, span: Span, meter: &Meter) -> Result<First, Er
             "the server refuses the first bytes of an object that is not empty",
         ));
     }
-    Ok(First::Empty(stat))
+    Ok(First::Empty(Box::new(stat)))
 }
 
 /// A server that asks for it, or falters, is asked for less at once.

@@ -116,7 +116,7 @@ pub(crate) async fn read(
         First::Unmeasured(page) => {
             return unmeasured(*page, origin.client(), destination, request, meter).await;
         }
-        First::Empty(stat) => return nothing(destination, stat, request, meter),
+        First::Empty(stat) => return nothing(destination, *stat, request, meter),
     };
     let length = opened.length();
     check_limit(request, length)?;

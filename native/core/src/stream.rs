@@ -181,7 +181,7 @@ pub(crate) async fn reader(
             let driver = std::sync::Mutex::new(None);
             return Ok((Reader { inner, meter, length: None, driver }, stat));
         }
-        First::Empty(stat) => return Ok((Reader::empty(meter), stat)),
+        First::Empty(stat) => return Ok((Reader::empty(meter), *stat)),
     };
     let stat = opened.stat();
     let length = opened.length();
