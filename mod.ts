@@ -29,6 +29,9 @@ export type {
   CredentialsOption,
   TemporaryCredentials,
 } from "./client/credentials.ts";
+export type { ByteBatch } from "./bridges/byte_batch.ts";
+export type { ElementOptions, FramesOptions, LinesOptions } from "./bridges/line_options.ts";
+export type { LineOf } from "./bridges/lines.ts";
 export type { LogFunction, Logger, LogLevel, LogRecord } from "./client/logger.ts";
 export type { S3ClientOptions } from "./client/options.ts";
 export {
@@ -67,11 +70,14 @@ export {
   diagnose,
   download,
   file,
+  frames,
   get,
   getMany,
   incompleteUploads,
+  lines,
   list,
   sync,
+  type ThroughClient,
   upload,
   usage,
 } from "./storage/default_client.ts";

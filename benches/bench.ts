@@ -18,6 +18,7 @@ import { borrowing } from "./borrowing.ts";
 import { checksum, scaleDoubles, scaleSingles } from "./in_memory.ts";
 import { largeObjectHttp, largeObjectHttps } from "./large_object.ts";
 import { latency } from "./latency.ts";
+import { linesOfFile } from "./lines.ts";
 import { listing } from "./listing.ts";
 import { machine } from "./machine.ts";
 import { Programs } from "./peers/programs.ts";
@@ -43,6 +44,7 @@ const CASES: readonly BenchCase[] = [
   checksum,
   scaleDoubles,
   scaleSingles,
+  linesOfFile,
   streamMemory,
   upload,
   uploadMemory,

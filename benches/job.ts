@@ -18,6 +18,7 @@ export type Work =
   | "uploadStream" // one huge object that is made while it is sent
   | "downloadTree" // many small objects into a folder
   | "uploadTree" // a folder of many small files
+  | "lines" // the lines of a file
   | "borrow" // what a view costs
   | "checksum" // FNV-1a over bytes in memory
   | "scale" // numbers in memory, multiplied in place

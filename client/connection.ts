@@ -122,6 +122,7 @@ export class Connection {
    * Runs an operation that reaches no host by itself. Where credentials have to be fetched, the
    * native side asks for the host that gives them.
    *
+   * @param granted Hosts that were granted for it, as `name:port`.
    * @throws {PermissionError} Naming every missing flag.
    * @throws {InvalidInputError} When the client was disposed.
    */
@@ -129,11 +130,15 @@ export class Connection {
     subject: Subject,
     request: (client: ClientHandle) => Request,
     options: SubmitOptions = {},
+    granted: readonly string[] = [],
   ): Promise<Completed> {
     options.signal?.throwIfAborted();
     ensure(subject.operation, libraryNeeds(), subject.uri);
     const client = this.#client(subject);
-    return await submit({ granted: [], request: request(client) }, this.#with(subject, options));
+    return await submit(
+      { granted: [...granted], request: request(client) },
+      this.#with(subject, options),
+    );
   }
 
   /**

@@ -291,7 +291,9 @@ class Queue {
   #discard(operation: string, value: number): void {
     if (value === 0) return;
     if (operation === "get") this.#release(value);
-    if (operation === "openStream") this.#library.native.streamRelease(value as StreamHandle);
+    if (operation === "openStream" || operation === "openLines") {
+      this.#library.native.streamRelease(value as StreamHandle);
+    }
     if (operation === "openUpload" || operation === "openFile") {
       this.#library.native.uploadRelease(value as UploadHandle);
     }

@@ -34,6 +34,7 @@ export const symbols = {
   dipper_submit: { parameters: ["f64", "buffer", "f64", "buffer", "f64"], result: "f64" },
   dipper_submit_into: { parameters: ["f64", "buffer", "f64", "buffer", "f64"], result: "f64" },
   dipper_stream_release: { parameters: ["f64"], result: "f64" },
+  dipper_lines_offsets: { parameters: ["f64", "buffer", "f64"], result: "f64" },
   dipper_upload_write: { parameters: ["f64", "buffer", "f64"], result: "f64" },
   dipper_upload_release: { parameters: ["f64"], result: "f64" },
   dipper_end_of_program: { parameters: ["f64"], result: "f64" },
@@ -85,6 +86,8 @@ export interface Native {
   submitInto(queue: QueueHandle, request: Uint8Array<ArrayBuffer>, target: Uint8Array<ArrayBuffer>): OperationHandle;
   /** Forgets a stream; what it reads ahead ends. */
   streamRelease(stream: StreamHandle): number;
+  /** Writes where each element of the last batch of lines ends, as 32-bit numbers behind a zero; returns how many fit. */
+  linesOffsets(stream: StreamHandle, room: Uint8Array<ArrayBuffer>): number;
   /** Copies bytes into an upload, as many as there is room for; returns how many, zero when `uploadRoom` is to be asked. */
   uploadWrite(upload: UploadHandle, bytes: Uint8Array<ArrayBuffer>): number;
   /** Forgets an upload; what is not finished is aborted. */
@@ -133,6 +136,7 @@ export function bind(
     submit: (queue, requests, handles) => checked(symbols.dipper_submit(queue, requests, requests.byteLength, handles, handles.byteLength)),
     submitInto: (queue, request, target) => checked(symbols.dipper_submit_into(queue, request, request.byteLength, target, target.byteLength)) as OperationHandle,
     streamRelease: (stream) => checked(symbols.dipper_stream_release(stream)),
+    linesOffsets: (stream, room) => checked(symbols.dipper_lines_offsets(stream, room, room.byteLength)),
     uploadWrite: (upload, bytes) => checked(symbols.dipper_upload_write(upload, bytes, bytes.byteLength)),
     uploadRelease: (upload) => checked(symbols.dipper_upload_release(upload)),
     endOfProgram: (queue) => checked(symbols.dipper_end_of_program(queue)),
@@ -185,12 +189,18 @@ export const STATUS = {
   26: { code: "ClientGone", className: "InvalidInputError", retryable: false },
   /** A file cannot be read or written. */
   27: { code: "FileFailed", className: "InvalidInputError", retryable: false },
+  /** A line or a message is longer than allowed. */
+  28: { code: "TooLong", className: "InvalidInputError", retryable: false },
+  /** The bytes are not text of that encoding. */
+  29: { code: "InvalidText", className: "InvalidInputError", retryable: false },
   /** A condition such as `ifMatch` does not hold. */
   30: { code: "PreconditionFailed", className: "PreconditionFailedError", retryable: false },
   /** The object changed while it was read. */
   31: { code: "ObjectChanged", className: "PreconditionFailedError", retryable: true },
   /** The bytes are not those that were stored. */
   40: { code: "ChecksumMismatch", className: "IntegrityError", retryable: true },
+  /** Compressed data or messages are damaged or cut short. */
+  41: { code: "DamagedData", className: "IntegrityError", retryable: false },
   /** Nobody answered in time. */
   50: { code: "Timeout", className: "TimeoutError", retryable: true },
   /** The connection stopped delivering. */
@@ -256,9 +266,12 @@ export type ErrorCode =
   | "BufferGone"
   | "ClientGone"
   | "FileFailed"
+  | "TooLong"
+  | "InvalidText"
   | "PreconditionFailed"
   | "ObjectChanged"
   | "ChecksumMismatch"
+  | "DamagedData"
   | "Timeout"
   | "Stalled"
   | "ConnectionFailed"
@@ -410,6 +423,50 @@ export type SumMessage = "fnv1a64" | "crc32" | "crc32c" | "crc64nvme" | "sha1" |
 export type SpanMessage = { "kind": "whole" } | { "kind": "range", start: number, end?: number, } | { "kind": "last", count: number, };
 
 export type LimitMessage = { bytes: number, hint: string, };
+
+export type FeedMessage = { "kind": "object", source: SourceMessage, span: SpanMessage, ifMatch?: string, } | { "kind": "memory", buffer: number, 
+/**
+ * As errors name it; its end may tell how it is compressed.
+ */
+shown: string, 
+/**
+ * Its `Content-Encoding`.
+ */
+encoding?: string, } | { "kind": "tcp", host: string, port: number, } | { "kind": "unix", path: string, } | { "kind": "standardInput" };
+
+export type CutMessage = { "kind": "lines", most: number, } | { "kind": "frames", most: number, length: LengthMessage, } | { "kind": "not" };
+
+export type LengthMessage = "u32be" | "u32le" | "varint";
+
+export type ContentMessage = { "kind": "utf8", strict: boolean, } | { "kind": "encoded", label: string, };
+
+export type CompressionMessage = "none" | "gzip" | "deflate" | "zstd" | "bzip2" | "xz";
+
+export type BatchMessage = { 
+/**
+ * How many elements.
+ */
+elements: number, 
+/**
+ * Whether it is the last one.
+ */
+ended: boolean, 
+/**
+ * The next element needs a target of so many bytes; the batch is empty.
+ */
+needed?: number, 
+/**
+ * Some element has a line feed in it.
+ */
+innerLineFeed?: boolean, 
+/**
+ * How many bytes the source gave so far.
+ */
+taken: number, 
+/**
+ * At the end, and where progress was asked for.
+ */
+metrics?: MetricsMessage, };
 
 export type PresignMethodMessage = "GET" | "HEAD" | "PUT" | "DELETE";
 

@@ -2,6 +2,10 @@
 
 import type { S3ClientOptions } from "../client/options.ts";
 import { providePlaces } from "../client/places.ts";
+import type { ByteBatch } from "../bridges/byte_batch.ts";
+import type { FramesOptions, LinesOptions } from "../bridges/line_options.ts";
+import type { LineOf } from "../bridges/lines.ts";
+import { invalidInput } from "../ffi/errors.ts";
 import type { RustBuffer } from "../ffi/rust_buffer.ts";
 import type { TransferReport } from "../ffi/transfer_report.ts";
 import type { Diagnosis } from "./diagnosis.ts";
@@ -11,7 +15,7 @@ import type { HttpFile } from "./http_file.ts";
 import type { AbortUploadsOptions, UploadsOptions } from "./incomplete_uploads.ts";
 import type { Listing, ListOptions } from "./listing.ts";
 import type { LocalFile } from "./local_file.ts";
-import type { ObjectFile } from "./object_file.ts";
+import { ObjectFile } from "./object_file.ts";
 import { placesOf } from "./places.ts";
 import type { CallOptions, FileOptions, ReadOptions, Source } from "./read_options.ts";
 import { S3Client, type SyncOptions } from "./s3_client.ts";
@@ -103,6 +107,98 @@ export async function get(
   options: ReadOptions & FileOptions = {},
 ): Promise<RustBuffer> {
   return await client().get(source, options);
+}
+
+/**
+ * Reads a source line by line, whatever its size: a few MiB are held, and who reads slowly slows
+ * the source down. What is compressed is decompressed. A line ends at a line feed, with or without a
+ * carriage return before it; the last one needs no end. Leaving the loop ends the source.
+ *
+ * @param source A URI, a path, an entry of a listing or a file; `tcp://host:port`, `unix:///path`,
+ * or `"-"` for standard input.
+ * @param options `as`, `batch` and `encoding` say what is yielded; see {@linkcode LinesOptions}.
+ * @throws {InvalidInputError} For a source or an option that cannot be meant; in the loop, naming
+ * the byte offset, with `code` `"TooLong"` or `"InvalidText"`.
+ * @throws {IntegrityError} In the loop, naming the byte offset, for compressed data that are damaged
+ * or cut short.
+ * @throws {DipperError} In the loop, for whatever else the source reports.
+ *
+ * @example
+ * ```ts
+ * const path = await Deno.makeTempFile({ suffix: ".txt" });
+ * await Deno.writeTextFile(path, "first\nsecond\n");
+ * for await (const line of lines(path)) console.log(line); // first, second
+ * for await (const { bytes, offsets } of lines(path, { as: "bytes", batch: true })) {
+ *   console.log(bytes.length, offsets); // 11 Uint32Array(3) [ 0, 5, 11 ]
+ * }
+ * await Deno.remove(path);
+ * ```
+ */
+export function lines(
+  source: Source,
+  options?: ThroughClient & LinesOptions & { as?: "text"; batch?: false },
+): AsyncIterable<string>;
+/** Reads the lines of a source; see above. */
+export function lines<const O extends LinesOptions>(
+  source: Source,
+  options: O & ThroughClient,
+): AsyncIterable<LineOf<O>>;
+export function lines(
+  source: Source,
+  options: LinesOptions & ThroughClient = {},
+): AsyncIterable<unknown> {
+  if (options?.client === undefined && source instanceof ObjectFile) return source.lines(options);
+  return through(options, "lines").lines(source, options);
+}
+
+/**
+ * Reads the messages of a source, each behind its length, as {@linkcode lines} reads lines. A
+ * message is a view of its batch's memory.
+ *
+ * @param source As of {@linkcode lines}.
+ * @param options `length` says how lengths are written; see {@linkcode FramesOptions}.
+ * @throws {InvalidInputError} For a source or an option that cannot be meant; in the loop, naming
+ * the byte offset, with `code` `"TooLong"`.
+ * @throws {IntegrityError} In the loop, naming the byte offset, when the last message is cut short.
+ * @throws {DipperError} In the loop, for whatever else the source reports.
+ *
+ * @example
+ * ```ts
+ * const path = await Deno.makeTempFile();
+ * await Deno.writeFile(path, new Uint8Array([2, 7, 8, 1, 9]));
+ * for await (const frame of frames(path, { length: "varint" })) console.log(frame);
+ * // Uint8Array(2) [ 7, 8 ], Uint8Array(1) [ 9 ]
+ * await Deno.remove(path);
+ * ```
+ */
+export function frames(
+  source: Source,
+  options: FramesOptions & ThroughClient & { batch: true },
+): AsyncIterable<ByteBatch>;
+/** Reads the messages of a source; see above. */
+export function frames(
+  source: Source,
+  options: FramesOptions & ThroughClient,
+): AsyncIterable<Uint8Array<ArrayBuffer>>;
+export function frames(
+  source: Source,
+  options: FramesOptions & ThroughClient,
+): AsyncIterable<Uint8Array<ArrayBuffer> | ByteBatch> {
+  if (options?.client === undefined && source instanceof ObjectFile) return source.frames(options);
+  return through(options, "frames").frames(source, options);
+}
+
+function through(options: ThroughClient | undefined, operation: string): S3Client {
+  const given: unknown = options?.client;
+  if (given === undefined) return client();
+  if (given instanceof S3Client) return given;
+  throw invalidInput(operation, "client is no S3Client", "pass new S3Client(…)");
+}
+
+/** What names another client than the one that `configure` set. */
+export interface ThroughClient {
+  /** The client to read through. Default: the one that `configure` set, or the file's own. */
+  client?: S3Client;
 }
 
 /**

@@ -18,14 +18,23 @@ import type {
 } from "../ffi/symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { describeFile, type FileLike, showFile } from "../jupyter/show_file.ts";
+import type { ByteBatch } from "../bridges/byte_batch.ts";
+import {
+  checkedFrames,
+  checkedLines,
+  type FramesOptions,
+  type LinesOptions,
+} from "../bridges/line_options.ts";
+import { framesOf, type LineOf, linesOf } from "../bridges/lines.ts";
 import type { Writable } from "./body.ts";
 import { readRanges } from "./byte_ranges.ts";
 import { checkedSlice, rangeIn, type Slice, spanOf } from "./byte_range.ts";
 import { byteStream } from "./byte_stream.ts";
-import { checkedCall } from "./call_options.ts";
+import { checkedCall, checkedLater } from "./call_options.ts";
 import { checkedAlgorithm, type ChecksumAlgorithm } from "./checksum.ts";
 import type { ObjectEntry } from "./entry.ts";
 import { takeTarget } from "./into_target.ts";
+import { objectOrigin, type Part } from "./line_source.ts";
 import type { PresignOptions } from "./presign.ts";
 import type { CallOptions, ReadOptions } from "./read_options.ts";
 import { shownBytes } from "./shown_bytes.ts";
@@ -193,9 +202,11 @@ export abstract class ObjectFile {
   }
 
   /**
-   * Reads text: UTF-8, decompressed where it is gzip or deflate.
+   * Reads text: UTF-8, decompressed where it is gzip, deflate, zstd, bzip2 or xz.
    *
-   * @throws {InvalidInputError} When V8 cannot hold the text as one string; nothing is downloaded.
+   * @throws {InvalidInputError} When V8 cannot hold the text as one string, naming `lines`; nothing is
+   * downloaded, unless only the decompressed text is too long.
+   * @throws {IntegrityError} For compressed data that are damaged or cut short.
    * @throws {DipperError} As {@linkcode ObjectFile.bytes}.
    */
   async text(options: ReadOptions = {}): Promise<string> {
@@ -275,6 +286,83 @@ export abstract class ObjectFile {
       onProgress: options.onProgress,
       gone: () => connection.gone(subject),
     });
+  }
+
+  /**
+   * Reads the object line by line, whatever its size: a few MiB are held, and who reads slowly slows
+   * the download down. Compressed objects are decompressed. A line ends at a line feed, with or
+   * without a carriage return before it; the last one needs no end. Leaving the loop ends the
+   * download. Each loop reads anew.
+   *
+   * As text, a line is a string; with `{ batch: true }` arrays of them come, which is the fastest.
+   * With `{ as: "bytes" }` a line is a view of its batch's memory, and keeps up to 1 MiB alive for as
+   * long as it is kept: `slice()` what is to be kept for long.
+   *
+   * @throws {InvalidInputError} In the loop, naming the byte offset: with `code` `"TooLong"` for a
+   * line that is longer than `maxLineLength`, with `"InvalidText"` for bytes that are no text.
+   * @throws {IntegrityError} In the loop, naming the byte offset, for compressed data that are
+   * damaged or cut short.
+   * @throws {DipperError} As {@linkcode ObjectFile.bytes}, in the loop.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example");
+   * await client.file("s3://example/log").write("first\nsecond\r\nthird");
+   * for await (const line of client.file("s3://example/log").lines()) console.log(line);
+   * // first, second, third
+   * ```
+   */
+  lines(options?: LinesOptions & { as?: "text"; batch?: false }): AsyncIterable<string>;
+  /** Reads the object's lines; see above. */
+  lines<const O extends LinesOptions>(options: O): AsyncIterable<LineOf<O>>;
+  lines(options: LinesOptions = {}): AsyncIterable<unknown> {
+    options = checkedLater(options, "lines", this.#shown);
+    const cutting = checkedLines(options, this.#shown);
+    const origin = objectOrigin(
+      this.#at.connection,
+      this.#subject("lines"),
+      cutting,
+      (signal) => this.#part("lines", options, signal),
+    );
+    return linesOf(origin, options);
+  }
+
+  /**
+   * Reads the object's messages, each behind its length, as {@linkcode ObjectFile.lines} reads
+   * lines. A message is a view of its batch's memory.
+   *
+   * @throws {InvalidInputError} In the loop, with `code` `"TooLong"`, for a message that is longer
+   * than `maxFrameLength`.
+   * @throws {IntegrityError} In the loop, naming the byte offset, when the last message is cut short.
+   * @throws {DipperError} As {@linkcode ObjectFile.bytes}, in the loop.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example");
+   * await client.file("s3://example/log").write(new Uint8Array([0, 0, 0, 2, 7, 8]));
+   * const frames = client.file("s3://example/log").frames({ length: "u32be" });
+   * for await (const frame of frames) console.log(frame); // Uint8Array(2) [ 7, 8 ]
+   * ```
+   */
+  frames(options: FramesOptions & { batch: true }): AsyncIterable<ByteBatch>;
+  /** Reads the object's messages; see above. */
+  frames(options: FramesOptions): AsyncIterable<Uint8Array<ArrayBuffer>>;
+  frames(options: FramesOptions): AsyncIterable<Uint8Array<ArrayBuffer> | ByteBatch> {
+    options = checkedLater(options, "frames", this.#shown);
+    const cutting = checkedFrames(options, this.#shown);
+    const origin = objectOrigin(
+      this.#at.connection,
+      this.#subject("frames"),
+      cutting,
+      (signal) => this.#part("frames", options, signal),
+    );
+    return framesOf(origin, options);
   }
 
   /**
@@ -513,6 +601,10 @@ export abstract class ObjectFile {
     return describeFile({ uri: this.#shown, name: this.name });
   }
 
+  async #part(operation: string, options: ReadOptions, signal: AbortSignal): Promise<Part> {
+    return await this.#span(operation, { ...options, signal });
+  }
+
   /** As it may be shown: a web address without what may be a secret. */
   get #shown(): string {
     return shownLocation(this.#at.location);
@@ -554,13 +646,21 @@ export abstract class ObjectFile {
   async #text(operation: string, options: ReadOptions): Promise<string> {
     const limit = {
       bytes: LONGEST_STRING,
-      hint: "V8 holds no longer string; read it as bytes(), or in parts with slice() or stream()",
+      hint: "V8 holds no longer string; read it with lines(), as bytes(), or in parts with slice()",
     };
-    const { memory, stat } = await this.#mapped(operation, options, limit);
+    const { value, payload } = await this.#read(operation, options, limit);
+    const buffer = value as BufferHandle;
+    const { contentEncoding } = (payload as ReadMessage).stat;
+    const memory = mapAdopted(buffer);
     try {
-      const { contentEncoding } = stat;
-      const uri = this.#shown;
-      return await decodeText(new Uint8Array(memory), { uri, contentEncoding, operation });
+      return await decodeText(new Uint8Array(memory), {
+        connection: this.#at.connection,
+        buffer,
+        uri: this.#shown,
+        contentEncoding,
+        operation,
+        signal: options.signal,
+      });
     } finally {
       // Nobody else has seen the memory: it is free at once.
       if (!memory.detached) memory.transfer(0);

@@ -4,12 +4,20 @@ import { Connection, type Subject } from "../client/connection.ts";
 import { checkOptions, type S3ClientOptions } from "../client/options.ts";
 import { checkBucket, checkLocation, type Location, parseLocation } from "../client/s3_uri.ts";
 import { invalidInput } from "../ffi/errors.ts";
+import type { ByteBatch } from "../bridges/byte_batch.ts";
+import {
+  checkedFrames,
+  checkedLines,
+  type FramesOptions,
+  type LinesOptions,
+} from "../bridges/line_options.ts";
+import { framesOf, type LineOf, linesOf } from "../bridges/lines.ts";
 import type { Completed } from "../ffi/queue.ts";
 import type { RustBuffer } from "../ffi/rust_buffer.ts";
 import type { TransferReport } from "../ffi/transfer_report.ts";
 import type { BucketMessage, ClientHandle, RegionMessage, Request } from "../ffi/symbols.ts";
 import { type Bucket, bucketsOf, type CreateBucketOptions } from "./bucket.ts";
-import { checkedCall } from "./call_options.ts";
+import { checkedCall, checkedLater } from "./call_options.ts";
 import { type Diagnosis, diagnosisOf } from "./diagnosis.ts";
 import { customerKeyOf } from "./customer_key.ts";
 import { deleteMany } from "./delete_many.ts";
@@ -23,6 +31,7 @@ import {
   uploadsOf,
   type UploadsOptions,
 } from "./incomplete_uploads.ts";
+import { otherOrigin, otherSource } from "./line_source.ts";
 import { type Listing, listingOf, type ListOptions } from "./listing.ts";
 import { LocalFile } from "./local_file.ts";
 import { type ObjectAt, ObjectFile } from "./object_file.ts";
@@ -108,6 +117,36 @@ export class S3Client implements Disposable {
     options: ReadOptions & FileOptions = {},
   ): Promise<RustBuffer> {
     return await this.#file(source, options, "get").buffer(options);
+  }
+
+  /** Reads the lines of a source, as the function {@linkcode lines} does, through this client. */
+  lines(
+    source: Source,
+    options?: LinesOptions & { as?: "text"; batch?: false },
+  ): AsyncIterable<string>;
+  /** Reads the lines of a source; see above. */
+  lines<const O extends LinesOptions>(source: Source, options: O): AsyncIterable<LineOf<O>>;
+  lines(source: Source, options: LinesOptions = {}): AsyncIterable<unknown> {
+    const other = otherSource(source, "lines");
+    if (other === undefined) return this.#file(source, {}, "lines").lines(options);
+    options = checkedLater(options, "lines", other.uri);
+    const cutting = checkedLines(options, other.uri);
+    return linesOf(otherOrigin(this.#connection, other, "lines", cutting), options);
+  }
+
+  /** Reads the messages of a source, as the function {@linkcode frames} does, through this client. */
+  frames(source: Source, options: FramesOptions & { batch: true }): AsyncIterable<ByteBatch>;
+  /** Reads the messages of a source; see above. */
+  frames(source: Source, options: FramesOptions): AsyncIterable<Uint8Array<ArrayBuffer>>;
+  frames(
+    source: Source,
+    options: FramesOptions,
+  ): AsyncIterable<Uint8Array<ArrayBuffer> | ByteBatch> {
+    const other = otherSource(source, "frames");
+    if (other === undefined) return this.#file(source, {}, "frames").frames(options);
+    options = checkedLater(options, "frames", other.uri);
+    const cutting = checkedFrames(options, other.uri);
+    return framesOf(otherOrigin(this.#connection, other, "frames", cutting), options);
   }
 
   /**

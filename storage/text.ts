@@ -1,84 +1,92 @@
 // Bytes as text: decompressed where they are compressed, decoded as UTF-8.
 
-import { InvalidInputError, UnsupportedError } from "../ffi/errors.ts";
+import type { Connection } from "../client/connection.ts";
+import { defined } from "../client/connection.ts";
+import { invalidInput } from "../ffi/errors.ts";
+import { NativeLines } from "../ffi/native_lines.ts";
+import type { BufferHandle, FeedMessage, StreamHandle } from "../ffi/symbols.ts";
 
 /** The longest string that V8 holds, in UTF-16 units; text has at least as many bytes. */
 export const LONGEST_STRING: number = 2 ** 29 - 24;
 
-type Encoding = "gzip" | "deflate";
-
-/** Compression that is recognised but not undone. */
-const OTHERS: readonly [name: string, suffix: string, magic: readonly number[]][] = [
-  ["zstd", ".zst", [0x28, 0xb5, 0x2f, 0xfd]],
-  ["bzip2", ".bz2", [0x42, 0x5a, 0x68]],
-  ["xz", ".xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
+/** How compressed bytes begin: gzip, zstd, bzip2, xz. The native side looks closer. */
+const MAGIC: readonly (readonly number[])[] = [
+  [0x1f, 0x8b],
+  [0x28, 0xb5, 0x2f, 0xfd],
+  [0x42, 0x5a, 0x68],
+  [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00],
 ];
+const STEP = 1024 * 1024;
 
 /** What is known of the bytes, for telling their encoding. */
 export interface TextSource {
+  readonly connection: Connection;
+  /** The native buffer that holds the bytes, which is mapped already. */
+  readonly buffer: BufferHandle;
   readonly uri: string;
   readonly contentEncoding: string | undefined;
   readonly operation: string;
+  readonly signal: AbortSignal | undefined;
 }
 
 /**
  * Decodes text.
  *
- * @throws {UnsupportedError} For a compression that is not gzip or deflate.
- * @throws {InvalidInputError} For compressed data that is damaged.
+ * @throws {IntegrityError} For compressed data that are damaged or cut short.
+ * @throws {UnsupportedError} For brotli.
+ * @throws {InvalidInputError} When the text is longer than V8 holds.
  */
 export async function decodeText(
   bytes: Uint8Array<ArrayBuffer>,
   source: TextSource,
 ): Promise<string> {
-  const encoding = encodingOf(bytes, source);
-  const plain = encoding === undefined ? bytes : await decompress(bytes, encoding, source);
-  return new TextDecoder().decode(plain);
+  if (mayBeCompressed(bytes, source)) return await decompressed(source);
+  return new TextDecoder().decode(bytes);
 }
 
-function startsWith(bytes: Uint8Array, magic: readonly number[]): boolean {
-  return magic.every((byte, index) => bytes[index] === byte);
+function mayBeCompressed(bytes: Uint8Array, { contentEncoding }: TextSource): boolean {
+  if (bytes.length === 0) return false;
+  return MAGIC.some((magic) => magic.every((byte, index) => bytes[index] === byte)) ||
+    /\b(?:deflate|br)\b/i.test(contentEncoding ?? "");
 }
 
-function encodingOf(bytes: Uint8Array, source: TextSource): Encoding | undefined {
-  const declared = source.contentEncoding?.toLowerCase().split(",").map((name) => name.trim())
-    .filter((name) => name !== "" && name !== "identity" && name !== "aws-chunked");
-  if (startsWith(bytes, [0x1f, 0x8b])) return "gzip";
-  if (declared?.[0] === "deflate") return "deflate";
-  for (const [name, suffix, magic] of OTHERS) {
-    if (startsWith(bytes, magic) && (source.uri.endsWith(suffix) || declared?.[0] === name)) {
-      throw unsupported(name, source);
-    }
-  }
-  // A name or header that claims gzip over bytes that are none: some HTTP stacks decode early.
-  if (declared?.[0] === "br") throw unsupported("brotli", source);
-  return undefined;
-}
-
-function unsupported(name: string, { uri, operation }: TextSource): UnsupportedError {
-  return new UnsupportedError(`${uri} is compressed with ${name}`, {
-    code: "Unsupported",
-    operation,
-    uri,
-    hint: "read its bytes() and decompress them; gzip and deflate are undone by text()",
-  });
-}
-
-async function decompress(
-  bytes: Uint8Array<ArrayBuffer>,
-  encoding: Encoding,
-  { uri, operation }: TextSource,
-): Promise<ArrayBuffer> {
+/** What the bytes hold, decompressed piece by piece. */
+async function decompressed(source: TextSource): Promise<string> {
+  const { connection, buffer, uri, contentEncoding, operation, signal } = source;
+  const feed: FeedMessage = {
+    kind: "memory",
+    buffer,
+    shown: uri,
+    ...defined({ encoding: contentEncoding }),
+  };
+  const cut = { kind: "not" } as const;
+  const opened = await connection.runHere(
+    { operation, uri },
+    (client) => ({ operation: "openLines", client, feed, cut, progress: false }),
+    { signal },
+  );
+  const lines = new NativeLines(opened.value as StreamHandle, [], operation);
   try {
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream(encoding));
-    return await new Response(stream).arrayBuffer();
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new InvalidInputError(`${uri} is damaged ${encoding} data: ${why}`, {
-      code: "InvalidInput",
-      operation,
-      uri,
-      hint: "read its bytes() to see what is there",
-    });
+    const decoder = new TextDecoder();
+    const memory = new Uint8Array(STEP);
+    const pieces: string[] = [];
+    let length = 0;
+    while (true) {
+      const { filled, batch } = await lines.read(memory, { signal });
+      const piece = decoder.decode(memory.subarray(0, filled), { stream: !batch.ended });
+      length += piece.length;
+      if (length > LONGEST_STRING) {
+        throw invalidInput(
+          operation,
+          `${uri} is decompressed to more than V8 holds as one string`,
+          "read it line by line with lines()",
+          uri,
+        );
+      }
+      pieces.push(piece);
+      if (batch.ended) return pieces.join("");
+    }
+  } finally {
+    lines.release();
   }
 }

@@ -31,7 +31,15 @@ export type ProgramName =
   | "obstore"
   | "s3dlio"
   | "AWS CLI"
-  | "rclone";
+  | "rclone"
+  | "wc"
+  | "lines, dipper"
+  | "lines, Bun"
+  | "lines, Deno"
+  | "lines, Node.js";
+
+/** The bytes of a line in a file of lines. */
+const LINE = 100;
 
 /** How to start a program with a job. */
 export interface Program {
@@ -189,6 +197,12 @@ export class Programs {
           };
         });
       }
+      case "wc":
+      case "lines, dipper":
+      case "lines, Bun":
+      case "lines, Deno":
+      case "lines, Node.js":
+        return await this.#lines(name);
       case "NumPy":
       case "boto3":
       case "obstore":
@@ -232,6 +246,35 @@ export class Programs {
         env,
       }),
     };
+  }
+
+  /** What counts the lines of a file, timed from its start to its end. */
+  async #lines(
+    name: "wc" | "lines, dipper" | "lines, Bun" | "lines, Deno" | "lines, Node.js",
+  ): Promise<Program> {
+    const peer = join(folder, "javascript", "lines_peer.mjs");
+    const ours = join(folder, "javascript", "lines_dipper.ts");
+    const apart = ["run", "--allow-all", "--no-config", "--no-lock", peer];
+    const [program, args] = {
+      "wc": ["wc", ["-l"]],
+      "lines, dipper": [deno, ["run", "--allow-all", ours]],
+      "lines, Bun": ["", ["run", peer]],
+      "lines, Deno": [deno, apart],
+      "lines, Node.js": ["node", [peer]],
+    }[name] as [string, string[]];
+    const found = name === "lines, Bun" ? await bun(await this.#npm()) : program;
+    if (!await exists(found, "--version")) throw new Unavailable(`${found} is not on PATH`);
+    const said = (await run(found, ["--version"], { quiet: true })).output;
+    const version = name === "lines, dipper" ? "" : /\d+(?:\.\d+)+/.exec(said)?.[0] ?? "";
+    return await this.#commandLine(version, ({ directory, key, way, size }) => ({
+      program: found,
+      args: [
+        ...args,
+        join(directory!, key),
+        ...(name === "wc" ? [] : [way!, String(Math.ceil(size / LINE))]),
+      ],
+      env: {},
+    }));
   }
 
   /** A command line that does trees, timed from its start to its end. */

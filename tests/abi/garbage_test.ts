@@ -67,6 +67,7 @@ const WITH_HANDLE: Record<string, (handle: number) => number> = {
       (...b) => raw.dipper_submit_into(handle, ...b, new Uint8Array(8), 8),
     ),
   dipper_stream_release: (handle) => raw.dipper_stream_release(handle),
+  dipper_lines_offsets: (handle) => raw.dipper_lines_offsets(handle, new Uint8Array(8), 8),
   dipper_server_stop: (handle) => raw.dipper_server_stop(handle),
   dipper_upload_write: (handle) =>
     withBytes(new Uint8Array(8), (...b) => raw.dipper_upload_write(handle, ...b)),

@@ -11,6 +11,7 @@ import { it } from "@std/testing/bdd";
 import {
   BudgetExceededError,
   type DipperError,
+  IntegrityError,
   InvalidInputError,
   memory,
   NotFoundError,
@@ -144,15 +145,20 @@ everyWay("reading", (at) => {
     const packed = await gzipped(new TextEncoder().encode("text ".repeat(1000)));
     const damaged = client.file(uri("damaged.gz"));
     await damaged.write(packed.slice(0, packed.length / 2));
-    const error = await assertRejects(() => damaged.text(), InvalidInputError, damaged.uri);
+    const error = await assertRejects(() => damaged.text(), IntegrityError, damaged.uri);
     assertStringIncludes(error.message, "bytes()");
     assertEquals((await damaged.bytes()).length, Math.floor(packed.length / 2));
 
     const zstd = client.file(uri("data.zst"));
     await zstd.write(new Uint8Array([0x28, 0xb5, 0x2f, 0xfd, 1, 2, 3]));
-    const unknown = await assertRejects(() => zstd.text(), UnsupportedError, "zstd");
+    const broken = await assertRejects(() => zstd.text(), IntegrityError, "zstd");
+    assertEquals([broken.code, broken.operation], ["DamagedData", "text"]);
+    assertStringIncludes(broken.message, "bytes()");
+
+    const brotli = client.file(uri("data.br"));
+    await brotli.write("brotli has no magic number", { contentEncoding: "br" });
+    const unknown = await assertRejects(() => brotli.text(), UnsupportedError, "brotli");
     assertEquals([unknown.code, unknown.operation], ["Unsupported", "text"]);
-    assertStringIncludes(unknown.message, "bytes()");
   });
 
   it("parses JSON, compressed or not, and names what is none", async () => {

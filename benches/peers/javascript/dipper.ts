@@ -75,6 +75,8 @@ async function run(): Promise<Outcome | Missing> {
         return { bytes, operations: job.count, times };
       });
     }
+    case "lines":
+      return { missing: "a program of its own counts lines" };
     case "list":
       return await measure(async () => {
         let operations = 0;

@@ -12,7 +12,7 @@ use dipper_wire::Handle;
 
 use crate::declaration::hash;
 use crate::export::{abi, put_last_error, take_last_error};
-use crate::{asks, handles, numbers, operations, queue, signals, streams, uploads};
+use crate::{asks, handles, lines, numbers, operations, queue, signals, streams, uploads};
 
 abi! {
     /// A number that changes whenever the boundary does.
@@ -56,6 +56,8 @@ abi! {
     fn dipper_submit_into(queue: QueueHandle, request: Bytes, target: Room) -> OperationHandle = operations::submit_into;
     /// Forgets a stream; what it reads ahead ends.
     fn dipper_stream_release(stream: StreamHandle) -> Number = streams::release;
+    /// Writes where each element of the last batch of lines ends, as 32-bit numbers behind a zero; returns how many fit.
+    fn dipper_lines_offsets(stream: StreamHandle, room: Room) -> Number = lines::offsets;
     /// Copies bytes into an upload, as many as there is room for; returns how many, zero when `uploadRoom` is to be asked.
     fn dipper_upload_write(upload: UploadHandle, bytes: Bytes) -> Number = uploads::write;
     /// Forgets an upload; what is not finished is aborted.

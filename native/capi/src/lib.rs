@@ -14,6 +14,7 @@ mod export;
 mod first_steps;
 mod handles;
 mod isolate;
+mod lines;
 mod listed;
 mod log_records;
 mod messages;

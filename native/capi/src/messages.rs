@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, UNIX_EPOCH};
 
 use dipper_core as core;
-use dipper_wire::{Algorithm, SumAlgorithm};
+use dipper_wire::{Algorithm, LengthPrefix, SumAlgorithm};
 use serde::{Deserialize, Serialize};
 #[cfg(test)]
 use ts_rs::TS;
@@ -199,6 +199,99 @@ pub enum SourceMessage {
     File {
         path: String,
     },
+}
+
+/// Where lines or messages come from.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum FeedMessage {
+    /// An object, a page or a file.
+    Object { source: SourceMessage, span: SpanMessage, if_match: Option<String> },
+    /// A buffer.
+    Memory {
+        buffer: f64,
+        /// As errors name it; its end may tell how it is compressed.
+        shown: String,
+        /// Its `Content-Encoding`.
+        encoding: Option<String>,
+    },
+    /// A server that is connected to.
+    Tcp { host: String, port: u16 },
+    /// A socket of this machine.
+    Unix { path: String },
+    /// Standard input.
+    StandardInput,
+}
+
+/// What becomes of the bytes.
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum CutMessage {
+    /// Lines of at most so many bytes.
+    Lines { most: u64 },
+    /// Messages of at most so many bytes.
+    Frames { most: u64, length: LengthMessage },
+    /// They come as they are.
+    Not,
+}
+
+/// How the length of a message is written.
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(rename_all = "lowercase")]
+pub enum LengthMessage {
+    U32be,
+    U32le,
+    Varint,
+}
+
+/// What text is.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum ContentMessage {
+    /// UTF-8; what is not may be an error.
+    Utf8 { strict: bool },
+    /// Another encoding, by its label.
+    Encoded { label: String },
+}
+
+/// How bytes are compressed.
+#[derive(Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(rename_all = "camelCase")]
+pub enum CompressionMessage {
+    None,
+    Gzip,
+    Deflate,
+    Zstd,
+    Bzip2,
+    Xz,
+}
+
+/// What a batch of lines or messages holds.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct BatchMessage {
+    /// How many elements.
+    pub elements: f64,
+    /// Whether it is the last one.
+    pub ended: bool,
+    /// The next element needs a target of so many bytes; the batch is empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needed: Option<f64>,
+    /// Some element has a line feed in it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, ts(as = "Option<bool>", optional))]
+    pub inner_line_feed: bool,
+    /// How many bytes the source gave so far.
+    pub taken: f64,
+    /// At the end, and where progress was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<MetricsMessage>,
 }
 
 /// A request and the hosts (`name:port`) that were granted for it beforehand.
@@ -457,6 +550,23 @@ pub enum Request {
         algorithm: SumMessage,
         progress: bool,
     },
+    /// Opens a source of lines or messages: `value` is a stream, `extent` how many bytes the
+    /// source has, or -1 where nobody tells.
+    OpenLines {
+        client: f64,
+        feed: FeedMessage,
+        cut: CutMessage,
+        /// What the elements are; bytes when unset.
+        content: Option<ContentMessage>,
+        /// Found out when unset.
+        compression: Option<CompressionMessage>,
+        /// Milliseconds; 0 waits for ever.
+        stall_timeout: Option<u32>,
+        progress: bool,
+    },
+    /// Fills a target with the next elements of a source; `extent` says how many bytes. A
+    /// `BatchMessage`.
+    ReadLines { stream: f64 },
     /// Asks for an object's properties: a `StatMessage`.
     Stat { client: Option<f64>, source: SourceMessage },
     /// Writes an object from a buffer, in one request or in parts: a `WrittenMessage`.
@@ -963,6 +1073,8 @@ impl Request {
                 | Self::OpenStream { .. }
                 | Self::ReadStream { .. }
                 | Self::Checksum { .. }
+                | Self::OpenLines { .. }
+                | Self::ReadLines { .. }
                 | Self::Stat { .. }
         )
     }
@@ -1020,6 +1132,7 @@ impl Request {
             Self::CompareFiles { .. } | Self::RemoveFiles { .. } | Self::ScanTree { .. } => "sync",
             Self::OpenStream { .. } | Self::ReadStream { .. } => "stream",
             Self::Checksum { .. } => "checksum",
+            Self::OpenLines { .. } | Self::ReadLines { .. } => "lines",
             Self::Stat { .. } => "stat",
             Self::Presign { .. } => "presign",
             Self::Put { .. }
@@ -1072,7 +1185,8 @@ impl Request {
             | Self::CopyFile { client, .. }
             | Self::MoveFile { client, .. }
             | Self::DeleteFile { client, .. } => *client,
-            Self::DownloadFiles { client, .. }
+            Self::OpenLines { client, .. }
+            | Self::DownloadFiles { client, .. }
             | Self::UploadFiles { client, .. }
             | Self::CompareFiles { client, .. }
             | Self::List { client, .. }
@@ -1085,6 +1199,7 @@ impl Request {
             Self::Nothing
             | Self::Panic
             | Self::ReadStream { .. }
+            | Self::ReadLines { .. }
             | Self::UploadRoom { .. }
             | Self::FinishUpload { .. }
             | Self::UploadClosed { .. }
@@ -1410,6 +1525,49 @@ impl From<GivenCredentialsMessage> for core::ProgramCredentials {
             secret_access_key: given.secret_access_key,
             session_token: given.session_token,
             expiration: given.expiration.and_then(|end| UNIX_EPOCH.checked_add(since(end))),
+        }
+    }
+}
+
+impl From<CutMessage> for core::Cut {
+    fn from(cut: CutMessage) -> Self {
+        let size = |most: u64| usize::try_from(most).unwrap_or(usize::MAX).min(MOST_ELEMENT);
+        match cut {
+            CutMessage::Lines { most } => Self::Lines(size(most)),
+            CutMessage::Frames { most, length } => {
+                let prefix = match length {
+                    LengthMessage::U32be => LengthPrefix::U32Be,
+                    LengthMessage::U32le => LengthPrefix::U32Le,
+                    LengthMessage::Varint => LengthPrefix::Varint,
+                };
+                Self::Frames(prefix, size(most))
+            }
+            CutMessage::Not => Self::Not,
+        }
+    }
+}
+
+/// Offsets in a batch have 32 bits.
+const MOST_ELEMENT: usize = u32::MAX as usize;
+
+impl From<ContentMessage> for core::Content {
+    fn from(content: ContentMessage) -> Self {
+        match content {
+            ContentMessage::Utf8 { strict } => Self::Text { strict },
+            ContentMessage::Encoded { label } => Self::Encoded(label),
+        }
+    }
+}
+
+impl From<CompressionMessage> for core::Compression {
+    fn from(compression: CompressionMessage) -> Self {
+        match compression {
+            CompressionMessage::None => Self::None,
+            CompressionMessage::Gzip => Self::Gzip,
+            CompressionMessage::Deflate => Self::Deflate,
+            CompressionMessage::Zstd => Self::Zstd,
+            CompressionMessage::Bzip2 => Self::Bzip2,
+            CompressionMessage::Xz => Self::Xz,
         }
     }
 }

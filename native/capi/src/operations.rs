@@ -27,10 +27,10 @@ use crate::messages::{
     WrittenMessage,
 };
 use crate::queue::{self, Completion, Kind, Queue};
-use crate::streams::Stream;
+use crate::streams::{Reading, Stream};
 use crate::target::private;
 use crate::uploads::{Open, Sink};
-use crate::{handles, log_records, runtime, signals, streams, trees, uploads};
+use crate::{handles, lines, log_records, runtime, signals, streams, trees, uploads};
 
 static CLIENTS: SlotTable<Owned<Arc<Client>>> = SlotTable::new(kind::CLIENT);
 static SERVERS: SlotTable<Owned<Server>> = SlotTable::new(kind::SERVER);
@@ -52,13 +52,13 @@ struct Running {
 /// How an operation ended well.
 #[derive(Default)]
 pub(crate) struct Outcome {
-    value: Value,
-    extent: f64,
-    payload: Vec<u8>,
+    pub(crate) value: Value,
+    pub(crate) extent: f64,
+    pub(crate) payload: Vec<u8>,
 }
 
 #[derive(Default)]
-enum Value {
+pub(crate) enum Value {
     #[default]
     None,
     Buffer(Arc<Buffer>),
@@ -67,7 +67,7 @@ enum Value {
     Upload(Open),
 }
 
-fn json<T: Serialize>(message: &T) -> Result<Vec<u8>, Error> {
+pub(crate) fn json<T: Serialize>(message: &T) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(message).map_err(|error| Error::internal(error.to_string()))
 }
 
@@ -547,7 +547,8 @@ async fn reading(
             // Negative: nobody tells.
             let extent = reader.length().map_or(-1.0, |length| length as f64);
             let client = through.as_ref().map(|(name, _)| *name);
-            let stream = Stream { client, reader: Arc::new(reader), progress };
+            let reader = Reading::Bytes(Arc::new(reader));
+            let stream = Stream { client, reader, progress };
             Ok(Outcome { value: Value::Stream(stream), extent, payload })
         }
         Request::ReadStream { stream } => {
@@ -570,6 +571,10 @@ async fn reading(
                 progress: context.progress(progress),
             };
             told(&dipper_core::checksum(client, request).await?)
+        }
+        Request::OpenLines { .. } | Request::ReadLines { .. } => {
+            let client = through.as_ref().map(|(name, client)| (*name, client));
+            lines::run(*request, client, target).await
         }
         Request::Stat { source, .. } => {
             let stat = dipper_core::stat(client, &source.into()).await?;

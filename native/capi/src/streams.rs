@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dipper_core::{Error, OperationGuard, Reader, ledger};
+use dipper_core::{Error, LineStream, OperationGuard, Reader, ledger};
 use dipper_wire::{Handle, SlotTable};
 
 use crate::declaration::kind;
@@ -16,9 +16,26 @@ pub struct Stream {
     /// The client that it reads through.
     pub client: Option<Handle>,
     /// What reads.
-    pub reader: Arc<Reader>,
+    pub reader: Reading,
     /// Whether each read tells what it took.
     pub progress: bool,
+}
+
+/// What a stream gives.
+pub enum Reading {
+    /// Bytes.
+    Bytes(Arc<Reader>),
+    /// Lines or messages.
+    Lines(Arc<LineStream>),
+}
+
+impl Reading {
+    fn close(&self) {
+        match self {
+            Self::Bytes(reader) => reader.close(),
+            Self::Lines(lines) => lines.close(),
+        }
+    }
 }
 
 struct Named {
@@ -36,9 +53,25 @@ pub fn insert(queue: &Queue, stream: Stream) -> Result<Handle, Error> {
 
 /// The stream of a handle, and whether each read tells what it took.
 pub fn stream(handle: Handle) -> Result<(Arc<Reader>, bool), Error> {
-    STREAMS
-        .with(handle, |named| (Arc::clone(&named.stream.reader), named.stream.progress))
-        .map_err(|_| stale("stream"))
+    with(handle, |reading| match reading {
+        Reading::Bytes(reader) => Some(Arc::clone(reader)),
+        Reading::Lines(_) => None,
+    })
+}
+
+/// The lines of a handle, and whether each batch tells what it took.
+pub fn lines(handle: Handle) -> Result<(Arc<LineStream>, bool), Error> {
+    with(handle, |reading| match reading {
+        Reading::Lines(lines) => Some(Arc::clone(lines)),
+        Reading::Bytes(_) => None,
+    })
+}
+
+fn with<T>(handle: Handle, choose: impl FnOnce(&Reading) -> Option<T>) -> Result<(T, bool), Error> {
+    let found = STREAMS.with(handle, |named| {
+        choose(&named.stream.reader).map(|reading| (reading, named.stream.progress))
+    });
+    found.ok().flatten().ok_or_else(|| stale("stream"))
 }
 
 /// Forgets a stream, and ends what it reads ahead.

@@ -31,6 +31,7 @@ mod gate;
 mod get;
 pub mod interrupt;
 mod kafka;
+mod lines;
 mod list;
 mod list_by_sdk;
 mod log;
@@ -83,6 +84,10 @@ pub use file_upload::FileUpload;
 pub use gate::{Answer, Gate, Gatekeeper, Given, Need};
 pub use get::{Destination, GetRequest, Got, Progress, get};
 pub use kafka::{Beginning, Topic, TopicRequest};
+pub use lines::{
+    Compression, Content, Cut, Feed, FeedSource, Filled, LineStream, LinesRequest, NextChunk,
+    open_lines,
+};
 pub use list::{ListRequest, Listable, Page, Place, list};
 pub use log::{LogLevel, LogRecord, LogSink, LogValue, Logger, told};
 pub use many::{ManyRequest, many};

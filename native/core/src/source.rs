@@ -36,6 +36,15 @@ impl Source {
         }
     }
 
+    /// What its name ends with may tell how it is compressed: a page's path, without the query.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Object { object, .. } => object.key.clone(),
+            Self::Page(url) => url.split(['?', '#']).next().unwrap_or_default().to_owned(),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+
     pub(crate) fn size(&self) -> Option<u64> {
         match self {
             Self::Object { size, .. } => *size,

@@ -74,12 +74,18 @@ statuses! {
     26 ClientGone: "InvalidInputError", false;
     /// A file cannot be read or written.
     27 FileFailed: "InvalidInputError", false;
+    /// A line or a message is longer than allowed.
+    28 TooLong: "InvalidInputError", false;
+    /// The bytes are not text of that encoding.
+    29 InvalidText: "InvalidInputError", false;
     /// A condition such as `ifMatch` does not hold.
     30 PreconditionFailed: "PreconditionFailedError", false;
     /// The object changed while it was read.
     31 ObjectChanged: "PreconditionFailedError", true;
     /// The bytes are not those that were stored.
     40 ChecksumMismatch: "IntegrityError", true;
+    /// Compressed data or messages are damaged or cut short.
+    41 DamagedData: "IntegrityError", false;
     /// Nobody answered in time.
     50 Timeout: "TimeoutError", true;
     /// The connection stopped delivering.

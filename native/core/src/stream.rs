@@ -108,6 +108,12 @@ impl Arrived {
     }
 }
 
+impl AsRef<[u8]> for Arrived {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
 impl Drop for Arrived {
     fn drop(&mut self) {
         if let Some(slab) = self.slab.take() {

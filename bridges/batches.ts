@@ -1,0 +1,196 @@
+// Batches of elements out of a native source, one read ahead of whoever takes them.
+//
+// The memory of a read is JavaScript's own and private until the read has completed. Text is
+// decoded out of it before the next read but one, so two such memories serve all of a source. Byte
+// batches are handed out with their memory, and each read fills fresh memory. While one batch is
+// used, the next is read, and no more: that is the back-pressure.
+
+import { countHandedOut } from "../ffi/memory.ts";
+import { type Metrics, metricsFrom } from "../ffi/metrics.ts";
+import type { NativeLines } from "../ffi/native_lines.ts";
+import type { Progress } from "../ffi/queue.ts";
+import type { BatchMessage } from "../ffi/symbols.ts";
+
+/** The most memory of a batch, unless one element needs more. */
+const LONGEST = 1024 * 1024;
+/** The least: a short source may be compressed. */
+const SHORTEST = 64 * 1024;
+const PROGRESS_INTERVAL = 100;
+
+/** An open source, and how many bytes it has, where somebody tells. */
+export interface OpenedLines {
+  readonly lines: NativeLines;
+  readonly total: number | undefined;
+  readonly metrics: Metrics;
+}
+
+/** What batches are read from. */
+export interface LinesOrigin {
+  /** Opens the source. */
+  open(signal: AbortSignal): Promise<OpenedLines>;
+  /** Why nothing can be read any more, for sources that outlive their client. */
+  gone(): unknown;
+}
+
+/** How to read batches. */
+export interface BatchOptions {
+  /** Ends the source: what waits for it fails with the signal's reason. */
+  readonly signal: AbortSignal | undefined;
+  /** Told how far it is. */
+  readonly onProgress: ((progress: Progress) => void) | undefined;
+}
+
+/** What a read brought. */
+export interface RawBatch {
+  /** The elements' bytes. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** How many elements. */
+  readonly elements: number;
+  /** Where each ends, behind a zero; not of text without line feeds in elements. */
+  readonly offsets: Uint32Array<ArrayBuffer> | undefined;
+}
+
+interface Read {
+  readonly target: Uint8Array<ArrayBuffer>;
+  readonly filled: number;
+  readonly batch: BatchMessage;
+  readonly offsets: Uint32Array<ArrayBuffer> | undefined;
+}
+
+/** Reads batches, one after the other. */
+export class BatchReader {
+  readonly #origin: LinesOrigin;
+  readonly #options: BatchOptions;
+  /** Whether the memory stays ours, because it is decoded at once. */
+  readonly #text: boolean;
+  readonly #ending = new AbortController();
+  #lines: NativeLines | undefined;
+  #total: number | undefined;
+  #metrics: Metrics | undefined;
+  #ahead: Promise<Read> | undefined;
+  /** Memory that may be filled again. */
+  #spare: Uint8Array<ArrayBuffer>[] = [];
+  #told = -Infinity;
+  #over = false;
+
+  constructor(origin: LinesOrigin, options: BatchOptions, text: boolean) {
+    this.#origin = origin;
+    this.#options = options;
+    this.#text = text;
+  }
+
+  /** Ends the source and lets go of everything. Twice is harmless. */
+  end(reason?: unknown): void {
+    this.#over = true;
+    this.#ending.abort(reason);
+    this.#lines?.release();
+    this.#spare = [];
+  }
+
+  /** Waits until nothing is read ahead any more. */
+  async settled(): Promise<void> {
+    try {
+      await this.#ahead;
+    } catch {
+      // It was ended.
+    }
+  }
+
+  /**
+   * The next batch that has an element; `undefined` at the end. Text is to be taken out of it before
+   * the next call.
+   */
+  async next(): Promise<RawBatch | undefined> {
+    if (this.#over) return undefined;
+    try {
+      const lines = this.#lines ?? await this.#begin();
+      while (true) {
+        const { target, filled, batch, offsets } = await (this.#ahead ?? this.#read(lines));
+        this.#ending.signal.throwIfAborted();
+        this.#ahead = undefined;
+        this.#progress(batch);
+        if (batch.ended) this.#finish();
+        else {
+          this.#ahead = this.#read(lines, batch.needed);
+          // It is told to who asks for the batch.
+          this.#ahead.catch(() => {});
+        }
+        if (batch.elements > 0) {
+          const bytes = this.#handOut(target, filled);
+          return { bytes, elements: batch.elements, offsets };
+        }
+        if (this.#text || batch.needed !== undefined) this.#keep(target);
+        if (batch.ended) return undefined;
+      }
+    } catch (reason) {
+      const { aborted } = this.#ending.signal;
+      const given = aborted ? this.#ending.signal.reason : this.#origin.gone() ?? reason;
+      this.end(given);
+      throw given;
+    }
+  }
+
+  async #begin(): Promise<NativeLines> {
+    const { signal } = this.#ending;
+    const { lines, total, metrics } = await this.#origin.open(signal);
+    if (signal.aborted) {
+      lines.release();
+      throw signal.reason;
+    }
+    this.#total = total;
+    this.#metrics = metrics;
+    return this.#lines = lines;
+  }
+
+  async #read(lines: NativeLines, needed?: number): Promise<Read> {
+    const target = this.#memory(needed);
+    const { signal } = this.#ending;
+    const { filled, batch } = await lines.read(target, { signal });
+    const wanted = batch.elements > 0 && (!this.#text || batch.innerLineFeed === true);
+    return { target, filled, batch, offsets: wanted ? lines.offsets(batch.elements) : undefined };
+  }
+
+  /** Private memory for a read: so much where one element needs it, else what is usual. */
+  #memory(needed: number | undefined): Uint8Array<ArrayBuffer> {
+    const short = this.#total !== undefined && this.#total < LONGEST;
+    const usual = short ? Math.max(SHORTEST, this.#total!) : LONGEST;
+    const size = needed === undefined ? usual : Math.max(needed, usual);
+    const spare = this.#spare.pop();
+    return spare !== undefined && spare.length >= size ? spare : new Uint8Array(size);
+  }
+
+  #keep(memory: Uint8Array<ArrayBuffer>): void {
+    // What one long element needed is not kept.
+    if (memory.length <= LONGEST) this.#spare.push(memory);
+  }
+
+  /** What is handed out. Where little came, a small copy: trickles must not pin large memory. */
+  #handOut(target: Uint8Array<ArrayBuffer>, filled: number): Uint8Array<ArrayBuffer> {
+    if (this.#text) {
+      this.#keep(target);
+      return target.subarray(0, filled);
+    }
+    if (2 * filled < target.length) {
+      this.#keep(target);
+      return target.slice(0, filled);
+    }
+    countHandedOut(target.length);
+    return target.subarray(0, filled);
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#lines?.release();
+  }
+
+  #progress(batch: BatchMessage): void {
+    const { onProgress } = this.#options;
+    if (batch.metrics !== undefined) this.#metrics = metricsFrom(batch.metrics);
+    if (onProgress === undefined || this.#metrics === undefined) return;
+    const now = performance.now();
+    if (!batch.ended && now - this.#told < PROGRESS_INTERVAL) return;
+    this.#told = now;
+    const total = batch.ended ? batch.taken : this.#total ?? 0;
+    onProgress({ bytes: batch.taken, total, metrics: this.#metrics });
+  }
+}

@@ -1,0 +1,31 @@
+// Elements as bytes: a batch of them, and each by itself.
+
+import type { Elements } from "./element_iterator.ts";
+import type { RawBatch } from "./batches.ts";
+
+/** Lines or messages as bytes, one after the other without anything between them. */
+export interface ByteBatch {
+  /** The contents, one after the other. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /**
+   * One more than there are elements: element `i` is
+   * `bytes.subarray(offsets[i], offsets[i + 1])`. The ends of lines and the lengths of messages are
+   * left out. This is the layout of a column of texts in Apache Arrow.
+   */
+  readonly offsets: Uint32Array<ArrayBuffer>;
+}
+
+/** A batch as it is handed out. */
+export function byteBatch({ bytes, offsets }: RawBatch): ByteBatch {
+  if (offsets === undefined) throw new TypeError("a batch of bytes has no offsets");
+  return { bytes, offsets };
+}
+
+/** The elements of a batch, each a view of its bytes. */
+export function byteElements(batch: RawBatch): Elements<Uint8Array<ArrayBuffer>> {
+  const { bytes, offsets } = byteBatch(batch);
+  return {
+    length: offsets.length - 1,
+    at: (index) => bytes.subarray(offsets[index], offsets[index + 1]),
+  };
+}

@@ -1,0 +1,58 @@
+// Lines of a source that is open to be read: each by itself or in batches, as text or as bytes.
+
+import { stoppable } from "../ffi/stop.ts";
+import { BatchReader, type LinesOrigin } from "./batches.ts";
+import { type ByteBatch, byteBatch, byteElements } from "./byte_batch.ts";
+import { ElementIterator, type Elements } from "./element_iterator.ts";
+import type { RawBatch } from "./batches.ts";
+import type { FramesOptions, LinesOptions } from "./line_options.ts";
+import { textLines } from "./text_lines.ts";
+
+/** What a loop over lines yields, by its options. */
+export type LineOf<O extends LinesOptions> = O extends { as: "bytes"; batch: true } ? ByteBatch
+  : O extends { as: "bytes" } ? Uint8Array<ArrayBuffer>
+  : O extends { batch: true } ? string[]
+  : string;
+
+/** The lines of a source. Each loop over them opens it anew. */
+export function linesOf<O extends LinesOptions>(
+  origin: LinesOrigin,
+  options: O,
+): AsyncIterable<LineOf<O>> {
+  const text = options.as !== "bytes";
+  return iterable(origin, options, "lines", text, elementsOf(text, options.batch === true));
+}
+
+/** The messages of a source. Each loop over them opens it anew. */
+export function framesOf<T extends Uint8Array | ByteBatch>(
+  origin: LinesOrigin,
+  options: Pick<FramesOptions, "batch" | "signal" | "onProgress" | "background">,
+): AsyncIterable<T> {
+  return iterable(origin, options, "frames", false, elementsOf(false, options.batch === true));
+}
+
+function elementsOf(text: boolean, batch: boolean): (batch: RawBatch) => Elements<unknown> {
+  if (text) return batch ? (raw) => [textLines(raw)] : textLines;
+  return batch ? (raw) => [byteBatch(raw)] : byteElements;
+}
+
+function iterable<T>(
+  origin: LinesOrigin,
+  options: Pick<LinesOptions, "signal" | "onProgress" | "background">,
+  operation: string,
+  text: boolean,
+  elements: (batch: RawBatch) => Elements<unknown>,
+): AsyncIterable<T> {
+  const { signal, onProgress, background } = options;
+  return {
+    [Symbol.asyncIterator]() {
+      // Only now it is known which Stop of a notebook is meant.
+      const reading = { signal: stoppable(operation, signal, background), onProgress };
+      return new ElementIterator<T>(
+        new BatchReader(origin, reading, text),
+        elements as (batch: RawBatch) => Elements<T>,
+        reading,
+      );
+    },
+  };
+}

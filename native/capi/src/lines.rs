@@ -1,0 +1,83 @@
+//! Sources of lines and messages: what crosses for them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dipper_core::{Client, Content, Error, FeedSource, LinesRequest, open_lines};
+use dipper_wire::{Handle, Private};
+
+use crate::export::{handle, stale};
+use crate::messages::{BatchMessage, FeedMessage, MetricsMessage, Request};
+use crate::operations::{Outcome, Value, json};
+use crate::streams::{Reading, Stream};
+use crate::{handles, streams};
+
+/// Opens a source, or reads its next batch.
+pub async fn run(
+    request: Request,
+    client: Option<(Handle, &Arc<Client>)>,
+    target: Option<Private>,
+) -> Result<Outcome, Error> {
+    match request {
+        Request::OpenLines { feed, cut, content, compression, stall_timeout, progress, .. } => {
+            let (name, client) = client.ok_or_else(|| stale("client"))?;
+            let request = LinesRequest {
+                source: source_of(feed)?,
+                cut: cut.into(),
+                content: content.map_or(Content::Bytes, Into::into),
+                compression: compression.map(Into::into),
+                stall: stall_timeout.map(|time| Duration::from_millis(time.into())),
+            };
+            let lines = open_lines(client, request).await?;
+            // Negative: nobody tells.
+            let extent = lines.length().map_or(-1.0, |length| length as f64);
+            let payload = json(&MetricsMessage::from(lines.metrics()))?;
+            let reader = Reading::Lines(Arc::new(lines));
+            let value = Value::Stream(Stream { client: Some(name), reader, progress });
+            Ok(Outcome { value, extent, payload })
+        }
+        Request::ReadLines { stream } => {
+            let (lines, progress) = streams::lines(handle(stream)?)?;
+            let memory = target.ok_or_else(|| Error::internal("a read without memory"))?;
+            let filled = lines.fill(memory).await?;
+            let told = progress || filled.ended;
+            let message = BatchMessage {
+                elements: filled.elements as f64,
+                ended: filled.ended,
+                needed: filled.needed.map(|needed| needed as f64),
+                inner_line_feed: filled.inner_line_feed,
+                taken: filled.taken as f64,
+                metrics: told.then(|| lines.metrics().into()),
+            };
+            let extent = filled.bytes as f64;
+            Ok(Outcome { extent, payload: json(&message)?, ..Outcome::default() })
+        }
+        _ => Err(Error::internal("not about lines")),
+    }
+}
+
+fn source_of(feed: FeedMessage) -> Result<FeedSource, Error> {
+    Ok(match feed {
+        FeedMessage::Object { source, span, if_match } => {
+            FeedSource::Object { source: source.into(), span: span.into(), if_match }
+        }
+        FeedMessage::Memory { buffer, shown, encoding } => {
+            FeedSource::Memory { buffer: handles::buffer(handle(buffer)?)?, shown, encoding }
+        }
+        FeedMessage::Tcp { host, port } => FeedSource::Tcp { host, port },
+        FeedMessage::Unix { path } => FeedSource::Unix(path.into()),
+        FeedMessage::StandardInput => FeedSource::StandardInput,
+    })
+}
+
+/// Writes where the elements of the last batch end, as many as there is room for.
+pub fn offsets(stream: Handle, room: &mut [u8]) -> Result<usize, Error> {
+    let (lines, _) = streams::lines(stream)?;
+    Ok(lines.offsets(|offsets| {
+        let places = room.chunks_exact_mut(size_of::<u32>());
+        places
+            .zip(offsets)
+            .map(|(place, offset)| place.copy_from_slice(&offset.to_ne_bytes()))
+            .count()
+    }))
+}

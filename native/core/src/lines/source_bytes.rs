@@ -1,0 +1,136 @@
+//! The bytes of a source as they come, before anything is undone. All of this runs on threads
+//! that may wait.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::feed::{Chunk, Chunks};
+use crate::buffer::Buffer;
+use crate::metrics::Meter;
+use crate::{Error, Status};
+
+/// What a read brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Came {
+    /// So many bytes, at least one.
+    Bytes(usize),
+    /// Nothing is there yet.
+    NothingYet,
+    /// There is nothing more.
+    End,
+}
+
+/// Bytes in order.
+pub(crate) enum SourceBytes {
+    File { file: Arc<File>, path: PathBuf, at: u64, left: u64, meter: Arc<Meter> },
+    Memory { buffer: Arc<Buffer>, at: usize },
+    Fed { chunks: Chunks, present: Option<Chunk>, ended: bool },
+}
+
+impl SourceBytes {
+    pub(crate) fn fed(chunks: Chunks) -> Self {
+        Self::Fed { chunks, present: None, ended: false }
+    }
+
+    /// Fills some of the room with the next bytes. Where nothing is there yet it waits, or not.
+    pub(crate) fn read(&mut self, room: &mut [u8], wait: bool) -> Result<Came, Error> {
+        match self {
+            Self::File { file, path, at, left, meter } => {
+                let most = usize::try_from(*left).unwrap_or(usize::MAX).min(room.len());
+                let Some(room) = room.get_mut(..most).filter(|room| !room.is_empty()) else {
+                    return Ok(Came::End);
+                };
+                loop {
+                    match file.read_at(room, *at) {
+                        Ok(0) => {
+                            let shown = path.display();
+                            return Err(Error::new(
+                                Status::ObjectChanged,
+                                format!("{shown} became shorter while it was read"),
+                            ));
+                        }
+                        Ok(read) => {
+                            *at += read as u64;
+                            *left -= read as u64;
+                            meter.arrived(read);
+                            return Ok(Came::Bytes(read));
+                        }
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                        Err(error) => return Err(crate::file::failed(&error, path)),
+                    }
+                }
+            }
+            Self::Memory { buffer, at } => {
+                let rest = buffer.memory().as_ref().get(*at..).unwrap_or_default();
+                let copied = copy(rest, room);
+                *at += copied;
+                Ok(if copied == 0 { Came::End } else { Came::Bytes(copied) })
+            }
+            Self::Fed { .. } => {
+                let Some(mut chunk) = (match self.next(wait)? {
+                    Next::Chunk(chunk) => Some(chunk),
+                    Next::NothingYet => return Ok(Came::NothingYet),
+                    Next::End => None,
+                }) else {
+                    return Ok(Came::End);
+                };
+                let copied = copy(&chunk.bytes, room);
+                drop(chunk.bytes.split_to(copied));
+                if let (Self::Fed { present, .. }, false) = (self, chunk.bytes.is_empty()) {
+                    *present = Some(chunk);
+                }
+                Ok(Came::Bytes(copied))
+            }
+        }
+    }
+
+    /// The next chunk of a feed, whole.
+    pub(crate) fn next(&mut self, wait: bool) -> Result<Next, Error> {
+        let Self::Fed { chunks, present, ended } = self else {
+            return Err(Error::internal("only a feed has chunks"));
+        };
+        if let Some(chunk) = present.take() {
+            return Ok(Next::Chunk(chunk));
+        }
+        loop {
+            if *ended {
+                return Ok(Next::End);
+            }
+            let next = if wait {
+                chunks.blocking_recv()
+            } else {
+                match chunks.try_recv() {
+                    Ok(next) => Some(next),
+                    Err(tokio::sync::mpsc::error::TryRecvError::Empty) => {
+                        return Ok(Next::NothingYet);
+                    }
+                    Err(tokio::sync::mpsc::error::TryRecvError::Disconnected) => None,
+                }
+            };
+            // A feed that is gone before its end was cancelled.
+            match next.ok_or_else(Error::cancelled)?? {
+                Some(chunk) if chunk.bytes.is_empty() && !chunk.is_record => {}
+                Some(chunk) => return Ok(Next::Chunk(chunk)),
+                None => *ended = true,
+            }
+        }
+    }
+}
+
+/// What a feed has.
+pub(crate) enum Next {
+    Chunk(Chunk),
+    NothingYet,
+    End,
+}
+
+fn copy(from: &[u8], to: &mut [u8]) -> usize {
+    let length = from.len().min(to.len());
+    if let (Some(from), Some(to)) = (from.get(..length), to.get_mut(..length)) {
+        to.copy_from_slice(from);
+    }
+    length
+}

@@ -1,0 +1,170 @@
+/** Lines: what is held while they are read, and that all of it is let go of, wherever a loop ends. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { createServer, type Socket } from "node:net";
+import type { AddressInfo } from "node:net";
+import { lines, type LinesOptions } from "dipper";
+import { Bucket } from "../memory/bucket.ts";
+import { programAt, runProgram } from "../memory/program.ts";
+import { collectUntil, held, memoryTest, turn } from "../memory/settled.ts";
+import { FORMS, gathered, withFile } from "./line_files.ts";
+
+const MIB = 1 << 20;
+const text = Array.from({ length: 60_000 }, (_, at) => `${at}`.padStart(60, ".")).join("\n");
+
+memoryTest("a loop over lines may end at every position, and nothing is held", async () => {
+  await using bucket = await Bucket.start();
+  const object = bucket.file("log");
+  await object.write(text);
+  const positions = [0, 1, 2, 17, 17_000, 17_500, 35_000, 59_998, 59_999];
+  await withFile(text, async (path) => {
+    for (const options of FORMS.filter(({ batch }) => batch !== true)) {
+      for (const end of positions) {
+        for (const source of [lines(path, options), object.lines(options)]) {
+          let count = 0;
+          for await (const _ of source as AsyncIterable<unknown>) {
+            if (count++ === end) break;
+          }
+          assertEquals(count, Math.min(end + 1, 60_000));
+        }
+        // Without the collector: leaving the loop has waited for what was read ahead.
+        assertEquals(held().operations, 0);
+      }
+    }
+  });
+});
+
+memoryTest("a loop that throws lets go as one that breaks does", async () => {
+  await withFile(text, async (path) => {
+    await assertRejects(
+      async () => {
+        for await (const _ of lines(path)) throw new Error("mine");
+      },
+      Error,
+      "mine",
+    );
+    assertEquals(held().operations, 0);
+  });
+});
+
+memoryTest("a forgotten iterator lets go of its source", async () => {
+  await withFile(text, async (path) => {
+    await lines(path)[Symbol.asyncIterator]().next();
+    assert(await collectUntil(() => held().operations === 0));
+  });
+});
+
+memoryTest(
+  "many calls at once get the lines in order, and those behind the end nothing",
+  async () => {
+    await withFile("a\nb\nc\n", async (path) => {
+      const iterator = lines(path)[Symbol.asyncIterator]();
+      const found = await Promise.all(Array.from({ length: 5 }, () => iterator.next()));
+      assertEquals(found.map(({ value, done }) => done ? undefined : value), [
+        "a",
+        "b",
+        "c",
+        undefined,
+        undefined,
+      ]);
+      const cut = lines(path)[Symbol.asyncIterator]();
+      const pending = cut.next();
+      assertEquals(await cut.return!("x"), { value: "x", done: true });
+      const { done, value } = await pending;
+      assert(done || value === "a");
+      assertEquals(await cut.next(), { value: undefined, done: true });
+    });
+  },
+);
+
+memoryTest("a signal ends a loop between two lines of one batch", async () => {
+  await withFile(text, async (path) => {
+    for (const options of [{}, { as: "bytes" }] as const) {
+      const ending = new AbortController();
+      const reason = new Error("enough");
+      let count = 0;
+      const error = await assertRejects(async () => {
+        for await (const _ of lines(path, { ...options, signal: ending.signal })) {
+          if (++count === 5) ending.abort(reason);
+        }
+      });
+      assert(error === reason);
+      assertEquals(count, 5);
+      assertEquals(held().operations, 0);
+    }
+  });
+});
+
+memoryTest("two consumers at once read all of it, each", async () => {
+  await withFile(text, async (path) => {
+    const one = lines(path);
+    const [first, second, third] = await Promise.all([
+      Array.fromAsync(one),
+      Array.fromAsync(one),
+      gathered(path, { as: "bytes", batch: true }),
+    ]);
+    for (const found of [first!, second!, third!]) assert(found.join("\n") === text);
+  });
+});
+
+memoryTest("a consumer that is slower than the source holds the source back", async () => {
+  // A server that would send 256 MiB as fast as it can.
+  const line = new TextEncoder().encode("x".repeat(1023) + "\n");
+  const piece = new Uint8Array(256 * 1024);
+  for (let at = 0; at < piece.length; at += 1024) piece.set(line, at);
+  let sent = 0;
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    sockets.push(socket);
+    socket.on("error", () => {});
+    const send = (): void => {
+      while (sent < 256 * MIB) {
+        sent += piece.length;
+        if (!socket.write(piece)) return void socket.once("drain", send);
+      }
+      socket.end();
+    };
+    send();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const uri = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  try {
+    for (const options of FORMS as LinesOptions[]) {
+      sent = 0;
+      const iterator = lines(uri, options)[Symbol.asyncIterator]();
+      await iterator.next();
+      let before = -1;
+      // Until nothing moves any more: sockets, the window, and two batches are full.
+      for (let still = 0; still < 10;) {
+        await turn(50);
+        still = sent === before ? still + 1 : 0;
+        before = sent;
+      }
+      assert(sent < 64 * MIB, `${sent / MIB} MiB were sent to who reads nothing`);
+      await iterator.return!();
+    }
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  }
+});
+
+memoryTest("half a GiB of lines stays within 96 MiB, in every form", async () => {
+  const path = await Deno.makeTempFile();
+  try {
+    const block = new TextEncoder().encode(("x".repeat(99) + "\n").repeat(10_486));
+    using output = await Deno.open(path, { write: true });
+    for (let round = 0; round < 512; round++) await output.write(block);
+    for (const form of ["text", "strings", "bytes", "lines"]) {
+      const { code, stdout, stderr } = await runProgram(programAt("lines_through.ts"), {
+        args: [path, form],
+        patience: 240_000,
+      });
+      assertEquals({ code, stderr }, { code: 0, stderr: "" });
+      const { count, idle, peak } = JSON.parse(stdout);
+      assertEquals(count, 512 * 10_486);
+      assert(peak - idle < 96 * MIB, `${form}: ${(peak - idle) / MIB} MiB over idle`);
+    }
+  } finally {
+    await Deno.remove(path);
+  }
+});
