@@ -12,7 +12,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 1937915310410214;
+export const ABI_HASH = 1083559533080721;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -532,7 +532,19 @@ customerKey?: string, directory: string, files: Array<FileToCompareMessage>, } |
 /**
  * Removes what a killed run left behind.
  */
-clean: boolean, } | { "operation": "openStream", client?: number, source: SourceMessage, span: SpanMessage, ifMatch?: string, progress: boolean, } | { "operation": "readStream", stream: number, } | { "operation": "checksum", client?: number, source: SourceMessage, span: SpanMessage, ifMatch?: string, algorithm: SumMessage, progress: boolean, } | { "operation": "stat", client?: number, source: SourceMessage, } | { "operation": "put", object: ObjectMessage, 
+clean: boolean, } | { "operation": "openStream", client?: number, source: SourceMessage, span: SpanMessage, ifMatch?: string, progress: boolean, } | { "operation": "readStream", stream: number, } | { "operation": "checksum", client?: number, source: SourceMessage, span: SpanMessage, ifMatch?: string, algorithm: SumMessage, progress: boolean, } | { "operation": "openLines", client: number, feed: FeedMessage, cut: CutMessage, 
+/**
+ * What the elements are; bytes when unset.
+ */
+content?: ContentMessage, 
+/**
+ * Found out when unset.
+ */
+compression?: CompressionMessage, 
+/**
+ * Milliseconds; 0 waits for ever.
+ */
+stallTimeout?: number, progress: boolean, } | { "operation": "readLines", stream: number, } | { "operation": "stat", client?: number, source: SourceMessage, } | { "operation": "put", object: ObjectMessage, 
 /**
  * A buffer; an empty object when unset.
  */
