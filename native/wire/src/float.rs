@@ -41,11 +41,61 @@ pub struct Normal {
 /// So many sums grow side by side: they do not wait for each other, and each stays small.
 const LANES: usize = 16;
 
+// The loops are written out by macros and not by functions that take closures: the compiler
+// does not inline each closure into the code for wider vectors, and then makes no vectors.
+
+/// Changes each number, in vectors that start at a cache line: one that lies in two lines costs
+/// twice. JavaScript's arrays start anywhere.
+macro_rules! each {
+    ($numbers:ident, $number:ident => $change:expr) => {{
+        let before = $numbers.as_ptr().align_offset(64).min($numbers.len());
+        let (first, rest) = $numbers.split_at_mut(before);
+        for place in first {
+            let $number = *place;
+            *place = $change;
+        }
+        simd::arch_for_memory().dispatch(|| {
+            for place in rest {
+                let $number = *place;
+                *place = $change;
+            }
+        });
+    }};
+}
+
+/// The sum of a term of each number.
+macro_rules! sum {
+    ($numbers:ident, $number:ident => $term:expr) => {
+        simd::arch().dispatch(|| {
+            let mut sums = [0.0; LANES];
+            let (chunks, rest) = $numbers.as_chunks::<LANES>();
+            for chunk in chunks {
+                for lane in 0..LANES {
+                    let $number = f64::from(chunk[lane]);
+                    sums[lane] += $term;
+                }
+            }
+            for (sum, number) in sums.iter_mut().zip(rest) {
+                let $number = f64::from(*number);
+                *sum += $term;
+            }
+            sums.into_iter().sum()
+        })
+    };
+}
+
 macro_rules! float {
-    ($float:ident, $scale:expr) => {
+    ($float:ident) => {
         impl Float for $float {
             fn scale(numbers: &mut [Self], factor: f64) {
-                $scale(numbers, factor);
+                let short = factor as $float;
+                // The product of two numbers of 32 bits fits into 64: rounded once, it is the
+                // same.
+                if f64::from(short) == factor {
+                    each!(numbers, number => number * short);
+                } else {
+                    each!(numbers, number => (f64::from(number) * factor) as $float);
+                }
             }
 
             fn ln(numbers: &mut [Self]) {
@@ -54,22 +104,18 @@ macro_rules! float {
 
             fn normalize(numbers: &mut [Self], by: Normal) {
                 let Normal { scale, shift, divisor } = by;
-                simd::arch().dispatch(|| {
-                    for number in numbers {
-                        *number = ((f64::from(*number) * scale - shift) / divisor) as $float;
-                    }
-                });
+                each!(
+                    numbers,
+                    number => ((f64::from(number) * scale - shift) / divisor) as $float
+                );
             }
 
             fn sum(numbers: &[Self], scale: f64) -> f64 {
-                in_lanes(numbers, |number| f64::from(number) * scale)
+                sum!(numbers, number => number * scale)
             }
 
             fn squares(numbers: &[Self], scale: f64, shift: f64) -> f64 {
-                in_lanes(numbers, |number| {
-                    let distance = f64::from(number) * scale - shift;
-                    distance * distance
-                })
+                sum!(numbers, number => (number * scale - shift) * (number * scale - shift))
             }
 
             fn extremes(numbers: &[Self]) -> (f64, f64) {
@@ -79,19 +125,19 @@ macro_rules! float {
                     // Zero, or NaN once there was one.
                     let mut doubt = [0.0; LANES];
                     let (chunks, rest) = numbers.as_chunks::<LANES>();
-                    let mut look = |lane: usize, number: f64| {
-                        least[lane] = if number < least[lane] { number } else { least[lane] };
-                        let greater = number > greatest[lane];
-                        greatest[lane] = if greater { number } else { greatest[lane] };
-                        doubt[lane] += if number.is_nan() { f64::NAN } else { 0.0 };
-                    };
-                    for chunk in chunks {
-                        for (lane, number) in chunk.iter().enumerate() {
-                            look(lane, f64::from(*number));
+                    // The last numbers again as a whole chunk, filled up with the first of them.
+                    let mut last = [rest.first().copied().unwrap_or($float::NAN); LANES];
+                    last.iter_mut().zip(rest).for_each(|(place, number)| *place = *number);
+                    let last = if rest.is_empty() { &[][..] } else { std::slice::from_ref(&last) };
+                    for chunk in chunks.iter().chain(last) {
+                        for lane in 0..LANES {
+                            let number = f64::from(chunk[lane]);
+                            let less = number < least[lane];
+                            least[lane] = if less { number } else { least[lane] };
+                            let more = number > greatest[lane];
+                            greatest[lane] = if more { number } else { greatest[lane] };
+                            doubt[lane] += if number.is_nan() { f64::NAN } else { 0.0 };
                         }
-                    }
-                    for (lane, number) in rest.iter().enumerate() {
-                        look(lane, f64::from(*number));
                     }
                     let doubt: f64 = doubt.into_iter().sum();
                     let least = least.into_iter().fold(f64::INFINITY, f64::min);
@@ -103,44 +149,5 @@ macro_rules! float {
     };
 }
 
-float!(f64, |numbers: &mut [f64], factor: f64| {
-    simd::arch().dispatch(|| {
-        for number in numbers {
-            *number *= factor;
-        }
-    });
-});
-
-float!(f32, |numbers: &mut [f32], factor: f64| {
-    let short = factor as f32;
-    // The product of two numbers of 32 bits fits into 64: rounded once, it is the same.
-    if f64::from(short) == factor {
-        simd::arch().dispatch(|| {
-            for number in numbers {
-                *number *= short;
-            }
-        });
-    } else {
-        simd::arch().dispatch(|| {
-            for number in numbers {
-                *number = (f64::from(*number) * factor) as f32;
-            }
-        });
-    }
-});
-
-fn in_lanes<E: Float>(numbers: &[E], term: impl Fn(E) -> f64) -> f64 {
-    simd::arch().dispatch(|| {
-        let mut sums = [0.0; LANES];
-        let (chunks, rest) = numbers.as_chunks::<LANES>();
-        for chunk in chunks {
-            for (sum, number) in sums.iter_mut().zip(chunk) {
-                *sum += term(*number);
-            }
-        }
-        for (sum, number) in sums.iter_mut().zip(rest) {
-            *sum += term(*number);
-        }
-        sums.into_iter().sum()
-    })
-}
+float!(f64);
+float!(f32);

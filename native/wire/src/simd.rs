@@ -27,3 +27,14 @@ pub fn portable_is_forced() -> bool {
 pub fn arch() -> Arch {
     if portable_is_forced() { Arch::Scalar } else { Arch::new() }
 }
+
+/// The widest instructions for a loop that does little else than load and store: 256 bits at
+/// most. More only waits for the memory, and was a little slower where it was measured.
+#[must_use]
+pub fn arch_for_memory() -> Arch {
+    match arch() {
+        #[cfg(target_arch = "x86_64")]
+        Arch::V4(v4) => Arch::V3(*v4),
+        arch => arch,
+    }
+}

@@ -146,21 +146,26 @@ fn transpose_bits(simd: V3, all: &mut [Vector; 8]) {
 /// Vector `w` has the word at `64 lane + 8 w` of the block in each lane.
 #[inline(always)]
 fn load(simd: V3, block: &[u8; BLOCK]) -> [Vector; 8] {
-    let avx2 = simd.avx2;
     let (rows, _) = block.as_chunks::<32>();
-    let half = |half: usize| -> [Vector; 4] {
-        let [a, b, c, d] = array::from_fn(|lane| cast(rows[2 * lane + half]));
-        let (even, odd) = (avx2._mm256_unpacklo_epi64(a, b), avx2._mm256_unpackhi_epi64(a, b));
-        let (even2, odd2) = (avx2._mm256_unpacklo_epi64(c, d), avx2._mm256_unpackhi_epi64(c, d));
-        [
-            avx2._mm256_permute2x128_si256::<0x20>(even, even2),
-            avx2._mm256_permute2x128_si256::<0x20>(odd, odd2),
-            avx2._mm256_permute2x128_si256::<0x31>(even, even2),
-            avx2._mm256_permute2x128_si256::<0x31>(odd, odd2),
-        ]
-    };
-    let ([a, b, c, d], [e, f, g, h]) = (half(0), half(1));
+    let row = |row: usize| cast(rows[row]);
+    let [a, b, c, d] = transpose_words(simd, [row(0), row(2), row(4), row(6)]);
+    let [e, f, g, h] = transpose_words(simd, [row(1), row(3), row(5), row(7)]);
     [a, b, c, d, e, f, g, h]
+}
+
+/// Word `i` of vector `k` and word `k` of vector `i` change places.
+// Not a closure: one that is not inlined would call each instruction as a function.
+#[inline(always)]
+fn transpose_words(simd: V3, [a, b, c, d]: [Vector; 4]) -> [Vector; 4] {
+    let avx2 = simd.avx2;
+    let (even, odd) = (avx2._mm256_unpacklo_epi64(a, b), avx2._mm256_unpackhi_epi64(a, b));
+    let (even2, odd2) = (avx2._mm256_unpacklo_epi64(c, d), avx2._mm256_unpackhi_epi64(c, d));
+    [
+        avx2._mm256_permute2x128_si256::<0x20>(even, even2),
+        avx2._mm256_permute2x128_si256::<0x20>(odd, odd2),
+        avx2._mm256_permute2x128_si256::<0x31>(even, even2),
+        avx2._mm256_permute2x128_si256::<0x31>(odd, odd2),
+    ]
 }
 
 /// One bit of all lowest bytes before their byte, and after it was mixed in: `l` and `m`.
