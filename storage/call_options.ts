@@ -27,6 +27,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   versions: "flag",
   owner: "flag",
   background: "flag",
+  progress: "flag",
   map: "flag",
   ordered: "flag",
   versioning: "flag",

@@ -2,7 +2,7 @@
 // copies where one client reaches both; between two clients the bytes are streamed through this
 // process.
 
-import type { Connection } from "../client/connection.ts";
+import { type Connection, defined } from "../client/connection.ts";
 import { type Location, uriOf } from "../client/s3_uri.ts";
 import { DipperError, InternalError, invalidInput } from "../ffi/errors.ts";
 import type { TransferReport } from "../ffi/transfer_report.ts";
@@ -22,6 +22,7 @@ import {
 } from "./tree_options.ts";
 import type { BucketFolder } from "./tree_place.ts";
 import type { WriteOptions } from "./write_options.ts";
+import { watched } from "./watched.ts";
 
 /** So many copies are under way at once. */
 const AT_ONCE = 32;
@@ -71,7 +72,10 @@ export async function copyTree(
     else if (!dryRun) jobs.push({ path, entry });
     else tally.planned({ action: "copy", target, source: entry.uri, bytes: entry.size });
   }
-  await new Copies(from, to, jobs, tree, write, tally).run();
+  await watched(operation, uriOf(to.at), tree, (onProgress) => {
+    const told = { ...tree, ...defined({ onProgress }) };
+    return new Copies(from, to, jobs, told, write, tally).run();
+  });
   if (tree.delete) {
     const extra = [...there].filter(([path]) => !source.has(path) && takes(path));
     await deleteObjects(to.connection, extra.map(([, entry]) => entry), tree, tally);
@@ -147,7 +151,10 @@ class Copies {
       reached += more;
       this.#advance(more);
     };
-    const told = this.#onProgress === undefined ? {} : { onProgress };
+    // The whole transfer shows itself, not each of its files.
+    const told = this.#onProgress === undefined
+      ? { progress: false }
+      : { onProgress, progress: false };
     try {
       await copyObject(from, to, "copyTo", { ...this.#write, signal: this.#signal, ...told });
       this.#tally.transferred(size);

@@ -15,6 +15,7 @@ import { comparisons, type Pair } from "./tree_compare.ts";
 import { type CheckedTree, checkedTree, isDownloaded, type TreeOptions } from "./tree_options.ts";
 import type { BucketFolder } from "./tree_place.ts";
 import { FoldersAhead, noFile, problemOf } from "./tree_paths.ts";
+import { watched } from "./watched.ts";
 
 /** An object that is to become a file. */
 interface Candidate {
@@ -35,7 +36,10 @@ export async function downloadTree(
   checked.customerKey ??= customerKey;
   const subject = { operation, uri: uriOf(at), bucket: at.bucket };
   connection.ensure(subject, directoryNeeds(directory, checked.dryRun ? "read" : "write"));
-  return await new Download(connection, at, directory, checked, subject).run();
+  return await watched(operation, subject.uri, checked, (onProgress) => {
+    const told = { ...checked, ...defined({ onProgress }) };
+    return new Download(connection, at, directory, told, subject).run();
+  });
 }
 
 class Download {

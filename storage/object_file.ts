@@ -41,6 +41,7 @@ import { shownBytes } from "./shown_bytes.ts";
 import { type Stat, statOf } from "./stat.ts";
 import { decodeText, LONGEST_STRING } from "./text.ts";
 import type { WriteOptions } from "./write_options.ts";
+import { watchedSmall } from "./watched.ts";
 
 /** What a handle is on. */
 export interface ObjectAt {
@@ -640,7 +641,7 @@ export abstract class ObjectFile {
 
   async #head(signal: AbortSignal): Promise<Read> {
     const file: ObjectFile = this.slice(0, PREVIEW_BYTES);
-    return await file.#mapped("display", { signal });
+    return await file.#mapped("display", { signal, progress: false });
   }
 
   async #text(operation: string, options: ReadOptions): Promise<string> {
@@ -686,18 +687,19 @@ export abstract class ObjectFile {
     options = checkedCall(options, operation, this.#shown);
     const { span, ifMatch } = await this.#span(operation, options);
     const { connection, map } = this.#at;
-    return await connection.read(
-      this.#subject(operation),
-      ({ client, source }) => ({
-        operation: "get",
-        client,
-        source,
-        span,
-        progress: options.onProgress !== undefined,
-        ...defined({ ifMatch, limit, map: target === undefined ? map : undefined }),
-      }),
-      { signal: options.signal, onProgress: options.onProgress, target },
-    );
+    return await watchedSmall(operation, this.#shown, options, (onProgress) =>
+      connection.read(
+        this.#subject(operation),
+        ({ client, source }) => ({
+          operation: "get",
+          client,
+          source,
+          span,
+          progress: onProgress !== undefined,
+          ...defined({ ifMatch, limit, map: target === undefined ? map : undefined }),
+        }),
+        { signal: options.signal, onProgress, target },
+      ));
   }
 
   /**

@@ -15,7 +15,7 @@ export interface CallOptions {
    * has nothing to tell.
    */
   onProgress?: (progress: Progress) => void;
-  /** Whether the call may show how far it is by itself. Default: true. */
+  /** Whether a call that takes long shows how far it is. Default: true. */
   progress?: boolean;
 }
 

@@ -12,6 +12,7 @@ import type { CallOptions } from "./read_options.ts";
 import { type Stat, statOf } from "./stat.ts";
 import { streamedCopy } from "./stream_copy.ts";
 import { checkedWrite, type WriteOptions, writtenAs } from "./write_options.ts";
+import { watched } from "./watched.ts";
 
 type Operation = "copyTo" | "moveTo" | "restore";
 
@@ -47,29 +48,31 @@ async function byServer(
     write.encryption = { kind: "customer", key: customerKey };
   }
   const subject: Subject = { operation, uri: from.uri, bucket: target.bucket };
-  const { payload } = await connection.run(
-    subject,
-    (client) => {
-      const object: ObjectMessage = {
-        client,
-        bucket: source.bucket,
-        key: source.key,
-        ...defined({ versionId: from.versionId, customerKey: from.customerKey }),
-      };
-      return {
-        operation: "copy",
-        object,
-        bucket: target.bucket,
-        key: target.key,
-        write,
-        replaceMetadata: options.metadata !== undefined,
-        replaceTags: options.tags !== undefined,
-        remove: operation === "moveTo",
-        progress: options.onProgress !== undefined,
-      };
-    },
-    defined({ signal: options.signal, onProgress: options.onProgress }),
-  );
+  const copy = (onProgress: WriteOptions["onProgress"]) =>
+    connection.run(
+      subject,
+      (client) => {
+        const object: ObjectMessage = {
+          client,
+          bucket: source.bucket,
+          key: source.key,
+          ...defined({ versionId: from.versionId, customerKey: from.customerKey }),
+        };
+        return {
+          operation: "copy",
+          object,
+          bucket: target.bucket,
+          key: target.key,
+          write,
+          replaceMetadata: options.metadata !== undefined,
+          replaceTags: options.tags !== undefined,
+          remove: operation === "moveTo",
+          progress: onProgress !== undefined,
+        };
+      },
+      defined({ signal: options.signal, onProgress }),
+    );
+  const { payload } = await watched(operation, from.uri, options, copy);
   return statOf(to.uri, payload as StatMessage);
 }
 

@@ -12,6 +12,7 @@ import { pump, type PumpOptions } from "./pump.ts";
 import { type Stat, statOf } from "./stat.ts";
 import { uploadWriter } from "./upload_writer.ts";
 import { checkedWrite, type WriteOptions, writtenAs } from "./write_options.ts";
+import { watched, watchedSmall } from "./watched.ts";
 
 /** What is written to. */
 export interface WriteTarget {
@@ -43,19 +44,20 @@ export async function writeFromFile(
   const options = checkedWrite(encryptedBy(target, given), operation, uri);
   const contentType = options.contentType ?? mediaTypeOf(target.name) ?? mediaTypeOf(path);
   const write = writtenAs({ ...options, ...defined({ contentType }) }, operation, uri);
-  const { signal, onProgress } = options;
-  const { payload } = await connection.run(
-    { operation, uri, bucket: object.bucket },
-    (client) => ({
-      operation: "uploadFile",
-      object: { client, ...object },
-      path: readablePath(path, operation, path),
-      write,
-      progress: onProgress !== undefined,
-    }),
-    { signal, onProgress },
-    [{ name: "read", path }],
-  );
+  const { signal } = options;
+  const { payload } = await watched(operation, uri, options, (onProgress) =>
+    connection.run(
+      { operation, uri, bucket: object.bucket },
+      (client) => ({
+        operation: "uploadFile",
+        object: { client, ...object },
+        path: readablePath(path, operation, path),
+        write,
+        progress: onProgress !== undefined,
+      }),
+      { signal, onProgress },
+      [{ name: "read", path }],
+    ));
   return written(uri, payload as WrittenMessage);
 }
 
@@ -78,19 +80,28 @@ export async function writeObject(
   const body = await bodyOf(data, uri);
   const { content } = body;
   const write = writtenAs({ ...options, ...typeOf(target, options, body) }, operation, uri);
-  const { signal, onProgress } = options;
+  const { signal } = options;
   if (content.kind === "pieces") {
-    const open = () => openUpload(target, subject, write, content.size, onProgress, signal);
-    return written(uri, await pump(content, open, pumping(target, subject, options)));
+    const pumped = await watched(operation, uri, options, (onProgress) => {
+      const open = () => openUpload(target, subject, write, content.size, onProgress, signal);
+      return pump(content, open, { ...pumping(target, subject, options), onProgress });
+    });
+    return written(uri, pumped);
   }
   try {
-    const { payload } = await connection.run(subject, (client) => ({
-      operation: "put",
-      object: { client, ...object },
-      ...defined({ buffer: content.handle }),
-      write,
-      progress: onProgress !== undefined,
-    }), { signal, onProgress });
+    const { payload } = await watchedSmall(
+      operation,
+      uri,
+      options,
+      (onProgress) =>
+        connection.run(subject, (client) => ({
+          operation: "put",
+          object: { client, ...object },
+          ...defined({ buffer: content.handle }),
+          write,
+          progress: onProgress !== undefined,
+        }), { signal, onProgress }),
+    );
     return written(uri, payload as WrittenMessage);
   } finally {
     content.release();

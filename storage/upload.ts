@@ -1,6 +1,6 @@
 // `upload`: the files below a directory become objects below a prefix.
 
-import type { Connection, Subject } from "../client/connection.ts";
+import { type Connection, defined, type Subject } from "../client/connection.ts";
 import { type Location, uriOf } from "../client/s3_uri.ts";
 import { directoryNeeds, directoryPath } from "../ffi/directory_path.ts";
 import { DipperError, invalidInput, NotFoundError } from "../ffi/errors.ts";
@@ -22,6 +22,7 @@ import {
   type UploadTreeOptions,
 } from "./tree_options.ts";
 import type { BucketFolder } from "./tree_place.ts";
+import { watched } from "./watched.ts";
 
 /** S3's limit for a key, in bytes of UTF-8. */
 const LONGEST_KEY = 1024;
@@ -49,7 +50,10 @@ export async function uploadTree(
       hint: "pass the directory whose files are to be uploaded",
     });
   }
-  return await new Upload(connection, directory, place, to, checked, write, subject).run();
+  return await watched(operation, subject.uri, checked, (onProgress) => {
+    const told = { ...checked, ...defined({ onProgress }) };
+    return new Upload(connection, directory, place, to, told, write, subject).run();
+  });
 }
 
 class Upload {
