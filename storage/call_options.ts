@@ -31,7 +31,6 @@ const KINDS: Readonly<Record<string, Kind>> = {
   map: "flag",
   ordered: "flag",
   versioning: "flag",
-  progress: "flag",
 };
 
 const WANTED: Readonly<Record<Kind, string>> = {
