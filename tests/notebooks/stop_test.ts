@@ -12,7 +12,7 @@ import { errorOf, printed, runInKernel, type Step, type Told } from "./kernel_se
 const SOON = 3;
 
 const START = `
-import { file, LocalS3, memory, RustBuffer } from "../mod.ts";
+import { checksumBytes, file, LocalS3, memory, RustBuffer, scaleInplace } from "../mod.ts";
 import { activate, deactivate, isActive } from "../jupyter/plugin.ts";
 // Takes connections and says nothing.
 const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -55,6 +55,13 @@ const SITUATIONS: Record<string, string> = {
     finally { await Deno.remove(directory, { recursive: true }); }`,
   "a loop of synchronous calls": `console.log("begun"); while (true) memory();`,
   "a loop that makes buffers": `console.log("begun"); while (true) new RustBuffer(10).dispose();`,
+  "the sum of an object": `begun(); await file(dead).checksum("sha256");`,
+  "checksums of much memory": `const much = new Uint8Array(2 ** 27);
+    console.log("begun"); while (true) checksumBytes(much);`,
+  "many numbers scaled in place": `const many = new Float64Array(2 ** 24);
+    console.log("begun"); while (true) scaleInplace(many, 1);`,
+  "small numbers scaled in place": `const few = new Float64Array(3);
+    console.log("begun"); while (true) scaleInplace(few, 1);`,
   "a call that a signal of its own would end later": `begun();
     await file(dead).bytes({ signal: AbortSignal.timeout(100_000) });`,
 };

@@ -63,6 +63,24 @@ describe("the flags of a script", () => {
     });
   });
 
+  it("to lend memory is --allow-ffi=<library> alone, and is asked for before anything is done", async () => {
+    const lend = `await tell(() => {
+      const x = new Float64Array([1, 2]);
+      const sum = dipper.checksumBytes(x) === dipper.checksumBytes(x.buffer);
+      dipper.scaleInplace(x, 2);
+      dipper.normalizeInplace(x, { kind: "minmax" });
+      return [sum, ...x];
+    });`;
+    assertEquals(await runOne(lend, { flags: [FFI] }), { ok: [true, 0, 1] });
+    for (const call of ["checksumBytes(x)", "scaleInplace(x, 2)", "logInplace(x)"]) {
+      const told = await runOne(
+        `const x = new Float64Array(1); await tell(() => dipper.${call});`,
+        { flags: [] },
+      );
+      assertEquals([told.name, flagsIn(told)], ["PermissionError", [FFI]], call);
+    }
+  });
+
   it("to presign is --allow-ffi=<library> alone", async () => {
     const told = await runOne(
       `await tell(async () => new URL(await connect().file("s3://bucket/key").presign()).pathname);`,
