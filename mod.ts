@@ -22,6 +22,13 @@ export { logInplace } from "./bridges/log.ts";
 export type { NdArrayLike, TypedArray } from "./bridges/nd_array.ts";
 export { normalizeInplace, type NormalizeOptions } from "./bridges/normalize.ts";
 export { scaleBuffer, scaleInplace } from "./bridges/scale.ts";
+export {
+  EmbeddingTable,
+  type Matrix,
+  type Metric,
+  type Nearest,
+  type TopKOptions,
+} from "./bridges/embedding_table.ts";
 export type {
   AssumeRole,
   Credentials,
@@ -33,6 +40,7 @@ export type { ByteBatch } from "./bridges/byte_batch.ts";
 export type { ElementOptions, FramesOptions, LinesOptions } from "./bridges/line_options.ts";
 export type { LineOf } from "./bridges/lines.ts";
 export type { LogFunction, Logger, LogLevel, LogRecord } from "./client/logger.ts";
+export type { ClientLike, Named, PlaceOptions } from "./client/places.ts";
 export type { S3ClientOptions } from "./client/options.ts";
 export {
   AccessDeniedError,

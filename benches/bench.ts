@@ -25,6 +25,7 @@ import { Programs } from "./peers/programs.ts";
 import { repeatedObject } from "./repeated_object.ts";
 import { runRounds } from "./rounds.ts";
 import { Servers } from "./setup/servers.ts";
+import { search } from "./search.ts";
 import { smallObjects } from "./small_objects.ts";
 import { soak } from "./soak.ts";
 import { streamMemory } from "./stream_memory.ts";
@@ -45,6 +46,7 @@ const CASES: readonly BenchCase[] = [
   scaleDoubles,
   scaleSingles,
   linesOfFile,
+  search,
   streamMemory,
   upload,
   uploadMemory,

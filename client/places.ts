@@ -24,6 +24,8 @@ export interface PlaceOptions {
   signal?: AbortSignal;
   /** Told how far it is, at most ten times a second, and once at the end. */
   onProgress?: (progress: Progress) => void;
+  /** In a notebook: Stop does not end it. */
+  background?: boolean;
   /** The client that it goes through. Default: the one that `configure` set, or the file's own. */
   client?: ClientLike;
 }

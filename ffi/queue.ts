@@ -28,6 +28,7 @@ import {
   type ServerHandle,
   type StreamHandle,
   type Submission,
+  type TableHandle,
   type UploadHandle,
 } from "./symbols.ts";
 
@@ -297,6 +298,7 @@ class Queue {
     if (operation === "openUpload" || operation === "openFile") {
       this.#library.native.uploadRelease(value as UploadHandle);
     }
+    if (operation === "loadTable") this.#library.native.tableRelease(value as TableHandle);
     if (operation === "startLocalS3") {
       const request = { operation: "stopLocalS3", server: value } as const;
       this.submit({ granted: [], request }, {}).catch(() => {});

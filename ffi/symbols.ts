@@ -8,11 +8,12 @@ export type ClientHandle = number & { readonly __handle: "ClientHandle" };
 export type ServerHandle = number & { readonly __handle: "ServerHandle" };
 export type StreamHandle = number & { readonly __handle: "StreamHandle" };
 export type UploadHandle = number & { readonly __handle: "UploadHandle" };
+export type TableHandle = number & { readonly __handle: "TableHandle" };
 export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 1083559533080721;
+export const ABI_HASH = 4215679703031021;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -20,10 +21,6 @@ export const symbols = {
   dipper_last_error: { parameters: ["buffer", "f64"], result: "f64" },
   dipper_memory: { parameters: ["buffer", "f64"], result: "f64" },
   dipper_force_portable: { parameters: ["f64"], result: "f64" },
-  dipper_checksum_bytes: { parameters: ["buffer", "f64", "f64", "buffer", "f64"], result: "f64" },
-  dipper_scale: { parameters: ["buffer", "f64", "f64", "f64", "f64"], result: "f64" },
-  dipper_log: { parameters: ["buffer", "f64", "f64", "f64"], result: "f64" },
-  dipper_normalize: { parameters: ["buffer", "f64", "f64", "f64", "f64", "f64"], result: "f64" },
   dipper_buffer_new: { parameters: ["f64", "f64"], result: "f64" },
   dipper_buffer_address: { parameters: ["f64"], result: "f64" },
   dipper_buffer_adopt: { parameters: ["f64"], result: "f64" },
@@ -34,9 +31,20 @@ export const symbols = {
   dipper_submit: { parameters: ["f64", "buffer", "f64", "buffer", "f64"], result: "f64" },
   dipper_submit_into: { parameters: ["f64", "buffer", "f64", "buffer", "f64"], result: "f64" },
   dipper_stream_release: { parameters: ["f64"], result: "f64" },
-  dipper_lines_offsets: { parameters: ["f64", "buffer", "f64"], result: "f64" },
   dipper_upload_write: { parameters: ["f64", "buffer", "f64"], result: "f64" },
   dipper_upload_release: { parameters: ["f64"], result: "f64" },
+  dipper_table_new: { parameters: ["f64", "f64"], result: "f64" },
+  dipper_table_hold: { parameters: ["f64", "f64"], result: "f64" },
+  dipper_table_release: { parameters: ["f64"], result: "f64" },
+  dipper_table_share: { parameters: ["f64"], result: "f64" },
+  dipper_table_find: { parameters: ["f64", "f64"], result: "f64" },
+  dipper_table_count: { parameters: ["f64"], result: "f64" },
+  dipper_table_dimension: { parameters: ["f64"], result: "f64" },
+  dipper_table_append: { parameters: ["f64", "buffer", "f64"], result: "f64" },
+  dipper_table_row: { parameters: ["f64", "f64", "buffer", "f64"], result: "f64" },
+  dipper_table_dot: { parameters: ["f64", "f64", "buffer", "f64", "buffer", "f64"], result: "f64" },
+  dipper_table_scores: { parameters: ["f64", "buffer", "f64", "buffer", "f64"], result: "f64" },
+  dipper_table_nearest: { parameters: ["f64", "f64", "f64", "buffer", "f64", "buffer", "f64", "buffer", "f64"], result: "f64" },
   dipper_end_of_program: { parameters: ["f64"], result: "f64" },
   dipper_stop_watch: { parameters: ["f64", "f64"], result: "f64" },
   dipper_stop_heard: { parameters: ["f64", "f64"], result: "f64" },
@@ -58,14 +66,6 @@ export interface Native {
   memory(room: Uint8Array<ArrayBuffer>): number;
   /** Makes every kernel of the process take its portable path, or with zero no longer: for tests. */
   forcePortable(on: number): number;
-  /** Writes the FNV-1a sum of lent bytes as eight bytes. `shared`: others may write to them meanwhile. */
-  checksumBytes(data: Uint8Array<ArrayBuffer>, shared: number, sum: Uint8Array<ArrayBuffer>): number;
-  /** Multiplies lent numbers of `width` bytes each. */
-  scale(data: Uint8Array<ArrayBuffer>, shared: number, width: number, factor: number): number;
-  /** Replaces lent numbers of `width` bytes each by their natural logarithms. */
-  log(data: Uint8Array<ArrayBuffer>, shared: number, width: number): number;
-  /** Normalises each `dimension` of lent numbers of `width` bytes each, by norm 0 (l2), 1 (minmax) or 2 (zscore). */
-  normalize(data: Uint8Array<ArrayBuffer>, shared: number, width: number, norm: number, dimension: number): number;
   /** Reserves a zeroed buffer of so many bytes. */
   bufferNew(queue: QueueHandle, length: number): BufferHandle;
   /** Where a buffer's bytes start. */
@@ -86,12 +86,34 @@ export interface Native {
   submitInto(queue: QueueHandle, request: Uint8Array<ArrayBuffer>, target: Uint8Array<ArrayBuffer>): OperationHandle;
   /** Forgets a stream; what it reads ahead ends. */
   streamRelease(stream: StreamHandle): number;
-  /** Writes where each element of the last batch of lines ends, as 32-bit numbers behind a zero; returns how many fit. */
-  linesOffsets(stream: StreamHandle, room: Uint8Array<ArrayBuffer>): number;
   /** Copies bytes into an upload, as many as there is room for; returns how many, zero when `uploadRoom` is to be asked. */
   uploadWrite(upload: UploadHandle, bytes: Uint8Array<ArrayBuffer>): number;
   /** Forgets an upload; what is not finished is aborted. */
   uploadRelease(upload: UploadHandle): number;
+  /** Makes an empty table of vectors with so many numbers each. */
+  tableNew(queue: QueueHandle, dimension: number): TableHandle;
+  /** A second handle, which keeps the table until it is released. */
+  tableHold(queue: QueueHandle, table: TableHandle): TableHandle;
+  /** Releases a handle; a table is gone with its last one. */
+  tableRelease(table: TableHandle): number;
+  /** A number that finds the table as long as some isolate holds it. */
+  tableShare(table: TableHandle): number;
+  /** A handle to the table of a token. */
+  tableFind(queue: QueueHandle, token: number): TableHandle;
+  /** How many vectors a table has. */
+  tableCount(table: TableHandle): number;
+  /** How many numbers each of them has. */
+  tableDimension(table: TableHandle): number;
+  /** Adds vectors, `f32` after `f32`, all or none; returns the number of the first. */
+  tableAppend(table: TableHandle, rows: Uint8Array<ArrayBuffer>): number;
+  /** Copies a vector out. */
+  tableRow(table: TableHandle, index: number, place: Uint8Array<ArrayBuffer>): number;
+  /** Writes the dot product of a vector and a query, an `f32`. */
+  tableDot(table: TableHandle, index: number, query: Uint8Array<ArrayBuffer>, place: Uint8Array<ArrayBuffer>): number;
+  /** Writes the dot products of the first vectors with a query, as many `f32` as there is room for. */
+  tableScores(table: TableHandle, query: Uint8Array<ArrayBuffer>, scores: Uint8Array<ArrayBuffer>): number;
+  /** Writes the numbers and scores of the nearest among the first `rows` vectors to each query, as many for each as there is room for. Metrics: 0 dot, 1 cosine, 2 Euclidean. */
+  tableNearest(table: TableHandle, metric: number, rows: number, queries: Uint8Array<ArrayBuffer>, indices: Uint8Array<ArrayBuffer>, scores: Uint8Array<ArrayBuffer>): number;
   /** Ends all that an isolate has under way and waits until nothing is left of its uploads, two seconds at most: for the end of the program. */
   endOfProgram(queue: QueueHandle): number;
   /** Listens to Stop in a notebook and wakes this isolate for each; a zero ends that. */
@@ -122,10 +144,6 @@ export function bind(
     lastError: (room) => checked(symbols.dipper_last_error(room, room.byteLength)),
     memory: (room) => checked(symbols.dipper_memory(room, room.byteLength)),
     forcePortable: (on) => checked(symbols.dipper_force_portable(on)),
-    checksumBytes: (data, shared, sum) => checked(symbols.dipper_checksum_bytes(data, data.byteLength, shared, sum, sum.byteLength)),
-    scale: (data, shared, width, factor) => checked(symbols.dipper_scale(data, data.byteLength, shared, width, factor)),
-    log: (data, shared, width) => checked(symbols.dipper_log(data, data.byteLength, shared, width)),
-    normalize: (data, shared, width, norm, dimension) => checked(symbols.dipper_normalize(data, data.byteLength, shared, width, norm, dimension)),
     bufferNew: (queue, length) => checked(symbols.dipper_buffer_new(queue, length)) as BufferHandle,
     bufferAddress: (buffer) => checked(symbols.dipper_buffer_address(buffer)),
     bufferAdopt: (buffer) => checked(symbols.dipper_buffer_adopt(buffer)),
@@ -136,9 +154,20 @@ export function bind(
     submit: (queue, requests, handles) => checked(symbols.dipper_submit(queue, requests, requests.byteLength, handles, handles.byteLength)),
     submitInto: (queue, request, target) => checked(symbols.dipper_submit_into(queue, request, request.byteLength, target, target.byteLength)) as OperationHandle,
     streamRelease: (stream) => checked(symbols.dipper_stream_release(stream)),
-    linesOffsets: (stream, room) => checked(symbols.dipper_lines_offsets(stream, room, room.byteLength)),
     uploadWrite: (upload, bytes) => checked(symbols.dipper_upload_write(upload, bytes, bytes.byteLength)),
     uploadRelease: (upload) => checked(symbols.dipper_upload_release(upload)),
+    tableNew: (queue, dimension) => checked(symbols.dipper_table_new(queue, dimension)) as TableHandle,
+    tableHold: (queue, table) => checked(symbols.dipper_table_hold(queue, table)) as TableHandle,
+    tableRelease: (table) => checked(symbols.dipper_table_release(table)),
+    tableShare: (table) => checked(symbols.dipper_table_share(table)),
+    tableFind: (queue, token) => checked(symbols.dipper_table_find(queue, token)) as TableHandle,
+    tableCount: (table) => checked(symbols.dipper_table_count(table)),
+    tableDimension: (table) => checked(symbols.dipper_table_dimension(table)),
+    tableAppend: (table, rows) => checked(symbols.dipper_table_append(table, rows, rows.byteLength)),
+    tableRow: (table, index, place) => checked(symbols.dipper_table_row(table, index, place, place.byteLength)),
+    tableDot: (table, index, query, place) => checked(symbols.dipper_table_dot(table, index, query, query.byteLength, place, place.byteLength)),
+    tableScores: (table, query, scores) => checked(symbols.dipper_table_scores(table, query, query.byteLength, scores, scores.byteLength)),
+    tableNearest: (table, metric, rows, queries, indices, scores) => checked(symbols.dipper_table_nearest(table, metric, rows, queries, queries.byteLength, indices, indices.byteLength, scores, scores.byteLength)),
     endOfProgram: (queue) => checked(symbols.dipper_end_of_program(queue)),
     stopWatch: (queue, on) => checked(symbols.dipper_stop_watch(queue, on)),
     stopHeard: (queue, ended) => checked(symbols.dipper_stop_heard(queue, ended)),
@@ -155,7 +184,7 @@ export function bind(
 export const RECORD = { size: 40, operation: 0, value: 8, extent: 16, kind: 24, status: 28, payload: 32, index: 36 } as const;
 
 /** What a record tells. */
-export const KIND = { Done: 1, Failed: 2, Cancelled: 3, Progress: 4, Ask: 5, Item: 6, Log: 7, Stop: 8 } as const;
+export const KIND = { Done: 1, Failed: 2, Cancelled: 3, Progress: 4, Ask: 5, Item: 6, Log: 7 } as const;
 
 /** Every status: its code, its class and whether trying again may help. */
 export const STATUS = {
@@ -189,18 +218,12 @@ export const STATUS = {
   26: { code: "ClientGone", className: "InvalidInputError", retryable: false },
   /** A file cannot be read or written. */
   27: { code: "FileFailed", className: "InvalidInputError", retryable: false },
-  /** A line or a message is longer than allowed. */
-  28: { code: "TooLong", className: "InvalidInputError", retryable: false },
-  /** The bytes are not text of that encoding. */
-  29: { code: "InvalidText", className: "InvalidInputError", retryable: false },
   /** A condition such as `ifMatch` does not hold. */
   30: { code: "PreconditionFailed", className: "PreconditionFailedError", retryable: false },
   /** The object changed while it was read. */
   31: { code: "ObjectChanged", className: "PreconditionFailedError", retryable: true },
   /** The bytes are not those that were stored. */
   40: { code: "ChecksumMismatch", className: "IntegrityError", retryable: true },
-  /** Compressed data or messages are damaged or cut short. */
-  41: { code: "DamagedData", className: "IntegrityError", retryable: false },
   /** Nobody answered in time. */
   50: { code: "Timeout", className: "TimeoutError", retryable: true },
   /** The connection stopped delivering. */
@@ -266,12 +289,9 @@ export type ErrorCode =
   | "BufferGone"
   | "ClientGone"
   | "FileFailed"
-  | "TooLong"
-  | "InvalidText"
   | "PreconditionFailed"
   | "ObjectChanged"
   | "ChecksumMismatch"
-  | "DamagedData"
   | "Timeout"
   | "Stalled"
   | "ConnectionFailed"
@@ -418,55 +438,9 @@ size?: number,
  */
 customerKey?: string, } | { "scheme": "http", url: string, } | { "scheme": "file", path: string, };
 
-export type SumMessage = "fnv1a64" | "crc32" | "crc32c" | "crc64nvme" | "sha1" | "sha256";
-
 export type SpanMessage = { "kind": "whole" } | { "kind": "range", start: number, end?: number, } | { "kind": "last", count: number, };
 
 export type LimitMessage = { bytes: number, hint: string, };
-
-export type FeedMessage = { "kind": "object", source: SourceMessage, span: SpanMessage, ifMatch?: string, } | { "kind": "memory", buffer: number, 
-/**
- * As errors name it; its end may tell how it is compressed.
- */
-shown: string, 
-/**
- * Its `Content-Encoding`.
- */
-encoding?: string, } | { "kind": "tcp", host: string, port: number, } | { "kind": "unix", path: string, } | { "kind": "standardInput" };
-
-export type CutMessage = { "kind": "lines", most: number, } | { "kind": "frames", most: number, length: LengthMessage, } | { "kind": "not" };
-
-export type LengthMessage = "u32be" | "u32le" | "varint";
-
-export type ContentMessage = { "kind": "utf8", strict: boolean, } | { "kind": "encoded", label: string, };
-
-export type CompressionMessage = "none" | "gzip" | "deflate" | "zstd" | "bzip2" | "xz";
-
-export type BatchMessage = { 
-/**
- * How many elements.
- */
-elements: number, 
-/**
- * Whether it is the last one.
- */
-ended: boolean, 
-/**
- * The next element needs a target of so many bytes; the batch is empty.
- */
-needed?: number, 
-/**
- * Some element has a line feed in it.
- */
-innerLineFeed?: boolean, 
-/**
- * How many bytes the source gave so far.
- */
-taken: number, 
-/**
- * At the end, and where progress was asked for.
- */
-metrics?: MetricsMessage, };
 
 export type PresignMethodMessage = "GET" | "HEAD" | "PUT" | "DELETE";
 
@@ -532,19 +506,7 @@ customerKey?: string, directory: string, files: Array<FileToCompareMessage>, } |
 /**
  * Removes what a killed run left behind.
  */
-clean: boolean, } | { "operation": "openStream", client?: number, source: SourceMessage, span: SpanMessage, ifMatch?: string, progress: boolean, } | { "operation": "readStream", stream: number, } | { "operation": "checksum", client?: number, source: SourceMessage, span: SpanMessage, ifMatch?: string, algorithm: SumMessage, progress: boolean, } | { "operation": "openLines", client: number, feed: FeedMessage, cut: CutMessage, 
-/**
- * What the elements are; bytes when unset.
- */
-content?: ContentMessage, 
-/**
- * Found out when unset.
- */
-compression?: CompressionMessage, 
-/**
- * Milliseconds; 0 waits for ever.
- */
-stallTimeout?: number, progress: boolean, } | { "operation": "readLines", stream: number, } | { "operation": "stat", client?: number, source: SourceMessage, } | { "operation": "put", object: ObjectMessage, 
+clean: boolean, } | { "operation": "openStream", client?: number, source: SourceMessage, span: SpanMessage, ifMatch?: string, progress: boolean, } | { "operation": "readStream", stream: number, } | { "operation": "stat", client?: number, source: SourceMessage, } | { "operation": "put", object: ObjectMessage, 
 /**
  * A buffer; an empty object when unset.
  */
@@ -552,7 +514,7 @@ buffer?: number, write: WriteMessage, progress: boolean, } | { "operation": "ope
 /**
  * How many bytes will come, where that is known.
  */
-size?: number, progress: boolean, } | { "operation": "uploadRoom", upload: number, } | { "operation": "finishUpload", upload: number, } | { "operation": "uploadClosed", upload: number, } | { "operation": "delete", object: ObjectMessage, ifMatch?: string, } | { "operation": "deleteMany", client: number, bucket: string, objects: Array<NameMessage>, } | { "operation": "tags", object: ObjectMessage, } | { "operation": "replaceTags", object: ObjectMessage, tags: { [key in string]: string }, } | { "operation": "copy", object: ObjectMessage, bucket: string, key: string, write: WriteMessage, 
+size?: number, progress: boolean, } | { "operation": "uploadRoom", upload: number, } | { "operation": "finishUpload", upload: number, } | { "operation": "delete", object: ObjectMessage, } | { "operation": "deleteMany", client: number, bucket: string, objects: Array<NameMessage>, } | { "operation": "tags", object: ObjectMessage, } | { "operation": "replaceTags", object: ObjectMessage, tags: { [key in string]: string }, } | { "operation": "copy", object: ObjectMessage, bucket: string, key: string, write: WriteMessage, 
 /**
  * Whether the metadata of `write` replace the source's.
  */
@@ -568,11 +530,7 @@ remove: boolean, progress: boolean, } | { "operation": "presign", object: Object
 /**
  * Seconds.
  */
-expiresIn?: number, 
-/**
- * What a writer says of the object.
- */
-write: WriteMessage, contentLength?: number, response: ResponseHeadersMessage, } | { "operation": "abortUpload", upload: number, } | { "operation": "openFile", client?: number, path: string, 
+expiresIn?: number, contentType?: string, contentLength?: number, response: ResponseHeadersMessage, } | { "operation": "abortUpload", upload: number, } | { "operation": "openFile", client?: number, path: string, 
 /**
  * Fails when there is such a file.
  */
@@ -588,7 +546,11 @@ exclusive: boolean, progress: boolean, } | { "operation": "copyFile", client?: n
 /**
  * At most so many pages.
  */
-pages: number, } | { "operation": "diagnose", client: number, bucket: string, key: string, } | { "operation": "abortIncomplete", object: ObjectMessage, uploadId: string, } | { "operation": "buckets", client: number, } | { "operation": "createBucket", client: number, bucket: string, versioning?: boolean, } | { "operation": "deleteBucket", client: number, bucket: string, } | { "operation": "bucketRegion", client: number, bucket: string, } | { "operation": "startLocalS3", directory?: string, port: number, } | { "operation": "stopLocalS3", server: number, };
+pages: number, } | { "operation": "diagnose", client: number, bucket: string, key: string, } | { "operation": "abortIncomplete", object: ObjectMessage, uploadId: string, } | { "operation": "buckets", client: number, } | { "operation": "createBucket", client: number, bucket: string, versioning?: boolean, } | { "operation": "deleteBucket", client: number, bucket: string, } | { "operation": "bucketRegion", client: number, bucket: string, } | { "operation": "loadTable", client?: number, source: SourceMessage, progress: boolean, } | { "operation": "saveTable", object: ObjectMessage, table: number, write: WriteMessage, progress: boolean, } | { "operation": "saveTableFile", client?: number, table: number, path: string, 
+/**
+ * Fails when there is such a file.
+ */
+exclusive: boolean, progress: boolean, } | { "operation": "startLocalS3", directory?: string, port: number, } | { "operation": "stopLocalS3", server: number, };
 
 export type Submission = { granted: Array<string>, 
 /**
@@ -600,11 +562,7 @@ export type StatMessage = { size: number,
 /**
  * Milliseconds since 1970.
  */
-lastModified?: number, etag?: string, contentType?: string, contentEncoding?: string, contentLanguage?: string, contentDisposition?: string, cacheControl?: string, 
-/**
- * Milliseconds since 1970.
- */
-expires?: number, versionId?: string, storageClass?: string, metadata: { [key in string]: string }, };
+lastModified?: number, etag?: string, contentType?: string, contentEncoding?: string, versionId?: string, storageClass?: string, metadata: { [key in string]: string }, };
 
 export type MetricsMessage = { bytes: number, parts: number, retries: number, 
 /**

@@ -30,6 +30,8 @@ export type ProgramName =
   | "boto3"
   | "obstore"
   | "s3dlio"
+  | "NumPy search"
+  | "faiss"
   | "AWS CLI"
   | "rclone"
   | "wc"
@@ -203,6 +205,26 @@ export class Programs {
       case "lines, Deno":
       case "lines, Node.js":
         return await this.#lines(name);
+      case "NumPy search":
+      case "faiss": {
+        const python = await this.#python();
+        const packaged = name === "faiss" ? "faiss-cpu" : "numpy";
+        const version = await run(python, [
+          "-c",
+          `import importlib.metadata; print(importlib.metadata.version("${packaged}"))`,
+        ], { quiet: true });
+        return {
+          version: version.output.trim(),
+          command: (job) => ({
+            program: python,
+            args: [
+              join(folder, "python", `${name === "faiss" ? name : "numpy"}_search.py`),
+              JSON.stringify(job),
+            ],
+            env: { PYTHONDONTWRITEBYTECODE: "1" },
+          }),
+        };
+      }
       case "NumPy":
       case "boto3":
       case "obstore":

@@ -27,7 +27,7 @@ use serde_json::{Value as Json, json};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The kinds of handles, as their upper bits tell them.
-const KINDS: [(&str, u8); 8] = [
+const KINDS: [(&str, u8); 9] = [
     ("UploadHandle", 0),
     ("QueueHandle", 1),
     ("BufferHandle", 2),
@@ -36,6 +36,7 @@ const KINDS: [(&str, u8); 8] = [
     ("OperationHandle", 5),
     ("AskHandle", 6),
     ("StreamHandle", 7),
+    ("TableHandle", 8),
 ];
 
 struct World {

@@ -209,7 +209,7 @@ impl Messages {
             Type::Literal(text) => json!(text),
             Type::String => json!(self.string(field, input)?),
             Type::Boolean => json!(input.arbitrary::<bool>()?),
-            Type::Number if ["client", "buffer", "server", "stream", "upload"].contains(&field) => {
+            Type::Number if ["client", "buffer", "server", "stream", "upload", "table"].contains(&field) => {
                 json!(handles(field, input)?)
             }
             Type::Number => number(input)?,

@@ -72,6 +72,27 @@ const WITH_HANDLE: Record<string, (handle: number) => number> = {
   dipper_upload_write: (handle) =>
     withBytes(new Uint8Array(8), (...b) => raw.dipper_upload_write(handle, ...b)),
   dipper_upload_release: (handle) => raw.dipper_upload_release(handle),
+  dipper_table_new: (handle) => raw.dipper_table_new(handle, 4),
+  "dipper_table_hold, queue": (handle) =>
+    withTable((table) => raw.dipper_table_hold(handle, table)),
+  "dipper_table_hold, table": (handle) => raw.dipper_table_hold(queue, handle),
+  dipper_table_release: (handle) => raw.dipper_table_release(handle),
+  dipper_table_share: (handle) => raw.dipper_table_share(handle),
+  dipper_table_find: (handle) =>
+    withTable((table) => raw.dipper_table_find(handle, raw.dipper_table_share(table))),
+  dipper_table_count: (handle) => raw.dipper_table_count(handle),
+  dipper_table_dimension: (handle) => raw.dipper_table_dimension(handle),
+  dipper_table_append: (handle) => raw.dipper_table_append(handle, new Uint8Array(16), 16),
+  dipper_table_row: (handle) => raw.dipper_table_row(handle, 0, new Uint8Array(16), 16),
+  dipper_table_dot: (handle) =>
+    raw.dipper_table_dot(handle, 0, new Uint8Array(16), 16, new Uint8Array(4), 4),
+  dipper_table_scores: (handle) =>
+    raw.dipper_table_scores(handle, new Uint8Array(16), 16, new Uint8Array(4), 4),
+  dipper_table_nearest: (handle) =>
+    withBytes(
+      new Uint8Array(16),
+      (...b) => raw.dipper_table_nearest(handle, 0, 1, ...b, ...empty(4), ...empty(4)),
+    ),
   dipper_end_of_program: (handle) => raw.dipper_end_of_program(handle),
   dipper_stop_watch: (handle) => raw.dipper_stop_watch(handle, 0),
   dipper_stop_heard: (handle) => raw.dipper_stop_heard(handle, 0),
@@ -99,6 +120,21 @@ function withBytes(
   call: (pointer: Uint8Array<ArrayBuffer>, length: number) => number,
 ): number {
   return call(bytes, bytes.byteLength);
+}
+
+function empty(size: number): [Uint8Array<ArrayBuffer>, number] {
+  return [new Uint8Array(size), size];
+}
+
+/** Calls with a live table of one vector of four numbers. */
+function withTable(call: (table: number) => number): number {
+  const table = loaded.checked(raw.dipper_table_new(queue, 4));
+  loaded.checked(raw.dipper_table_append(table, ...empty(16)));
+  try {
+    return call(table);
+  } finally {
+    loaded.checked(raw.dipper_table_release(table));
+  }
 }
 
 function buffer(size = 8): number {
@@ -251,6 +287,22 @@ const RANGES: Record<string, (pointer: Uint8Array<ArrayBuffer> | null, length: n
     "dipper_scale, data": (...range) => anyhow.dipper_scale!(...range, 0, 8, 2),
     "dipper_log, data": (...range) => anyhow.dipper_log!(...range, 1, 4),
     "dipper_normalize, data": (...range) => anyhow.dipper_normalize!(...range, 0, 4, 0, 1),
+    "dipper_table_append, rows": (...range) =>
+      withTable((table) => anyhow.dipper_table_append!(table, ...range)),
+    "dipper_table_row, place": (...range) =>
+      withTable((table) => anyhow.dipper_table_row!(table, 0, ...range)),
+    "dipper_table_dot, query": (...range) =>
+      withTable((table) => anyhow.dipper_table_dot!(table, 0, ...range, ...empty(4))),
+    "dipper_table_scores, query": (...range) =>
+      withTable((table) => anyhow.dipper_table_scores!(table, ...range, ...empty(4))),
+    "dipper_table_nearest, queries": (...range) =>
+      withTable((table) =>
+        anyhow.dipper_table_nearest!(table, 0, 1, ...range, ...empty(4), ...empty(4))
+      ),
+    "dipper_table_nearest, indices": (...range) =>
+      withTable((table) =>
+        anyhow.dipper_table_nearest!(table, 0, 1, ...empty(16), ...range, ...empty(4))
+      ),
     "dipper_drain, room": (...range) => anyhow.dipper_drain!(queue, ...range),
     "dipper_answer_with, message": (...range) => anyhow.dipper_answer_with!(queue, ...range),
   };
@@ -332,6 +384,51 @@ memoryTest(
     assertEquals([...numbers], [1, 2, 3, 4]);
   },
 );
+
+memoryTest("a table refuses numbers that do not fit it", () => {
+  withTable((table) => {
+    const refused = (answer: number, part: string) => {
+      assertEquals(codeOf(answer), "InvalidInput", part);
+      assertStringIncludes(lastError()?.message ?? "", part);
+    };
+    const { dipper_table_append, dipper_table_row, dipper_table_nearest } = raw;
+    refused(dipper_table_append(table, ...empty(12)), "no whole rows of 4");
+    refused(dipper_table_append(table, ...empty(15)), "aligned");
+    refused(dipper_table_append(table, new Uint8Array(17).subarray(1), 16), "aligned");
+    refused(dipper_table_row(table, 0, ...empty(8)), "2 numbers");
+    refused(dipper_table_row(table, 1, ...empty(16)), "no row 1");
+    for (const index of [-1, 0.5, NaN, Infinity, 2 ** 53]) {
+      refused(dipper_table_row(table, index, ...empty(16)), "is not a row's number");
+    }
+    refused(raw.dipper_table_scores(table, ...empty(16), ...empty(8)), "no row 1");
+    refused(
+      dipper_table_nearest(table, 0, 2, ...empty(16), ...empty(4), ...empty(4)),
+      "the table has 1 rows",
+    );
+    refused(
+      dipper_table_nearest(table, 0, 1, ...empty(16), ...empty(8), ...empty(8)),
+      "room for 2 results",
+    );
+    refused(
+      dipper_table_nearest(table, 0, 1, ...empty(32), ...empty(4), ...empty(4)),
+      "room for 1 results",
+    );
+    assertEquals(
+      codeOf(dipper_table_nearest(table, 3, 1, ...empty(16), ...empty(4), ...empty(4))),
+      "Internal",
+    );
+    lastError();
+    return 0;
+  });
+  for (const dimension of [0, -1, 0.5, NaN, Infinity, 2 ** 20 + 1]) {
+    assertEquals(codeOf(raw.dipper_table_new(queue, dimension)), "InvalidInput");
+    lastError();
+  }
+  for (const token of Object.values(GARBAGE)) {
+    assertEquals(codeOf(raw.dipper_table_find(queue, token)), "InvalidInput");
+    lastError();
+  }
+});
 
 memoryTest("dipper_buffer_new beyond the budget says so", () => {
   assertEquals(codeOf(raw.dipper_buffer_new(queue, 2 ** 53 - 1)), "BudgetExceeded");
@@ -448,6 +545,9 @@ memoryTest("requests that name garbage fail by their completions", async () => {
       { operation: "deleteMany", client: garbage, bucket: "bucket", objects: [{ key: "key" }] },
       { operation: "tags", object },
       { operation: "replaceTags", object, tags: {} },
+      { operation: "loadTable", client: garbage, source, progress: false },
+      { operation: "saveTable", object, table: garbage, write: { metadata: {} }, progress: false },
+      { operation: "saveTableFile", table: garbage, path: "/x", exclusive: true, progress: false },
       { operation: "stopLocalS3", server: garbage },
     ];
   });

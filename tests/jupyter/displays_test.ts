@@ -10,6 +10,7 @@ import { describeTransfer, showTransfer } from "../../jupyter/show_transfer.ts";
 import { describeUploads, showUploads } from "../../jupyter/show_uploads.ts";
 import { describeUsage, showUsage, type UsageLike } from "../../jupyter/show_usage.ts";
 import { describeBytes, showBytes } from "../../jupyter/show_bytes.ts";
+import { describeEmbeddings, showEmbeddings } from "../../jupyter/show_embeddings.ts";
 import { describeError, showError } from "../../jupyter/show_error.ts";
 import { describeFile, describeStat, showFile, showStat } from "../../jupyter/show_file.ts";
 import { describeListing, type EntryLike, showListing } from "../../jupyter/show_listing.ts";
@@ -294,6 +295,33 @@ const SHOWN: Record<string, { bundle: MediaBundle; twin: string }> = {
     operations: 0,
     pooled: 0,
     budget: 0,
+  }),
+  "embeddings": shown(showEmbeddings, describeEmbeddings, {
+    length: 1000,
+    dimension: 48,
+    rows: [0, 1, 998, 999].map((index) => ({
+      index,
+      vector: Float32Array.from({ length: 48 }, (_, at) => Math.sin((index + at) / 8) / 3),
+    })),
+  }),
+  "embeddings that are no numbers": shown(showEmbeddings, describeEmbeddings, {
+    length: 2,
+    dimension: 3,
+    rows: [
+      { index: 0, vector: new Float32Array([NaN, 1, -1]) },
+      { index: 1, vector: new Float32Array([Infinity, 0, 0]) },
+    ],
+  }),
+  "embeddings without rows": shown(showEmbeddings, describeEmbeddings, {
+    length: 0,
+    dimension: 768,
+    rows: [],
+  }),
+  "embeddings that were disposed": shown(showEmbeddings, describeEmbeddings, {
+    length: 0,
+    dimension: 768,
+    rows: [],
+    disposed: true,
   }),
   "metrics": shown(showMetrics, describeMetrics, {
     bytes: 1_234_567,

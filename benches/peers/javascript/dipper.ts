@@ -8,6 +8,8 @@
 import {
   checksumBytes,
   DipperError,
+  EmbeddingTable,
+  type Metric,
   RustBuffer,
   S3Client,
   type S3ClientOptions,
@@ -97,6 +99,8 @@ async function run(): Promise<Outcome | Missing> {
     case "checksum":
     case "scale":
       return await onNumbers();
+    case "search":
+      return await search();
     case "soak":
       return await soak(client);
     case "upload": {
@@ -222,6 +226,36 @@ async function onNumbers(): Promise<Outcome> {
       times.push((performance.now() - start) / 1000);
     }
     return Promise.resolve({ bytes: job.size * job.count, operations: job.count, times });
+  });
+}
+
+/** Asks a table of vectors again and again. */
+async function search(): Promise<Outcome> {
+  const dimension = 768;
+  using table = new EmbeddingTable(dimension);
+  const rows = job.size / dimension / 4;
+  const some = new Float32Array(1000 * dimension);
+  for (let done = 0; done < rows; done += 1000) {
+    some.forEach((_, at) => some[at] = Math.random() - 0.5);
+    table.addMany(some.subarray(0, Math.min(1000, rows - done) * dimension));
+  }
+  const queries = Array.from(
+    { length: job.parallel },
+    () => Float32Array.from({ length: dimension }, () => Math.random() - 0.5),
+  );
+  const once = job.way === "scores"
+    ? () => table.scores(queries[0]!)
+    : () => table.topK(queries, 10, { metric: job.way as Metric });
+  once();
+  return await measure(() => {
+    const times: number[] = [];
+    for (let round = 0; round < job.count; round++) {
+      const start = performance.now();
+      once();
+      times.push((performance.now() - start) / 1000);
+    }
+    const operations = job.count * job.parallel;
+    return Promise.resolve({ bytes: job.size * operations, operations, times });
   });
 }
 

@@ -12,7 +12,7 @@ use dipper_wire::Handle;
 
 use crate::declaration::hash;
 use crate::export::{abi, put_last_error, take_last_error};
-use crate::{asks, handles, lines, numbers, operations, queue, signals, streams, uploads};
+use crate::{asks, handles, lines, numbers, operations, queue, signals, streams, tables, uploads};
 
 abi! {
     /// A number that changes whenever the boundary does.
@@ -62,6 +62,30 @@ abi! {
     fn dipper_upload_write(upload: UploadHandle, bytes: Bytes) -> Number = uploads::write;
     /// Forgets an upload; what is not finished is aborted.
     fn dipper_upload_release(upload: UploadHandle) -> Number = uploads::release;
+    /// Makes an empty table of vectors with so many numbers each.
+    fn dipper_table_new(queue: QueueHandle, dimension: Number) -> TableHandle = tables::new;
+    /// A second handle, which keeps the table until it is released.
+    fn dipper_table_hold(queue: QueueHandle, table: TableHandle) -> TableHandle = tables::hold;
+    /// Releases a handle; a table is gone with its last one.
+    fn dipper_table_release(table: TableHandle) -> Number = tables::release;
+    /// A number that finds the table as long as some isolate holds it.
+    fn dipper_table_share(table: TableHandle) -> Number = tables::share;
+    /// A handle to the table of a token.
+    fn dipper_table_find(queue: QueueHandle, token: Number) -> TableHandle = tables::find;
+    /// How many vectors a table has.
+    fn dipper_table_count(table: TableHandle) -> Number = tables::count;
+    /// How many numbers each of them has.
+    fn dipper_table_dimension(table: TableHandle) -> Number = tables::dimension;
+    /// Adds vectors, `f32` after `f32`, all or none; returns the number of the first.
+    fn dipper_table_append(table: TableHandle, rows: Bytes) -> Number = tables::append;
+    /// Copies a vector out.
+    fn dipper_table_row(table: TableHandle, index: Number, place: Room) -> Number = tables::row;
+    /// Writes the dot product of a vector and a query, an `f32`.
+    fn dipper_table_dot(table: TableHandle, index: Number, query: Bytes, place: Room) -> Number = tables::dot;
+    /// Writes the dot products of the first vectors with a query, as many `f32` as there is room for.
+    fn dipper_table_scores(table: TableHandle, query: Bytes, scores: Room) -> Number = tables::scores;
+    /// Writes the numbers and scores of the nearest among the first `rows` vectors to each query, as many for each as there is room for. Metrics: 0 dot, 1 cosine, 2 Euclidean.
+    fn dipper_table_nearest(table: TableHandle, metric: Number, rows: Number, queries: Bytes, indices: Room, scores: Room) -> Number = tables::nearest;
     /// Ends all that an isolate has under way and waits until nothing is left of its uploads, two seconds at most: for the end of the program.
     fn dipper_end_of_program(queue: QueueHandle) -> Number = operations::end_of_program;
     /// Listens to Stop in a notebook and wakes this isolate for each; a zero ends that.

@@ -26,6 +26,8 @@ pub enum Role {
     StreamHandle,
     /// Something that takes bytes piece by piece.
     UploadHandle,
+    /// A table of vectors.
+    TableHandle,
     /// An operation under way.
     OperationHandle,
     /// A question that waits for its answer.
@@ -41,6 +43,7 @@ impl Role {
         Self::ServerHandle,
         Self::StreamHandle,
         Self::UploadHandle,
+        Self::TableHandle,
         Self::OperationHandle,
         Self::AskHandle,
     ];
@@ -64,6 +67,8 @@ pub mod kind {
     pub const ASK: u8 = 6;
     /// Streams.
     pub const STREAM: u8 = 7;
+    /// Tables.
+    pub const TABLE: u8 = 8;
 }
 
 /// One exported function.

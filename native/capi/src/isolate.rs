@@ -26,7 +26,7 @@ use napi_sys as napi;
 
 use crate::export::{guarded, handle, silence_panics};
 use crate::queue::{Queue, Waker};
-use crate::{asks, handles, operations};
+use crate::{asks, handles, operations, tables};
 
 /// One loading of the library: the instance data of a Node-API environment.
 struct Isolate {
@@ -168,6 +168,7 @@ unsafe extern "C" fn ended(isolate: *mut c_void) {
         operations::release_of(queue);
         asks::release_of(queue);
         handles::release_of(queue);
+        tables::release_of(queue);
         // SAFETY: nobody wakes any more: `close` waited for it and took the waker.
         unsafe {
             napi::napi_release_threadsafe_function(

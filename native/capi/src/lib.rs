@@ -26,6 +26,7 @@ mod render;
 mod runtime;
 mod signals;
 mod streams;
+mod tables;
 mod target;
 mod trees;
 mod uploads;

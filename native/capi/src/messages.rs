@@ -681,6 +681,20 @@ pub enum Request {
     DeleteBucket { client: f64, bucket: String },
     /// Asks where a bucket lives: a `RegionMessage`.
     BucketRegion { client: f64, bucket: String },
+    /// Reads a table of vectors from a `.npy` file: `value` is the table, `extent` how many
+    /// vectors it has, the payload a `ReadMessage`.
+    LoadTable { client: Option<f64>, source: SourceMessage, progress: bool },
+    /// Writes a table to an object as a `.npy` file: a `WrittenMessage`.
+    SaveTable { object: ObjectMessage, table: f64, write: WriteMessage, progress: bool },
+    /// Writes a table to a local `.npy` file, whole or not at all: a `WrittenMessage`.
+    SaveTableFile {
+        client: Option<f64>,
+        table: f64,
+        path: String,
+        /// Fails when there is such a file.
+        exclusive: bool,
+        progress: bool,
+    },
     /// Starts an embedded server: `value` is the server, the payload a `LocalS3Message`.
     StartLocalS3 { directory: Option<String>, port: u16 },
     /// Stops an embedded server.
@@ -1115,7 +1129,14 @@ impl Request {
                 | Self::UploadFile { .. }
                 | Self::UploadFiles { .. }
                 | Self::Copy { .. }
+                | Self::SaveTable { .. }
         )
+    }
+
+    /// Whether it is about a table of vectors.
+    #[must_use]
+    pub fn is_about_a_table(&self) -> bool {
+        matches!(self, Self::LoadTable { .. } | Self::SaveTable { .. } | Self::SaveTableFile { .. })
     }
 
     /// The operation's name in errors.
@@ -1143,6 +1164,8 @@ impl Request {
             | Self::UploadClosed { .. }
             | Self::AbortUpload { .. }
             | Self::WriteFile { .. } => "write",
+            Self::LoadTable { .. } => "load",
+            Self::SaveTable { .. } | Self::SaveTableFile { .. } => "save",
             Self::Delete { .. } | Self::DeleteFile { .. } => "delete",
             Self::Copy { remove: true, .. } | Self::MoveFile { .. } => "moveTo",
             Self::Copy { .. } | Self::CopyFile { .. } | Self::UploadFile { .. } => "copyTo",
@@ -1173,6 +1196,7 @@ impl Request {
             | Self::Tags { object }
             | Self::ReplaceTags { object, .. }
             | Self::Copy { object, .. }
+            | Self::SaveTable { object, .. }
             | Self::Presign { object, .. } => Some(object.client),
             Self::Get { client, .. }
             | Self::Ranges { client, .. }
@@ -1184,6 +1208,8 @@ impl Request {
             | Self::WriteFile { client, .. }
             | Self::CopyFile { client, .. }
             | Self::MoveFile { client, .. }
+            | Self::LoadTable { client, .. }
+            | Self::SaveTableFile { client, .. }
             | Self::DeleteFile { client, .. } => *client,
             Self::OpenLines { client, .. }
             | Self::DownloadFiles { client, .. }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dipper_core::{
-    Buffer, ChecksumRequest, Client, CopyRequest, Destination, Error, Existing, FileUpload, Gate,
+    Buffer, ChecksumRequest, Client, CopyRequest, Destination, EmbeddingTable, Error, Existing, FileUpload, Gate,
     GetRequest, Got, Items, ListRequest, ManyRequest, Metrics, OperationGuard, Progress,
     RangesRequest, Source, StreamRequest, Upload, UploadRequest, ledger, stopped_uploads_ended,
 };
@@ -30,7 +30,7 @@ use crate::queue::{self, Completion, Kind, Queue};
 use crate::streams::{Reading, Stream};
 use crate::target::private;
 use crate::uploads::{Open, Sink};
-use crate::{handles, lines, log_records, runtime, signals, streams, trees, uploads};
+use crate::{handles, lines, log_records, runtime, signals, streams, tables, trees, uploads};
 
 static CLIENTS: SlotTable<Owned<Arc<Client>>> = SlotTable::new(kind::CLIENT);
 static SERVERS: SlotTable<Owned<Server>> = SlotTable::new(kind::SERVER);
@@ -65,6 +65,7 @@ pub(crate) enum Value {
     Server(Box<Server>),
     Stream(Stream),
     Upload(Open),
+    Table(Arc<EmbeddingTable>),
 }
 
 pub(crate) fn json<T: Serialize>(message: &T) -> Result<Vec<u8>, Error> {
@@ -235,6 +236,7 @@ impl Ending {
             drop(SERVERS.remove(brought));
             drop(streams::release(brought));
             drop(uploads::release(brought));
+            drop(tables::release(brought));
         }
     }
 }
@@ -319,6 +321,7 @@ fn done(queue: &Queue, operation: Handle, outcome: Outcome) -> Completion {
             .ok_or_else(|| Error::internal("more than 16 million servers are alive")),
         Value::Stream(stream) => streams::insert(queue, stream).map(Handle::to_number),
         Value::Upload(upload) => uploads::insert(queue, upload).map(Handle::to_number),
+        Value::Table(table) => tables::insert(queue, table).map(Handle::to_number),
     };
     match value {
         Err(error) => failed(operation, error, "completion"),
@@ -481,6 +484,9 @@ async fn run(
     if request.is_about_a_tree() {
         let client = through.as_ref().map(|(_, client)| client);
         Box::pin(trees::run(request, client, context)).await
+    } else if request.is_about_a_table() {
+        let client = through.as_ref().map(|(_, client)| client);
+        Box::pin(tables::run(request, client, context)).await
     } else if request.reads() {
         Box::pin(reading(request, through, target, context)).await
     } else if request.changes_files() {
@@ -750,6 +756,12 @@ async fn on_files(
         _ => return Err(Error::internal("not a change of files")),
     };
     told(&WrittenMessage { stat: stat.into(), metrics: metrics.into() })
+}
+
+/// A table that was made, and what is said of it.
+pub(crate) fn made<T: Serialize>(table: EmbeddingTable, message: &T) -> Result<Outcome, Error> {
+    let extent = table.count() as f64;
+    Ok(Outcome { value: Value::Table(Arc::new(table)), extent, payload: json(message)? })
 }
 
 pub(crate) fn told<T: Serialize>(message: &T) -> Result<Outcome, Error> {

@@ -199,6 +199,16 @@ impl Draft {
         Ok(Self { allocation, account: Account::open(length, tickets) })
     }
 
+    /// What was written, and what may be anything.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.allocation.as_slice()
+    }
+
+    /// The memory, to be written.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        self.allocation.as_mut_slice()
+    }
+
     /// Gives the memory out in one slot, to be cut and filled.
     pub(crate) fn land(self) -> (Landed, Slot) {
         let (landing, slot) = Landing::new(self.allocation);
@@ -217,6 +227,14 @@ pub(crate) struct Landed {
 }
 
 impl Landed {
+    /// The memory again, once every slot is filled and gone: its owner may go on writing it.
+    pub(crate) fn draft(self) -> Result<Draft, Error> {
+        let allocation = self.landing.finish();
+        let allocation = allocation
+            .ok_or_else(|| Error::internal("a part of an allocation is still being filled"))?;
+        Ok(Draft { allocation, account: self.account })
+    }
+
     /// The buffer, once every slot is filled and gone.
     pub(crate) fn finish(self) -> Result<Arc<Buffer>, Error> {
         let allocation = self.landing.finish();

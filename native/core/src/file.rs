@@ -186,32 +186,46 @@ pub(crate) async fn fill(
     mut told: impl FnMut(),
 ) -> Result<Slot, Error> {
     while slot.missing() > 0 {
-        let (file, meter, shown) = (Arc::clone(file), Arc::clone(meter), path.to_owned());
-        slot = blocking(move || {
-            let mut left = STEP.min(slot.missing());
-            while left > 0 {
-                let at = start + slot.filled() as u64;
-                match slot.fill(left, |room| file.read_at(room, at)) {
-                    Ok(0) => {
-                        return Err(Error::new(
-                            Status::ObjectChanged,
-                            format!("{} became shorter while it was read", shown.display()),
-                        ));
-                    }
-                    Ok(read) => {
-                        left -= read;
-                        meter.arrived(read);
-                    }
-                    Err(FillError::Revoked) => return Err(Error::cancelled()),
-                    Err(FillError::Source(error)) if error.kind() == io::ErrorKind::Interrupted => {
-                    }
-                    Err(FillError::Source(error)) => return Err(failed(&error, &shown)),
-                }
-            }
-            Ok(slot)
-        })
-        .await?;
+        let from = start + slot.filled() as u64;
+        let length = slot.missing();
+        slot = fill_some(file, path, from, length, slot, meter).await?;
         told();
     }
     Ok(slot)
+}
+
+/// Fills a slot with so many bytes from an offset in a file on, or with the first of them.
+pub(crate) async fn fill_some(
+    file: &Arc<File>,
+    path: &Path,
+    from: u64,
+    length: usize,
+    mut slot: Slot,
+    meter: &Arc<Meter>,
+) -> Result<Slot, Error> {
+    let (file, meter, shown) = (Arc::clone(file), Arc::clone(meter), path.to_owned());
+    blocking(move || {
+        let mut left = STEP.min(length).min(slot.missing());
+        let mut at = from;
+        while left > 0 {
+            match slot.fill(left, |room| file.read_at(room, at)) {
+                Ok(0) => {
+                    return Err(Error::new(
+                        Status::ObjectChanged,
+                        format!("{} became shorter while it was read", shown.display()),
+                    ));
+                }
+                Ok(read) => {
+                    left -= read;
+                    at += read as u64;
+                    meter.arrived(read);
+                }
+                Err(FillError::Revoked) => return Err(Error::cancelled()),
+                Err(FillError::Source(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(FillError::Source(error)) => return Err(failed(&error, &shown)),
+            }
+        }
+        Ok(slot)
+    })
+    .await
 }

@@ -19,7 +19,7 @@ const STEP: usize = 8 << 20;
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Tells how far a write is, not too often.
-struct Teller {
+pub(crate) struct Teller {
     progress: Option<Arc<dyn Progress>>,
     meter: Meter,
     total: u64,
@@ -27,13 +27,13 @@ struct Teller {
 }
 
 impl Teller {
-    fn new(progress: Option<Arc<dyn Progress>>, total: u64) -> Self {
+    pub(crate) fn new(progress: Option<Arc<dyn Progress>>, total: u64) -> Self {
         let meter = Meter::new();
         meter.took(Transport::File);
         Self { progress, meter, total, told: None }
     }
 
-    fn wrote(&mut self, bytes: usize) {
+    pub(crate) fn wrote(&mut self, bytes: usize) {
         self.meter.arrived(bytes);
         if self.told.is_none_or(|told| told.elapsed() >= INTERVAL) {
             self.tell();
@@ -47,7 +47,7 @@ impl Teller {
         }
     }
 
-    fn done(mut self) -> Metrics {
+    pub(crate) fn done(mut self) -> Metrics {
         self.meter.part();
         self.total = self.meter.bytes();
         self.tell();

@@ -22,6 +22,7 @@ mod delete_many;
 mod diagnose;
 mod direct;
 mod download;
+mod embedding;
 mod error;
 mod expired_token;
 mod file;
@@ -77,6 +78,9 @@ pub use credentials::Surroundings;
 pub use delete::delete;
 pub use delete_many::{ObjectName, delete_many};
 pub use diagnose::{Caller, Diagnosis, Outcome as DiagnosisOutcome, Verdict, diagnose};
+pub use embedding::{
+    EmbeddingTable, LoadTableRequest, load_table, save_table_to_file, save_table_to_object,
+};
 pub use error::Error;
 pub use file::map;
 pub use file_changes::{copy_file, delete_file, move_file, write_file};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use dipper_wire::{Allocation, Landing, Private};
+use dipper_wire::{Allocation, Landing, Private, Slot};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
@@ -274,28 +274,31 @@ impl Reader {
     /// # Errors
     /// Whatever the server or the connection reports, and `ChecksumMismatch` at the end.
     pub async fn read(&self, memory: Private) -> Result<u64, Error> {
+        let capacity = memory.capacity() as u64;
+        let (_landing, slot) = in_private(memory, capacity)?;
+        Ok(self.fill(slot).await?.filled() as u64)
+    }
+
+    /// Fills some of a slot with the next bytes, as [`read`](Self::read) does; it comes back as it
+    /// was at the end.
+    pub(crate) async fn fill(&self, mut slot: Slot) -> Result<Slot, Error> {
         let mut inner = self.inner.lock().await;
         match &mut *inner {
-            Inner::Empty => Ok(0),
+            Inner::Empty => {}
             Inner::Unmeasured { page, origin } => {
-                let capacity = memory.capacity() as u64;
-                let (_landing, mut slot) = in_private(memory, capacity)?;
                 page.read(origin.client(), &mut slot, &self.meter).await?;
-                Ok(slot.filled() as u64)
             }
             Inner::File { file, path, at, left } => {
-                let length = (memory.capacity() as u64).min(*left);
-                if length == 0 {
-                    return Ok(0);
-                }
-                let (_landing, slot) = in_private(memory, length)?;
-                crate::file::fill(file, path, *at, slot, &self.meter, || {}).await?;
-                *at += length;
-                *left -= length;
-                Ok(length)
+                let before = slot.filled();
+                let length = slot.missing().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                slot = crate::file::fill_some(file, path, *at, length, slot, &self.meter).await?;
+                let filled = (slot.filled() - before) as u64;
+                *at += filled;
+                *left -= filled;
             }
-            Inner::Network(network) => network.read(memory, &self.meter).await,
+            Inner::Network(network) => network.read(&mut slot, &self.meter).await?,
         }
+        Ok(slot)
     }
 }
 
@@ -375,15 +378,14 @@ impl Network {
         Ok(arrived)
     }
 
-    async fn read(&mut self, memory: Private, meter: &Meter) -> Result<u64, Error> {
+    async fn read(&mut self, slot: &mut Slot, meter: &Meter) -> Result<(), Error> {
         self.begin().await;
         if self.is_over(meter).await? {
-            return Ok(0);
+            return Ok(());
         }
-        let capacity = (memory.capacity() as u64).min(self.length - self.delivered);
-        let (_landing, mut slot) = in_private(memory, capacity)?;
-        while slot.missing() > 0 {
-            let Some(mut slab) = self.next_slab(slot.filled() == 0).await? else { break };
+        let before = slot.filled();
+        while slot.missing() > 0 && self.delivered < self.length {
+            let Some(mut slab) = self.next_slab(slot.filled() == before).await? else { break };
             let bytes = slab.memory.as_slice().get(slab.taken..slab.filled).unwrap_or_default();
             let copied = slot
                 .fill(usize::MAX, |mut room| std::io::Write::write(&mut room, bytes))
@@ -400,7 +402,7 @@ impl Network {
                 self.free.give_back(slab.memory);
             }
         }
-        Ok(slot.filled() as u64)
+        Ok(())
     }
 
     /// The next bytes; `None` when there are none yet and nobody wants to wait.

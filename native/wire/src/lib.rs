@@ -23,6 +23,7 @@ mod listing;
 mod npy;
 mod pool;
 mod shared;
+mod similarity;
 mod slots;
 mod url;
 
@@ -43,5 +44,6 @@ pub use listing::{Line, Listed, Listing, Owner, decode_name};
 pub use npy::{NpyElement, NpyError, NpyHead, NpyHeader, npy_head, npy_header_of};
 pub use pool::{Pool, pool};
 pub use shared::SharedAllocation;
+pub use similarity::{Metric, Queries};
 pub use slots::{Handle, SlotTable, StaleHandle};
 pub use url::Url;
