@@ -13,7 +13,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 4215679703031021;
+export const ABI_HASH = 996360657447312;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -21,6 +21,10 @@ export const symbols = {
   dipper_last_error: { parameters: ["buffer", "f64"], result: "f64" },
   dipper_memory: { parameters: ["buffer", "f64"], result: "f64" },
   dipper_force_portable: { parameters: ["f64"], result: "f64" },
+  dipper_checksum_bytes: { parameters: ["buffer", "f64", "f64", "buffer", "f64"], result: "f64" },
+  dipper_scale: { parameters: ["buffer", "f64", "f64", "f64", "f64"], result: "f64" },
+  dipper_log: { parameters: ["buffer", "f64", "f64", "f64"], result: "f64" },
+  dipper_normalize: { parameters: ["buffer", "f64", "f64", "f64", "f64", "f64"], result: "f64" },
   dipper_buffer_new: { parameters: ["f64", "f64"], result: "f64" },
   dipper_buffer_address: { parameters: ["f64"], result: "f64" },
   dipper_buffer_adopt: { parameters: ["f64"], result: "f64" },
@@ -31,6 +35,7 @@ export const symbols = {
   dipper_submit: { parameters: ["f64", "buffer", "f64", "buffer", "f64"], result: "f64" },
   dipper_submit_into: { parameters: ["f64", "buffer", "f64", "buffer", "f64"], result: "f64" },
   dipper_stream_release: { parameters: ["f64"], result: "f64" },
+  dipper_lines_offsets: { parameters: ["f64", "buffer", "f64"], result: "f64" },
   dipper_upload_write: { parameters: ["f64", "buffer", "f64"], result: "f64" },
   dipper_upload_release: { parameters: ["f64"], result: "f64" },
   dipper_table_new: { parameters: ["f64", "f64"], result: "f64" },
@@ -66,6 +71,14 @@ export interface Native {
   memory(room: Uint8Array<ArrayBuffer>): number;
   /** Makes every kernel of the process take its portable path, or with zero no longer: for tests. */
   forcePortable(on: number): number;
+  /** Writes the FNV-1a sum of lent bytes as eight bytes. `shared`: others may write to them meanwhile. */
+  checksumBytes(data: Uint8Array<ArrayBuffer>, shared: number, sum: Uint8Array<ArrayBuffer>): number;
+  /** Multiplies lent numbers of `width` bytes each. */
+  scale(data: Uint8Array<ArrayBuffer>, shared: number, width: number, factor: number): number;
+  /** Replaces lent numbers of `width` bytes each by their natural logarithms. */
+  log(data: Uint8Array<ArrayBuffer>, shared: number, width: number): number;
+  /** Normalises each `dimension` of lent numbers of `width` bytes each, by norm 0 (l2), 1 (minmax) or 2 (zscore). */
+  normalize(data: Uint8Array<ArrayBuffer>, shared: number, width: number, norm: number, dimension: number): number;
   /** Reserves a zeroed buffer of so many bytes. */
   bufferNew(queue: QueueHandle, length: number): BufferHandle;
   /** Where a buffer's bytes start. */
@@ -86,6 +99,8 @@ export interface Native {
   submitInto(queue: QueueHandle, request: Uint8Array<ArrayBuffer>, target: Uint8Array<ArrayBuffer>): OperationHandle;
   /** Forgets a stream; what it reads ahead ends. */
   streamRelease(stream: StreamHandle): number;
+  /** Writes where each element of the last batch of lines ends, as 32-bit numbers behind a zero; returns how many fit. */
+  linesOffsets(stream: StreamHandle, room: Uint8Array<ArrayBuffer>): number;
   /** Copies bytes into an upload, as many as there is room for; returns how many, zero when `uploadRoom` is to be asked. */
   uploadWrite(upload: UploadHandle, bytes: Uint8Array<ArrayBuffer>): number;
   /** Forgets an upload; what is not finished is aborted. */
@@ -144,6 +159,10 @@ export function bind(
     lastError: (room) => checked(symbols.dipper_last_error(room, room.byteLength)),
     memory: (room) => checked(symbols.dipper_memory(room, room.byteLength)),
     forcePortable: (on) => checked(symbols.dipper_force_portable(on)),
+    checksumBytes: (data, shared, sum) => checked(symbols.dipper_checksum_bytes(data, data.byteLength, shared, sum, sum.byteLength)),
+    scale: (data, shared, width, factor) => checked(symbols.dipper_scale(data, data.byteLength, shared, width, factor)),
+    log: (data, shared, width) => checked(symbols.dipper_log(data, data.byteLength, shared, width)),
+    normalize: (data, shared, width, norm, dimension) => checked(symbols.dipper_normalize(data, data.byteLength, shared, width, norm, dimension)),
     bufferNew: (queue, length) => checked(symbols.dipper_buffer_new(queue, length)) as BufferHandle,
     bufferAddress: (buffer) => checked(symbols.dipper_buffer_address(buffer)),
     bufferAdopt: (buffer) => checked(symbols.dipper_buffer_adopt(buffer)),
@@ -154,6 +173,7 @@ export function bind(
     submit: (queue, requests, handles) => checked(symbols.dipper_submit(queue, requests, requests.byteLength, handles, handles.byteLength)),
     submitInto: (queue, request, target) => checked(symbols.dipper_submit_into(queue, request, request.byteLength, target, target.byteLength)) as OperationHandle,
     streamRelease: (stream) => checked(symbols.dipper_stream_release(stream)),
+    linesOffsets: (stream, room) => checked(symbols.dipper_lines_offsets(stream, room, room.byteLength)),
     uploadWrite: (upload, bytes) => checked(symbols.dipper_upload_write(upload, bytes, bytes.byteLength)),
     uploadRelease: (upload) => checked(symbols.dipper_upload_release(upload)),
     tableNew: (queue, dimension) => checked(symbols.dipper_table_new(queue, dimension)) as TableHandle,
@@ -184,7 +204,7 @@ export function bind(
 export const RECORD = { size: 40, operation: 0, value: 8, extent: 16, kind: 24, status: 28, payload: 32, index: 36 } as const;
 
 /** What a record tells. */
-export const KIND = { Done: 1, Failed: 2, Cancelled: 3, Progress: 4, Ask: 5, Item: 6, Log: 7 } as const;
+export const KIND = { Done: 1, Failed: 2, Cancelled: 3, Progress: 4, Ask: 5, Item: 6, Log: 7, Stop: 8 } as const;
 
 /** Every status: its code, its class and whether trying again may help. */
 export const STATUS = {
@@ -218,12 +238,18 @@ export const STATUS = {
   26: { code: "ClientGone", className: "InvalidInputError", retryable: false },
   /** A file cannot be read or written. */
   27: { code: "FileFailed", className: "InvalidInputError", retryable: false },
+  /** A line or a message is longer than allowed. */
+  28: { code: "TooLong", className: "InvalidInputError", retryable: false },
+  /** The bytes are not text of that encoding. */
+  29: { code: "InvalidText", className: "InvalidInputError", retryable: false },
   /** A condition such as `ifMatch` does not hold. */
   30: { code: "PreconditionFailed", className: "PreconditionFailedError", retryable: false },
   /** The object changed while it was read. */
   31: { code: "ObjectChanged", className: "PreconditionFailedError", retryable: true },
   /** The bytes are not those that were stored. */
   40: { code: "ChecksumMismatch", className: "IntegrityError", retryable: true },
+  /** Compressed data or messages are damaged or cut short. */
+  41: { code: "DamagedData", className: "IntegrityError", retryable: false },
   /** Nobody answered in time. */
   50: { code: "Timeout", className: "TimeoutError", retryable: true },
   /** The connection stopped delivering. */
@@ -289,9 +315,12 @@ export type ErrorCode =
   | "BufferGone"
   | "ClientGone"
   | "FileFailed"
+  | "TooLong"
+  | "InvalidText"
   | "PreconditionFailed"
   | "ObjectChanged"
   | "ChecksumMismatch"
+  | "DamagedData"
   | "Timeout"
   | "Stalled"
   | "ConnectionFailed"
@@ -438,9 +467,55 @@ size?: number,
  */
 customerKey?: string, } | { "scheme": "http", url: string, } | { "scheme": "file", path: string, };
 
+export type SumMessage = "fnv1a64" | "crc32" | "crc32c" | "crc64nvme" | "sha1" | "sha256";
+
 export type SpanMessage = { "kind": "whole" } | { "kind": "range", start: number, end?: number, } | { "kind": "last", count: number, };
 
 export type LimitMessage = { bytes: number, hint: string, };
+
+export type FeedMessage = { "kind": "object", source: SourceMessage, span: SpanMessage, ifMatch?: string, } | { "kind": "memory", buffer: number, 
+/**
+ * As errors name it; its end may tell how it is compressed.
+ */
+shown: string, 
+/**
+ * Its `Content-Encoding`.
+ */
+encoding?: string, } | { "kind": "tcp", host: string, port: number, } | { "kind": "unix", path: string, } | { "kind": "standardInput" };
+
+export type CutMessage = { "kind": "lines", most: number, } | { "kind": "frames", most: number, length: LengthMessage, } | { "kind": "not" };
+
+export type LengthMessage = "u32be" | "u32le" | "varint";
+
+export type ContentMessage = { "kind": "utf8", strict: boolean, } | { "kind": "encoded", label: string, };
+
+export type CompressionMessage = "none" | "gzip" | "deflate" | "zstd" | "bzip2" | "xz";
+
+export type BatchMessage = { 
+/**
+ * How many elements.
+ */
+elements: number, 
+/**
+ * Whether it is the last one.
+ */
+ended: boolean, 
+/**
+ * The next element needs a target of so many bytes; the batch is empty.
+ */
+needed?: number, 
+/**
+ * Some element has a line feed in it.
+ */
+innerLineFeed?: boolean, 
+/**
+ * How many bytes the source gave so far.
+ */
+taken: number, 
+/**
+ * At the end, and where progress was asked for.
+ */
+metrics?: MetricsMessage, };
 
 export type PresignMethodMessage = "GET" | "HEAD" | "PUT" | "DELETE";
 
@@ -506,7 +581,19 @@ customerKey?: string, directory: string, files: Array<FileToCompareMessage>, } |
 /**
  * Removes what a killed run left behind.
  */
-clean: boolean, } | { "operation": "openStream", client?: number, source: SourceMessage, span: SpanMessage, ifMatch?: string, progress: boolean, } | { "operation": "readStream", stream: number, } | { "operation": "stat", client?: number, source: SourceMessage, } | { "operation": "put", object: ObjectMessage, 
+clean: boolean, } | { "operation": "openStream", client?: number, source: SourceMessage, span: SpanMessage, ifMatch?: string, progress: boolean, } | { "operation": "readStream", stream: number, } | { "operation": "checksum", client?: number, source: SourceMessage, span: SpanMessage, ifMatch?: string, algorithm: SumMessage, progress: boolean, } | { "operation": "openLines", client: number, feed: FeedMessage, cut: CutMessage, 
+/**
+ * What the elements are; bytes when unset.
+ */
+content?: ContentMessage, 
+/**
+ * Found out when unset.
+ */
+compression?: CompressionMessage, 
+/**
+ * Milliseconds; 0 waits for ever.
+ */
+stallTimeout?: number, progress: boolean, } | { "operation": "readLines", stream: number, } | { "operation": "stat", client?: number, source: SourceMessage, } | { "operation": "put", object: ObjectMessage, 
 /**
  * A buffer; an empty object when unset.
  */
@@ -514,7 +601,7 @@ buffer?: number, write: WriteMessage, progress: boolean, } | { "operation": "ope
 /**
  * How many bytes will come, where that is known.
  */
-size?: number, progress: boolean, } | { "operation": "uploadRoom", upload: number, } | { "operation": "finishUpload", upload: number, } | { "operation": "delete", object: ObjectMessage, } | { "operation": "deleteMany", client: number, bucket: string, objects: Array<NameMessage>, } | { "operation": "tags", object: ObjectMessage, } | { "operation": "replaceTags", object: ObjectMessage, tags: { [key in string]: string }, } | { "operation": "copy", object: ObjectMessage, bucket: string, key: string, write: WriteMessage, 
+size?: number, progress: boolean, } | { "operation": "uploadRoom", upload: number, } | { "operation": "finishUpload", upload: number, } | { "operation": "uploadClosed", upload: number, } | { "operation": "delete", object: ObjectMessage, ifMatch?: string, } | { "operation": "deleteMany", client: number, bucket: string, objects: Array<NameMessage>, } | { "operation": "tags", object: ObjectMessage, } | { "operation": "replaceTags", object: ObjectMessage, tags: { [key in string]: string }, } | { "operation": "copy", object: ObjectMessage, bucket: string, key: string, write: WriteMessage, 
 /**
  * Whether the metadata of `write` replace the source's.
  */
@@ -530,7 +617,11 @@ remove: boolean, progress: boolean, } | { "operation": "presign", object: Object
 /**
  * Seconds.
  */
-expiresIn?: number, contentType?: string, contentLength?: number, response: ResponseHeadersMessage, } | { "operation": "abortUpload", upload: number, } | { "operation": "openFile", client?: number, path: string, 
+expiresIn?: number, 
+/**
+ * What a writer says of the object.
+ */
+write: WriteMessage, contentLength?: number, response: ResponseHeadersMessage, } | { "operation": "abortUpload", upload: number, } | { "operation": "openFile", client?: number, path: string, 
 /**
  * Fails when there is such a file.
  */
@@ -562,7 +653,11 @@ export type StatMessage = { size: number,
 /**
  * Milliseconds since 1970.
  */
-lastModified?: number, etag?: string, contentType?: string, contentEncoding?: string, versionId?: string, storageClass?: string, metadata: { [key in string]: string }, };
+lastModified?: number, etag?: string, contentType?: string, contentEncoding?: string, contentLanguage?: string, contentDisposition?: string, cacheControl?: string, 
+/**
+ * Milliseconds since 1970.
+ */
+expires?: number, versionId?: string, storageClass?: string, metadata: { [key in string]: string }, };
 
 export type MetricsMessage = { bytes: number, parts: number, retries: number, 
 /**
