@@ -147,10 +147,16 @@ describe("Stop in the kernel", { ignore: python === undefined }, () => {
   it("ends the kernel at the first Stop again after deactivate()", async () => {
     const told = await runInKernel([
       { code: START },
-      { code: `console.log(isActive()); deactivate(); console.log(isActive());` },
+      {
+        code: `const shows = async () =>
+            Symbol.for("Jupyter.display") in await client.file("s3://bucket/1").bytes();
+          console.log(isActive(), await shows());
+          deactivate();
+          console.log(isActive(), await shows());`,
+      },
       { code: `await sleep(5000); console.log("still here");`, stops: [1] },
     ]);
-    assertEquals(printed(told[1]!), "true\nfalse\n");
+    assertEquals(printed(told[1]!), "true true\nfalse false\n");
     assertEquals(told[2]!.alive, false);
   });
 
