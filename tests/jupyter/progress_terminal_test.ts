@@ -46,7 +46,7 @@ Deno.test({
       assert(!line.includes("\n"), line);
     }
     assertMatch(lines[2]!, / \d+ %/);
-    assertMatch(lines.at(-1)!, /^bytes .* 1\.9 MiB  .*\/s  in .* s\r?\n/);
+    assertMatch(lines.at(-1)!, /^bytes .* 1\.9 MiB {2}.*\/s {2}in .* s\r?\n/);
   },
 });
 
