@@ -121,6 +121,7 @@ export class EmbeddingTable implements Disposable {
    *
    * @example
    * ```ts
+   * import { EmbeddingTable } from "dipper";
    * const folder = await Deno.makeTempDir();
    * using table = new EmbeddingTable(2);
    * table.addMany([[1, 2], [3, 4]]);

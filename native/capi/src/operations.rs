@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dipper_core::{
-    Buffer, ChecksumRequest, Client, CopyRequest, Destination, EmbeddingTable, Error, Existing, FileUpload, Gate,
-    GetRequest, Got, Items, ListRequest, ManyRequest, Metrics, OperationGuard, Progress,
-    RangesRequest, Source, StreamRequest, Upload, UploadRequest, ledger, stopped_uploads_ended,
+    Buffer, ChecksumRequest, Client, CopyRequest, Destination, EmbeddingTable, Error, Existing,
+    FileUpload, Gate, GetRequest, Got, Items, ListRequest, ManyRequest, Metrics, OperationGuard,
+    Progress, RangesRequest, Source, StreamRequest, Upload, UploadRequest, ledger,
+    stopped_uploads_ended,
 };
 use dipper_local_s3::{Options, Server};
 use dipper_wire::{Handle, Private, Revoker, SlotTable};
