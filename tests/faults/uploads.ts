@@ -25,7 +25,7 @@ export const SMALL = { size: 1_000_001, seed: 12 };
 const bytesOf = { large: contentOf(LARGE), small: contentOf(SMALL) };
 
 /** How long an upload that failed may still be open: an abort goes out before the error is told. */
-const ABORTING = 1000;
+const ABORTING = 3000;
 
 /** A fault of the request of a point. */
 export function atPoint(point: Point): Pick<Fault, "on" | "number"> {
