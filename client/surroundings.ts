@@ -58,7 +58,8 @@ export function lookAround(): Surroundings {
   for (const variable of VARIABLES) {
     if (!isGranted({ name: "env", variable })) continue;
     const value = Deno.env.get(variable);
-    if (value !== undefined) found.variables[variable] = value;
+    // What is set to nothing is not set, as for AWS's own tools.
+    if (value) found.variables[variable] = value;
   }
   const keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
   if (!keys.every((variable) => isGranted({ name: "env", variable }))) {

@@ -6,7 +6,7 @@ import { invalidInput } from "../ffi/errors.ts";
 import { releaseBuffer } from "../ffi/memory.ts";
 import { holdBuffer, RustBuffer } from "../ffi/rust_buffer.ts";
 import type { BufferHandle } from "../ffi/symbols.ts";
-import { bytePieces, type Pieces, piecesOf, textPieces } from "./pieces.ts";
+import { bytePieces, isOutOfBounds, type Pieces, piecesOf, textPieces } from "./pieces.ts";
 
 /** What `write` takes. */
 export type Writable =
@@ -94,7 +94,7 @@ export async function bodyOf(data: Writable | SizedPieces, uri: string): Promise
       : inPieces(piecesOf(data.body, uri), undefined);
     return { content, contentType, isText: false };
   }
-  if (typeof data === "object" && data !== null && Symbol.asyncIterator in data) {
+  if (yieldsLater(data)) {
     if (data instanceof ReadableStream && data.locked) {
       throw invalidInput("write", "the stream is read by somebody else", "release its reader", uri);
     }
@@ -107,6 +107,12 @@ export async function bodyOf(data: Writable | SizedPieces, uri: string): Promise
       "JSON.stringify() objects first",
     uri,
   );
+}
+
+/** Whether it is a stream or an async iterable, and not merely looks so. */
+function yieldsLater(data: unknown): data is AsyncIterable<unknown> {
+  return typeof data === "object" && data !== null &&
+    typeof (data as Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator] === "function";
 }
 
 function untyped(content: Body["content"]): Body {
@@ -140,9 +146,16 @@ function viewOf(data: ArrayBufferView | ArrayBufferLike, uri: string): Uint8Arra
       uri,
     );
   }
-  return ArrayBuffer.isView(data)
-    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-    : new Uint8Array(data);
+  if (!ArrayBuffer.isView(data)) return new Uint8Array(data);
+  if (isOutOfBounds(data)) {
+    throw invalidInput(
+      "write",
+      "the data's buffer was resized, and the view lies outside of it",
+      "make the view anew, or write the buffer before it shrinks",
+      uri,
+    );
+  }
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
 function copied(bytes: Uint8Array): HeldBody {

@@ -2,6 +2,7 @@
 
 import { invalidInput } from "../ffi/errors.ts";
 import { stoppable } from "../ffi/stop.ts";
+import { withoutSecrets } from "../jupyter/redaction.ts";
 import type { CallOptions } from "./read_options.ts";
 
 type Kind = "text" | "signal" | "function" | "texts" | "flag";
@@ -41,13 +42,24 @@ const WANTED: Readonly<Record<Kind, string>> = {
   flag: "true or false",
 };
 
+/** What every call takes. */
+const EVERYWHERE: readonly string[] = ["signal", "onProgress", "progress", "background"];
+
 /**
  * Checks a call's options. `null` counts as unset, as for `fetch()`.
  *
+ * @param also What the call takes beside what every call takes. Names that are not among them are
+ * refused: an option that is misspelt, or that this call does not know, would else be ignored in
+ * silence. When it is left out, the caller looks at the names.
  * @throws {InvalidInputError} Naming the option that cannot be meant.
  */
-export function checkedCall<T extends object>(options: T, operation: string, uri?: string): T {
-  const checked = checkedLater(options as T & CallOptions, operation, uri);
+export function checkedCall<T extends object>(
+  options: T,
+  operation: string,
+  uri?: string,
+  also?: readonly string[],
+): T {
+  const checked = checkedLater(options as T & CallOptions, operation, uri, also);
   const { background, signal } = checked;
   delete checked.background;
   const followed = stoppable(operation, signal, background);
@@ -61,20 +73,44 @@ export function checkedCall<T extends object>(options: T, operation: string, uri
  *
  * @throws {InvalidInputError} Naming the option that cannot be meant.
  */
-export function checkedLater<T extends object>(options: T, operation: string, uri?: string): T {
-  if (typeof options !== "object" || options === null) {
+export function checkedLater<T extends object>(
+  options: T,
+  operation: string,
+  uri?: string,
+  also?: readonly string[],
+): T {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw invalidInput(operation, "the options are no object", "pass { signal, … }", uri);
   }
   const checked: Record<string, unknown> = { ...options as Record<string, unknown> };
   for (const [name, value] of Object.entries(checked)) {
+    if (value === undefined) continue;
+    if (also !== undefined && !EVERYWHERE.includes(name) && !also.includes(name)) {
+      throw unknownOption(name, [...EVERYWHERE, ...also], operation, uri);
+    }
     const kind = KINDS[name];
-    if (kind === undefined || value === undefined) continue;
+    if (kind === undefined) continue;
     if (value === null) delete checked[name];
     else if (!fits(kind, name, value)) {
       throw invalidInput(operation, `${name} is not ${WANTED[kind]}`, `mend ${name}`, uri);
     }
   }
   return checked as T;
+}
+
+/** The error for an option that a call does not know. */
+export function unknownOption(
+  name: string,
+  known: readonly string[],
+  operation: string,
+  uri: string | undefined,
+): Error {
+  return invalidInput(
+    operation,
+    `there is no option ${withoutSecrets(name)}`,
+    `known are ${[...new Set(known)].join(", ")}`,
+    uri,
+  );
 }
 
 function fits(kind: Kind, name: string, value: unknown): boolean {
@@ -84,7 +120,8 @@ function fits(kind: Kind, name: string, value: unknown): boolean {
     case "function":
       return typeof value === "function";
     case "texts":
-      return typeof value === "object" && !Array.isArray(value);
+      // What brings its pairs by an iterator, such as a Map, has no properties of its own to send.
+      return typeof value === "object" && value !== null && !(Symbol.iterator in value);
     case "flag":
       return typeof value === "boolean";
     case "text":

@@ -47,7 +47,7 @@ export async function deleteMany(
   sources: Sources,
   options: TransferOptions,
 ): Promise<TransferReport> {
-  options = checkedCall(options, OPERATION);
+  options = checkedCall(options, OPERATION, undefined, ["onError"]);
   const tally = new TransferTally(OPERATION, options);
   const isList = typeof sources === "object" && sources !== null &&
     (Symbol.asyncIterator in sources || Symbol.iterator in sources);

@@ -65,7 +65,7 @@ export function manyObjects(
   sources: Iterable<Source> | AsyncIterable<Source>,
   options: GetManyOptions,
 ): AsyncIterable<Fetched> {
-  const checked = checkedLater(options, OPERATION);
+  const checked = checkedLater(options, OPERATION, undefined, ["ordered"]);
   const isSource = typeof sources === "object" && sources !== null &&
     (Symbol.asyncIterator in sources || Symbol.iterator in sources);
   if (!isSource) {

@@ -39,7 +39,7 @@ export function uploadsOf(
   operation: string = "incompleteUploads",
 ): Listing<UploadEntry> {
   const uri = uriOf(location);
-  options = checkedLater(options, operation, uri);
+  options = checkedLater(options, operation, uri, ["limit", "token"]);
   checkLimit(options.limit, operation, uri);
   const { bucket, key: prefix } = location;
   const plan: ListingPlan = {
@@ -83,7 +83,7 @@ export async function abortUpload(
     );
   }
   const { bucket, key } = requireKey(parseLocation(uri, operation), operation);
-  options = checkedCall(options, operation, uri);
+  options = checkedCall(options, operation, uri, []);
   await connection.run(
     { operation, uri, bucket },
     (client) => ({ operation: "abortIncomplete", object: { client, bucket, key }, uploadId }),
@@ -98,7 +98,7 @@ export async function abortUploads(
   options: AbortUploadsOptions,
 ): Promise<TransferReport> {
   const operation = "abortIncompleteUploads";
-  options = checkedCall(options, operation, uriOf(location));
+  options = checkedCall(options, operation, uriOf(location), ["onError", "olderThan"]);
   const { olderThan = Infinity, signal } = options;
   const before = olderThan instanceof Date ? olderThan.getTime() : olderThan;
   if (typeof before !== "number" || Number.isNaN(before)) {

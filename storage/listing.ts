@@ -39,6 +39,16 @@ export interface ListOptions extends CallOptions {
   token?: string;
 }
 
+const OPTIONS: readonly (keyof ListOptions)[] = [
+  "delimiter",
+  "startAfter",
+  "limit",
+  "glob",
+  "versions",
+  "owner",
+  "token",
+];
+
 /** As many as a display looks at. */
 const SHOWN_ENTRIES = 1000;
 const SHOWN_PATIENCE = 10_000;
@@ -310,7 +320,7 @@ export function listingOf(
   options: ListOptions,
 ): Listing<Entry> {
   const uri = uriOf(location);
-  options = checkedLater(options, "list", uri);
+  options = checkedLater(options, "list", uri, OPTIONS);
   const { limit, glob: pattern, delimiter, versions = false } = options;
   checkLimit(limit, "list", uri);
   const { bucket, key: prefix } = location;

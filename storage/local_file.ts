@@ -180,7 +180,7 @@ export class LocalFile extends ObjectFile {
    */
   override async delete(options: CallOptions = {}): Promise<void> {
     requireWhole(this, "delete");
-    options = checkedCall(options, "delete", this.path);
+    options = checkedCall(options, "delete", this.path, []);
     await this.#run("delete", [{ name: "write", path: this.path }], options, (client) => ({
       operation: "deleteFile",
       client,

@@ -62,7 +62,10 @@ export class LocalS3 implements AsyncDisposable {
    * @throws {PermissionError} Naming every missing flag.
    */
   static async start(options: LocalS3Options = {}): Promise<LocalS3> {
-    const { directory, port, signal } = checkedCall(options, "LocalS3.start");
+    const { directory, port, signal } = checkedCall(options, "LocalS3.start", undefined, [
+      "directory",
+      "port",
+    ]);
     signal?.throwIfAborted();
     if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65535)) {
       throw invalidInput("LocalS3.start", `there is no port ${String(port)}`, "pass 0 to 65535");

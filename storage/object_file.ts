@@ -36,7 +36,7 @@ import type { ObjectEntry } from "./entry.ts";
 import { takeTarget } from "./into_target.ts";
 import { objectOrigin, type Part } from "./line_source.ts";
 import type { PresignOptions } from "./presign.ts";
-import type { CallOptions, ReadOptions } from "./read_options.ts";
+import { type CallOptions, READ_OPTIONS, type ReadOptions } from "./read_options.ts";
 import { shownBytes } from "./shown_bytes.ts";
 import { type Stat, statOf } from "./stat.ts";
 import { decodeText, LONGEST_STRING } from "./text.ts";
@@ -192,7 +192,7 @@ export abstract class ObjectFile {
     target: Uint8Array<ArrayBuffer>,
     options: ReadOptions = {},
   ): Promise<Uint8Array<ArrayBuffer>> {
-    options = checkedCall(options, "into", this.#shown);
+    options = checkedCall(options, "into", this.#shown, READ_OPTIONS);
     const taken = takeTarget(target, this.#shown);
     try {
       const { extent, payload } = await this.#read("into", options, undefined, taken.memory);
@@ -268,7 +268,7 @@ export abstract class ObjectFile {
    * ```
    */
   stream(options: ReadOptions = {}): ReadableStream<Uint8Array<ArrayBuffer>> {
-    options = checkedCall(options, "stream", this.#shown);
+    options = checkedCall(options, "stream", this.#shown, READ_OPTIONS);
     const subject = this.#subject("stream");
     const { connection } = this.#at;
     return byteStream(async (signal) => {
@@ -392,7 +392,7 @@ export abstract class ObjectFile {
     ranges: readonly (readonly [start: number, end: number])[],
     options: ReadOptions = {},
   ): Promise<Uint8Array<ArrayBuffer>[]> {
-    options = checkedCall(options, "ranges", this.#shown);
+    options = checkedCall(options, "ranges", this.#shown, READ_OPTIONS);
     return await readRanges(ranges, options, {
       connection: this.#at.connection,
       subject: this.#subject("ranges"),
@@ -426,7 +426,7 @@ export abstract class ObjectFile {
    * ```
    */
   async checksum(algorithm: ChecksumAlgorithm, options: ReadOptions = {}): Promise<string> {
-    options = checkedCall(options, "checksum", this.#shown);
+    options = checkedCall(options, "checksum", this.#shown, READ_OPTIONS);
     const sum = checkedAlgorithm(algorithm, this.#shown);
     const { span, ifMatch } = await this.#span("checksum", options);
     const { payload } = await this.#at.connection.read(
@@ -588,6 +588,9 @@ export abstract class ObjectFile {
       return true;
     } catch (error) {
       if (error instanceof NotFoundError) return false;
+      // A page that is made while it is sent is there, however long it will be.
+      const { scheme } = this.#at.location;
+      if (scheme === "http" && error instanceof UnsupportedError) return true;
       throw error;
     }
   }
@@ -617,7 +620,7 @@ export abstract class ObjectFile {
   }
 
   async #stat(operation: string, options: CallOptions): Promise<Stat> {
-    options = checkedCall(options, operation, this.#shown);
+    options = checkedCall(options, operation, this.#shown, []);
     const { payload } = await this.#at.connection.read(
       this.#subject(operation),
       (reached) => ({ operation: "stat", ...reached }),
@@ -684,7 +687,7 @@ export abstract class ObjectFile {
     limit?: Limit,
     target?: Uint8Array<ArrayBuffer>,
   ): Promise<Completed> {
-    options = checkedCall(options, operation, this.#shown);
+    options = checkedCall(options, operation, this.#shown, READ_OPTIONS);
     const { span, ifMatch } = await this.#span(operation, options);
     const { connection, map } = this.#at;
     return await watchedSmall(operation, this.#shown, options, (onProgress) =>
@@ -715,7 +718,7 @@ export abstract class ObjectFile {
     if (span !== undefined && !(fromStart && span.kind === "last")) {
       return { span, ifMatch: options.ifMatch };
     }
-    const { size, etag } = await this.#stat(operation, options);
+    const { size, etag } = await this.#stat(operation, defined({ signal: options.signal }));
     return {
       span: { kind: "range", ...rangeIn(this.#slices, size) },
       ifMatch: options.ifMatch ?? etag,

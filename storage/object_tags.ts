@@ -19,8 +19,12 @@ export function checkedTags(
   uri: string,
 ): Record<string, string> {
   const refused = (what: string, hint: string) => invalidInput(operation, what, hint, uri);
-  if (typeof tags !== "object" || tags === null || Array.isArray(tags)) {
-    throw refused("tags are not an object", 'pass { name: "value" }');
+  // A Map has no properties: taken as an object, it would stand for no tags at all.
+  if (typeof tags !== "object" || tags === null || Symbol.iterator in tags) {
+    throw refused(
+      "tags are not an object of strings",
+      'pass { name: "value" }; Object.fromEntries() makes one of a Map',
+    );
   }
   const entries = Object.entries(tags);
   if (entries.length > MOST_TAGS) {

@@ -140,10 +140,33 @@ export function bytesOf(piece: unknown, uri: string): Uint8Array {
       uri,
     );
   }
+  if (!isBuffer && isOutOfBounds(piece)) {
+    throw invalidInput(
+      "write",
+      "a piece of the source lies outside of its buffer, which was resized",
+      "hand over memory that stays until the next piece is asked for",
+      uri,
+    );
+  }
   const bytes = isBuffer
     ? new Uint8Array(piece)
     : new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength);
   return plain(bytes);
+}
+
+/**
+ * Whether the buffer shrank below a view, which then says that it is empty (or, a `DataView`,
+ * throws).
+ */
+export function isOutOfBounds(view: ArrayBufferView): boolean {
+  try {
+    // Typed arrays check where they are before they look for an element.
+    if (view instanceof DataView) view.byteLength;
+    else (view as Uint8Array).at(0);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** Native calls take neither shared nor immutable memory. */

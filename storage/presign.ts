@@ -97,7 +97,7 @@ const SAID = [
 ] as const satisfies readonly (keyof PresignedWrite)[];
 const FOR_WRITES = [...SAID, "contentLength"] as const satisfies readonly Name[];
 const KNOWN: readonly string[] = [
-  ...["method", "expiresIn", "signal", "onProgress", "progress", "versionId"],
+  ...["method", "expiresIn", "versionId"],
   ...[...FOR_WRITES, ...FOR_READS],
 ];
 const METHODS: readonly PresignMethodMessage[] = ["GET", "HEAD", "PUT", "DELETE"];
@@ -112,12 +112,7 @@ export function presignRequest(
   { versionId: handleVersion, customerKey, uri }: ObjectAt,
 ): (object: ObjectMessage) => Request {
   const refused = (message: string, hint: string) => invalidInput("presign", message, hint, uri);
-  const checked: PresignOptions = checkedCall(options, "presign", uri);
-  for (const name of Object.keys(checked)) {
-    if (!KNOWN.includes(name)) {
-      throw refused(`presign has no option ${name}`, `known are ${KNOWN.join(", ")}`);
-    }
-  }
+  const checked: PresignOptions = checkedCall(options, "presign", uri, KNOWN);
   const method = checked.method ?? "GET";
   if (!METHODS.includes(method)) {
     throw refused("method is none that can be presigned", `pass one of ${METHODS.join(", ")}`);

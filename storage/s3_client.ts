@@ -1,6 +1,6 @@
 // The public client: one configuration, and everything that can be done with it.
 
-import { Connection, type Subject } from "../client/connection.ts";
+import { Connection, defined, type Subject } from "../client/connection.ts";
 import { checkOptions, type S3ClientOptions } from "../client/options.ts";
 import { checkBucket, checkLocation, type Location, parseLocation } from "../client/s3_uri.ts";
 import { invalidInput } from "../ffi/errors.ts";
@@ -35,7 +35,14 @@ import { otherOrigin, otherSource } from "./line_source.ts";
 import { type Listing, listingOf, type ListOptions } from "./listing.ts";
 import { LocalFile } from "./local_file.ts";
 import { type ObjectAt, ObjectFile } from "./object_file.ts";
-import type { CallOptions, FileOptions, ReadOptions, Source } from "./read_options.ts";
+import {
+  type CallOptions,
+  FILE_OPTIONS,
+  type FileOptions,
+  READ_OPTIONS,
+  type ReadOptions,
+  type Source,
+} from "./read_options.ts";
 import { S3File } from "./s3_file.ts";
 import { downloadTree } from "./download.ts";
 import type { TreeOptions, UploadTreeOptions } from "./tree_options.ts";
@@ -116,7 +123,10 @@ export class S3Client implements Disposable {
     source: Source | ObjectLocation,
     options: ReadOptions & FileOptions = {},
   ): Promise<RustBuffer> {
-    return await this.#file(source, options, "get").buffer(options);
+    const known = [...FILE_OPTIONS, ...READ_OPTIONS];
+    const { versionId, customerKey, map, ...read } = checkedLater(options, "get", undefined, known);
+    const named = defined({ versionId, customerKey, map });
+    return await this.#file(source, named, "get").buffer(read);
   }
 
   /** Reads the lines of a source, as the function {@linkcode lines} does, through this client. */
@@ -498,7 +508,7 @@ export class S3Client implements Disposable {
    * @throws {DipperError} For whatever the server or the connection reports.
    */
   async buckets(options: CallOptions = {}): Promise<Bucket[]> {
-    options = checkedCall(options, "buckets");
+    options = checkedCall(options, "buckets", undefined, []);
     const { payload } = await this.#connection.run(
       { operation: "buckets" },
       (client) => ({ operation: "buckets", client }),
@@ -530,7 +540,7 @@ export class S3Client implements Disposable {
     options: CallOptions = {},
   ): Promise<Diagnosis> {
     const location = prefixOf(uri, "diagnose");
-    options = checkedCall(options, "diagnose");
+    options = checkedCall(options, "diagnose", undefined, []);
     return await diagnosisOf(this.#connection, location, options);
   }
 
@@ -552,7 +562,7 @@ export class S3Client implements Disposable {
   #file(at: Source | ObjectLocation, options: FileOptions, operation: string): ObjectFile {
     const named = namedBy(at, operation);
     const { location, uri, slices } = named;
-    options = checkedCall(options, operation, uri);
+    options = checkedCall(options, operation, uri, FILE_OPTIONS);
     const { versionId = named.versionId, map = named.map } = options;
     const customerKey = options.customerKey === undefined
       ? named.customerKey
@@ -592,7 +602,8 @@ export class S3Client implements Disposable {
     options: CreateBucketOptions,
   ): Promise<Completed> {
     checkBucket(bucket, operation);
-    options = checkedCall(options, operation);
+    const also = operation === "createBucket" ? ["versioning"] : [];
+    options = checkedCall(options, operation, undefined, also);
     const subject: Subject = { operation, bucket, uri: `s3://${bucket}/` };
     const { versioning = false } = options;
     const request = (client: ClientHandle): Request =>

@@ -289,7 +289,7 @@ export class S3File extends ObjectFile {
    */
   override async delete(options: CallOptions = {}): Promise<void> {
     this.#requireWhole("delete");
-    options = checkedCall(options, "delete", this.uri);
+    options = checkedCall(options, "delete", this.uri, []);
     await this.#run("delete", options, (object) => ({ operation: "delete", object }));
   }
 
@@ -318,7 +318,7 @@ export class S3File extends ObjectFile {
   override async tags(set?: Record<string, string>, options: CallOptions = {}): Promise<
     Record<string, string>
   > {
-    options = checkedCall(options, "tags", this.uri);
+    options = checkedCall(options, "tags", this.uri, []);
     if (set === undefined || set === null) {
       const { payload } = await this.#run("tags", options, (object) => ({
         operation: "tags",

@@ -12,7 +12,7 @@ export function versionsOf(
   { connection, location, uri }: ObjectAt,
   options: CallOptions,
 ): AsyncIterable<ObjectEntry> {
-  const { signal, background } = checkedLater(options, "versions", uri);
+  const { signal, background } = checkedLater(options, "versions", uri, []);
   const { bucket, key } = location as Location & { scheme: "s3" };
   const listed = listingOf(connection, { bucket, key }, {
     versions: true,

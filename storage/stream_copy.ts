@@ -92,7 +92,7 @@ async function told(source: ObjectFile, options: CallOptions): Promise<Stat | un
     return await source.stat(options);
   } catch (error) {
     const isPage = objectAt(source).location.scheme === "http";
-    if (isPage && error instanceof DipperError && error.code === "NotS3") return undefined;
+    if (isPage && error instanceof DipperError && error.code === "Unsupported") return undefined;
     throw error;
   }
 }

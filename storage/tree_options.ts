@@ -84,15 +84,7 @@ export interface CheckedTree extends TreeOptions {
 
 /** @throws {InvalidInputError} Naming the option that cannot be meant. */
 export function checkedTree(options: TreeOptions, operation: string): CheckedTree {
-  const checked = checkedCall(options, operation);
-  for (const name of Object.keys(checked)) {
-    if (TREE.includes(name)) continue;
-    throw invalidInput(
-      operation,
-      `${operation} has no place for the option ${quoted(name)} here`,
-      `the options are ${TREE.join(", ")}, and those of write() where files are uploaded`,
-    );
-  }
+  const checked = checkedCall(options, operation, undefined, TREE);
   const { compare = "time", delete: remove = false, dryRun = false } = checked;
   if (!COMPARISONS.includes(compare)) {
     throw invalidInput(

@@ -112,7 +112,7 @@ export function usageOf(
   options: UsageOptions,
 ): UsageCounting {
   const uri = uriOf(location);
-  options = checkedCall(options, "usage", uri);
+  options = checkedCall(options, "usage", uri, ["depth", "glob", "parallel"]);
   const { depth = 1, parallel = PARALLEL, glob: pattern } = options;
   checkNumber("depth", depth, 0, MOST_DEPTH, uri);
   checkNumber("parallel", parallel, 1, MOST_PARALLEL, uri);

@@ -119,21 +119,19 @@ export function checkedLocalWrite(
   operation: string,
   uri: string,
 ): LocalWriteOptions {
-  const checked = checkedCall(options, operation, uri);
-  for (const name of Object.keys(checked)) {
-    if (LOCAL.includes(name)) continue;
-    throw REMOTE.includes(name)
-      ? invalidInput(
-        operation,
-        `a local file has no place for ${name}`,
-        `leave ${name} away; it is for S3 objects`,
-        uri,
-      )
-      : unknownOption(name, LOCAL, operation, uri);
+  const remote = Object.keys(Object(options)).find((name) =>
+    REMOTE.includes(name) && !LOCAL.includes(name)
+  );
+  if (remote !== undefined) {
+    throw invalidInput(
+      operation,
+      `a local file has no place for ${remote}`,
+      `leave ${remote} away; it is for S3 objects`,
+      uri,
+    );
   }
-  if (checked.ifNoneMatch !== undefined && checked.ifNoneMatch !== "*") {
-    throw invalidInput(operation, "a file has no ETag", 'pass ifNoneMatch: "*"', uri);
-  }
+  const checked = checkedCall(options, operation, uri, LOCAL);
+  checkConditions(checked, operation, uri);
   return checked;
 }
 
@@ -149,12 +147,9 @@ export function checkedWrite<T extends WriteOptions>(
   uri: string,
   also: readonly string[] = [],
 ): T {
-  const checked = checkedCall(options, operation, uri);
+  const checked = checkedCall(options, operation, uri, [...REMOTE, ...also]);
   const refused = (what: string, hint: string) => invalidInput(operation, what, hint, uri);
-  const known = [...REMOTE, ...also];
-  for (const name of Object.keys(checked)) {
-    if (!known.includes(name)) throw unknownOption(name, known, operation, uri);
-  }
+  checkConditions(checked, operation, uri);
   const { expires, metadata, tags, storageClass, acl, checksum, partSize } = checked;
   if (expires !== undefined && !(expires instanceof Date && Number.isFinite(expires.getTime()))) {
     throw refused("expires is not a date", "pass a Date");
@@ -179,6 +174,31 @@ export function checkedWrite<T extends WriteOptions>(
   }
   encryptionOf(checked.encryption, operation, uri);
   return checked;
+}
+
+/** Conditions that S3 would refuse, or that can never hold. */
+function checkConditions(options: WriteOptions, operation: string, uri: string): void {
+  const { ifMatch, ifNoneMatch } = options;
+  if (ifNoneMatch !== undefined && ifNoneMatch !== "*") {
+    throw invalidInput(
+      operation,
+      'ifNoneMatch is not "*": a write takes no ETag there',
+      'pass "*" to write only what is not there yet, or ifMatch to replace what has an ETag',
+      uri,
+    );
+  }
+  if (ifMatch === undefined) return;
+  if (ifMatch === "") {
+    throw invalidInput(operation, "ifMatch is empty", "pass the etag that stat() tells", uri);
+  }
+  if (ifNoneMatch !== undefined) {
+    throw invalidInput(
+      operation,
+      "ifMatch wants an object to be there, and ifNoneMatch wants none",
+      "pass one of them",
+      uri,
+    );
+  }
 }
 
 /** Checked options as the native side takes them. */
@@ -221,7 +241,7 @@ function encryptionOf(
   if (encryption === "AES256") return { kind: "s3" };
   if (encryption === "aws:kms") return { kind: "kms" };
   const refused = (what: string, hint: string) => invalidInput(operation, what, hint, uri);
-  if (typeof encryption !== "object" || encryption === null) {
+  if (typeof encryption !== "object" || encryption === null || Symbol.iterator in encryption) {
     throw refused(
       "encryption is none that dipper knows",
       'pass "AES256", "aws:kms", { kmsKeyId, context, bucketKey } or { customerKey }',
@@ -237,7 +257,10 @@ function encryptionOf(
   const known = ["kmsKeyId", "context", "bucketKey"];
   const odd = names.find((name) => !known.includes(name));
   if (odd !== undefined) {
-    throw unknownOption(`encryption.${odd}`, [...known, "customerKey"], operation, uri);
+    throw refused(
+      `there is no option encryption.${odd}`,
+      `known are ${[...known, "customerKey"].join(", ")}`,
+    );
   }
   const { kmsKeyId, context, bucketKey } = encryption;
   // It travels as a header.
@@ -294,18 +317,4 @@ function checkMetadata(metadata: Record<string, string>, operation: string, uri:
       uri,
     );
   }
-}
-
-function unknownOption(
-  name: string,
-  known: readonly string[],
-  operation: string,
-  uri: string,
-): Error {
-  return invalidInput(
-    operation,
-    `there is no option ${name}`,
-    `known are ${known.join(", ")}`,
-    uri,
-  );
 }

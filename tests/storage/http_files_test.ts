@@ -21,6 +21,7 @@ import {
   metricsOf,
   NotFoundError,
   S3Client,
+  UnsupportedError,
 } from "dipper";
 import { assertSameBytes, pattern } from "./bytes.ts";
 import { makeCertificates } from "./certificates.ts";
@@ -268,6 +269,58 @@ describe("a web address", () => {
     const metrics = metricsOf(bytes);
     assertEquals([metrics?.bytes, metrics?.estimatedCost], [data.length, 0]);
     assert(["http", "direct"].includes(metrics!.transport), metrics!.transport);
+  });
+
+  it("is known where a HEAD is not answered, and where no length is told", async () => {
+    const sound: Script = async (asked, reply) => {
+      const answer = objectAnswer(asked, data);
+      await reply.send(headOf(answer.status, answer.headers));
+      await reply.send(answer.body);
+    };
+    for (const status of [403, 405, 501]) {
+      await using place = await serving((asked, reply, index) =>
+        asked.method === "HEAD" ? reply.answer(status, {}) : sound(asked, reply, index)
+      );
+      const one = place.client.file(place.at("/x"));
+      assertEquals((await one.stat()).size, data.length, `${status}`);
+      assertEquals(await one.exists(), true);
+    }
+    await using refusing = await serving((_, reply) => reply.answer(403, {}));
+    await assertRejects(
+      () => refusing.client.file(refusing.at("/x")).exists(),
+      AccessDeniedError,
+      "HTTP 403",
+    );
+    await using endless = await serving(async (asked, reply) => {
+      await reply.send(headOf(200, { "transfer-encoding": "chunked" }));
+      if (asked.method !== "HEAD") await reply.send("5\r\nhello\r\n0\r\n\r\n");
+    });
+    const page = endless.client.file(endless.at("/x"));
+    assertEquals(await page.exists(), true);
+    assertEquals(await page.text(), "hello");
+    await assertRejects(() => page.stat(), UnsupportedError, "does not say how long");
+    await using empty = await serving((asked, reply) =>
+      asked.method === "HEAD"
+        ? reply.answer(405, {})
+        : reply.answer(416, { "content-range": "bytes */0" })
+    );
+    assertEquals((await empty.client.file(empty.at("/x")).stat()).size, 0);
+  });
+
+  it("has no tags, versions or signed addresses, and says so", async () => {
+    await using place = await serving((_, reply) => reply.answer(200, {}, data));
+    for (const one of [place.client.file(place.at("/x")), place.client.file("./missing")]) {
+      for (
+        const call of [
+          () => one.tags(),
+          () => one.restore("1"),
+          () => one.presign(),
+          async () => await Array.fromAsync(one.versions()),
+        ]
+      ) {
+        await assertRejects(async () => void await call(), UnsupportedError, "is not on S3");
+      }
+    }
   });
 
   it("is ended by a signal and by disposing its client", async () => {

@@ -235,7 +235,7 @@ describe("a local file that is written", () => {
       [{ contentType: "text/plain" }, "no place for contentType"],
       [{ metadata: { a: "b" } }, "no place for metadata"],
       [{ ifMatch: '"x"' }, "no place for ifMatch"],
-      [{ ifNoneMatch: '"x"' }, "no ETag"],
+      [{ ifNoneMatch: '"x"' }, 'ifNoneMatch is not "*"'],
       [{ contenttype: "text/plain" }, "there is no option contenttype"],
       [{ signal: 1 }, "signal is not an AbortSignal"],
       [{ onProgress: 1 }, "onProgress is not a function"],

@@ -146,6 +146,10 @@ onBothServers("writing", (at) => {
     detached.buffer.transfer();
     const read = new Response("x");
     await read.text();
+    const shrinking = new ArrayBuffer(100, { maxByteLength: 100 });
+    const [outside, outsideView] = [new Uint8Array(shrinking, 50, 50), new DataView(shrinking, 90)];
+    const beyond = new DataView(shrinking, 50, 50);
+    shrinking.resize(60);
     const cases: [name: string, value: unknown, says: string][] = [
       ["null", null, "null cannot be written"],
       ["undefined", undefined, "undefined cannot be written"],
@@ -154,6 +158,11 @@ onBothServers("writing", (at) => {
       ["an array", [1, 2], "cannot be written"],
       ["a function", () => 1, "function cannot be written"],
       ["a detached array", detached, "detached"],
+      ["an array outside of its buffer", outside, "lies outside"],
+      ["a view outside of its buffer", beyond, "lies outside"],
+      ["a view that starts outside", outsideView, "lies outside"],
+      ["pieces outside of their buffer", ReadableStream.from([outside]), "lies outside"],
+      ["what only looks like an iterable", { [Symbol.asyncIterator]: 7 }, "cannot be written"],
       ["a Response that was read", read, "clone()"],
       ["a stream of numbers", ReadableStream.from([7]), "yield Uint8Arrays"],
     ];

@@ -23,6 +23,7 @@ use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tracing::info;
 
+use crate::asked_region::AskedRegion;
 use crate::client_setup::ClientSetup;
 use crate::credential_cache::{Cached, CredentialCache};
 use crate::credential_chain::Chain;
@@ -146,8 +147,20 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 const RETRIES: u32 = 3;
 const MOST_RETRIES: u32 = 100;
+/// Where a bucket turned out to live.
+#[derive(Debug, Default)]
+struct Learned {
+    region: String,
+    /// How often a server told another region than the last time.
+    told: u32,
+    /// How many requests learned what another had learned before.
+    late: u32,
+}
+
 /// A bucket may move this often in the life of a client.
 const MOST_MOVES: u32 = 3;
+/// So many requests may have been on their way to the old region when it moved.
+const MOST_LATE: u32 = 4096;
 const CONNECTIONS: usize = 64;
 const FALLBACK_REGION: &str = "us-east-1";
 
@@ -168,7 +181,7 @@ pub struct Client {
     /// Where buckets are, `None` for those that only the SDK's client reaches.
     sites: Mutex<HashMap<String, Option<Arc<Site>>>>,
     /// Buckets that turned out to live elsewhere, and how often that was told.
-    regions: Mutex<HashMap<String, (String, u32)>>,
+    regions: Mutex<HashMap<String, Learned>>,
     /// Buckets whose server refuses checksums that nobody asked for.
     no_checksums: Mutex<HashSet<String>>,
 }
@@ -312,6 +325,7 @@ impl Client {
         if options.requester_pays {
             builder = builder.interceptor(RequesterPays);
         }
+        builder = builder.interceptor(AskedRegion);
         if let Some(cache) = &credentials {
             builder = builder
                 .credentials_provider(Cached(Arc::clone(cache)))
@@ -399,7 +413,7 @@ impl Client {
     /// The region that a bucket turned out to live in.
     pub(crate) fn region_of(&self, bucket: &str) -> Option<String> {
         let regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
-        regions.get(bucket).map(|(region, _)| region.clone())
+        regions.get(bucket).map(|learned| learned.region.clone())
     }
 
     /// A server told where a bucket lives. Whether that is news: then the request is worth
@@ -411,7 +425,16 @@ impl Client {
         }
         {
             let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
-            let (known, told) = regions.entry(bucket.to_owned()).or_default();
+            let Learned { region: known, told, late } =
+                regions.entry(bucket.to_owned()).or_default();
+            if known.as_str() == region && !is_arn(bucket) {
+                // It was on its way when another request learned this. The next one asks there.
+                *late += 1;
+                let follows = *late <= MOST_LATE;
+                drop(regions);
+                self.lock_sites().remove(bucket);
+                return follows;
+            }
             // A server that sends the client to and fro is not followed for ever.
             if *told >= MOST_MOVES {
                 return false;
@@ -663,6 +686,18 @@ mod tests {
         assert_eq!(client.region_of("b").as_deref(), Some("r4"));
         assert!(!client.learn_region("b", "r9", "r4"));
         assert!(client.learn_region("other", "r2", "r1"));
+    }
+
+    #[test]
+    fn requests_that_were_under_way_together_all_learn_where_the_bucket_is() {
+        let client = Client::new(ClientOptions::default()).unwrap();
+        for _ in 0..100 {
+            assert!(client.learn_region("b", "r2", "r1"));
+        }
+        assert!(!client.learn_region("b", "r2", "r2"), "it asked there");
+        // What an ARN names does not change.
+        let arn = "arn:aws:s3:r1:123456789012:accesspoint/point";
+        assert!((0..100).filter(|_| client.learn_region(arn, "r2", "r1")).count() <= 3);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use crate::client_setup::ClientSetup;
+use crate::credential_process::CredentialProcess;
 use crate::credential_source::CredentialSource;
 use crate::credential_step::Step;
 use crate::gate::Gate;
@@ -84,6 +85,14 @@ impl Chain {
             (_, Some(_)) => surroundings.env_without_keys(),
             (_, None) => surroundings.env(),
         };
+        if let Step::Process(profile) = &step
+            && let Ok(profiles) = surroundings.profiles(chosen).await
+            && let Some(command) =
+                profiles.get_profile(profile).and_then(|profile| profile.get("credential_process"))
+        {
+            let process = CredentialProcess::new(command.to_owned());
+            return Kept { step, fs, provider: SharedCredentialsProvider::new(process) };
+        }
         let config = self.setup.loader(env, fs.clone()).load().await;
         let none = || SharedCredentialsProvider::new(NoProvider);
         let provider = config.credentials_provider().unwrap_or_else(none);

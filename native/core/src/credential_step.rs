@@ -7,7 +7,7 @@
 use aws_config::profile::{Profile, ProfileSet};
 use aws_credential_types::provider::error::CredentialsError;
 
-use crate::sdk_error::{reason, whole};
+use crate::sdk_error::{reason, shell_word, whole};
 use crate::{Error, Status, Surroundings};
 
 /// A step of the chain.
@@ -179,8 +179,9 @@ impl Step {
             Self::NoProfile { profile, known } if known.is_empty() => (
                 format!("the profile {profile:?} is in none of the shared files"),
                 format!(
-                    "run: aws configure --profile {profile}, or check AWS_CONFIG_FILE and \
-                     AWS_SHARED_CREDENTIALS_FILE"
+                    "run: aws configure --profile {}, or check AWS_CONFIG_FILE and \
+                     AWS_SHARED_CREDENTIALS_FILE",
+                    shell_word(profile)
                 ),
             ),
             Self::NoProfile { profile, known } => (
@@ -194,8 +195,9 @@ impl Step {
             Self::Login(profile) => (
                 format!("the profile {profile:?} uses login_session, which dipper does not read"),
                 format!(
-                    "run: aws configure export-credentials --profile {profile} --format env, and \
-                     set what it prints"
+                    "run: aws configure export-credentials --profile {} --format env, and \
+                     set what it prints",
+                    shell_word(profile)
                 ),
             ),
             _ => return None,
@@ -229,26 +231,29 @@ impl Step {
             };
             let session = session.map(|name| format!(" (session {name:?})")).unwrap_or_default();
             return Error::new(Status::CredentialsFailed, format!("{what}{session}"))
-                .hint(format!("run: aws sso login --profile {profile}"));
+                .hint(format!("run: aws sso login --profile {}", shell_word(profile)));
         }
         let from = self.described();
         let hint = match self {
             Self::Environment => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned(),
             Self::Keys(profile) | Self::Login(profile) => {
-                format!("run: aws configure --profile {profile}")
+                format!("run: aws configure --profile {}", shell_word(profile))
             }
             Self::Process(profile) => format!(
                 "run the program that ~/.aws/config names for {profile} in a terminal to see why"
             ),
             Self::SignOn { profile, .. } => format!(
-                "run: aws sts get-caller-identity --profile {profile}, and if that fails too \
-                 aws sso login --profile {profile}"
+                "run: aws sts get-caller-identity --profile {0}, and if that fails too \
+                 aws sso login --profile {0}",
+                shell_word(profile)
             ),
             Self::Role { role, source, .. } => match &**source {
                 Self::Keys(name) | Self::Process(name) | Self::SignOn { profile: name, .. } => {
                     format!(
-                        "run: aws sts assume-role --role-arn {role} --role-session-name test \
-                         --profile {name}, and check the role's trust policy"
+                        "run: aws sts assume-role --role-arn {} --role-session-name test \
+                         --profile {}, and check the role's trust policy",
+                        shell_word(role),
+                        shell_word(name)
                     )
                 }
                 _ => "check the role's trust policy".to_owned(),

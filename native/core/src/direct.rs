@@ -7,7 +7,7 @@ use dipper_wire::Head;
 
 use crate::metrics::Meter;
 use crate::plane::Answer as Reply;
-use crate::sdk_error::{About, Answered, action_of_request, message_of};
+use crate::sdk_error::{About, Answered, action_of_request, message_of, region_in};
 use crate::site::Site;
 use crate::{Error, ObjectRef};
 
@@ -86,6 +86,7 @@ impl<'a> DirectRequest<'a> {
         let message = reply.message(stall).await;
         let (code, text) = message_of(&message);
         let mut answered = Answered::of(&head, head.status, code.clone(), text);
+        answered.region = answered.region.or_else(|| region_in(&message));
         answered.action = action_of_request(self.method, self.key.is_some(), &self.query);
         // The session ended early: what the provider gives now may hold.
         if code.as_deref() == Some("ExpiredToken")

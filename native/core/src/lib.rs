@@ -5,6 +5,7 @@
 //! may be reached, and takes the filled [`Buffer`]s.
 
 mod abort_upload;
+mod asked_region;
 mod buckets;
 mod budget;
 mod buffer;
@@ -14,6 +15,7 @@ mod client_setup;
 mod copy;
 mod credential_cache;
 mod credential_chain;
+mod credential_process;
 mod credential_source;
 mod credential_step;
 mod credentials;

@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_xml::decode::{Document, try_data};
 use dipper_wire::Head;
 
+use crate::asked_region::asked_region;
 use crate::client::{Client, Connected, is_arn};
 use crate::gate::{HostRefused, WebPage};
 use crate::plane::ExchangeError;
@@ -113,11 +114,17 @@ impl About<'_> {
     pub(crate) fn has_moved<E>(&self, error: &SdkError<E, HttpResponse>) -> bool {
         let (SdkError::ServiceError(_) | SdkError::ResponseError(_)) = error else { return false };
         let (Some(bucket), Some(raw)) = (self.bucket, error.raw_response()) else { return false };
-        let Some(region) = raw.headers().get("x-amz-bucket-region") else { return false };
-        let asked = self.client.region_of(bucket);
-        let asked = asked.as_deref().unwrap_or(&self.connected.region);
-        matches!(raw.status().as_u16(), 301 | 307 | 400)
-            && self.client.learn_region(bucket, region, asked)
+        if !matches!(raw.status().as_u16(), 301 | 307 | 400) {
+            return false;
+        }
+        let told = raw.headers().get("x-amz-bucket-region").map(str::to_owned);
+        let Some(region) = told.or_else(|| region_in(raw.body().bytes().unwrap_or_default()))
+        else {
+            return false;
+        };
+        let known = self.client.region_of(bucket);
+        let asked = asked_region(raw).or(known.as_deref()).unwrap_or(&self.connected.region);
+        self.client.learn_region(bucket, &region, asked)
     }
 
     /// Whether the server calls the credentials expired and their source may give others. Those
@@ -402,13 +409,20 @@ impl About<'_> {
                 Status::AccessDenied,
                 format!("{subject} is archived and cannot be read before it is restored"),
                 Some(format!(
-                    "run: aws s3api restore-object --bucket {bucket} --key {:?} \
+                    "run: aws s3api restore-object --bucket {} --key {} \
                      --restore-request Days=1, and read it some hours later",
-                    self.key.unwrap_or_default()
+                    shell_word(bucket),
+                    shell_word(self.key.unwrap_or_default())
                 )),
             ),
             (_, 401 | 403) => {
-                let Refusal { what, hint } = self.refused(action, message);
+                let Refusal { what, mut hint } = self.refused(action, message);
+                // To a HEAD nobody says why.
+                if code.is_none()
+                    && let Some(skew) = date.as_deref().and_then(large_skew)
+                {
+                    hint = format!("set this machine's clock, which is {skew}; {hint}");
+                }
                 (Status::AccessDenied, what, Some(hint))
             }
             (code, 404) if code.is_empty() || code == "NotFound" || code.starts_with("NoSuch") => (
@@ -580,7 +594,8 @@ impl Answered {
             code,
             message,
             request_id: raw.request_id().map(str::to_owned).or_else(|| header("x-amz-request-id")),
-            region: header("x-amz-bucket-region"),
+            region: header("x-amz-bucket-region")
+                .or_else(|| region_in(raw.body().bytes().unwrap_or_default())),
             server: header("server"),
             date: header("date"),
         }
@@ -608,22 +623,48 @@ impl Answered {
 
 /// The code and the message of an error in S3's XML.
 pub(crate) fn message_of(body: &[u8]) -> (Option<String>, Option<String>) {
-    let (mut code, mut message) = (None, None);
-    let Ok(text) = std::str::from_utf8(body) else { return (None, None) };
+    let [code, message] = texts_in(body, ["Code", "Message"]);
+    (code.filter(|code| !code.is_empty()), message)
+}
+
+/// The region that an error in S3's XML says the bucket lives in. Not every server says it in a
+/// header, too.
+pub(crate) fn region_in(body: &[u8]) -> Option<String> {
+    let [code, region] = texts_in(body, ["Code", "Region"]);
+    let moved = ["AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect"];
+    region
+        .filter(|region| !region.is_empty() && moved.contains(&code.as_deref().unwrap_or_default()))
+}
+
+/// What elements of an error in S3's XML hold.
+fn texts_in<const N: usize>(body: &[u8], names: [&str; N]) -> [Option<String>; N] {
+    let mut texts = [const { None }; N];
+    let Ok(text) = std::str::from_utf8(body) else { return texts };
     let mut document = Document::new(text);
-    let Ok(mut root) = document.root_element() else { return (None, None) };
+    let Ok(mut root) = document.root_element() else { return texts };
     if root.start_el().local() != "Error" {
-        return (None, None);
+        return texts;
     }
     while let Some(mut tag) = root.next_tag() {
-        let place = match tag.start_el().local() {
-            "Code" => &mut code,
-            "Message" => &mut message,
-            _ => continue,
-        };
-        *place = try_data(&mut tag).ok().map(|text| text.trim().to_owned());
+        let place = names.iter().position(|name| *name == tag.start_el().local());
+        if let Some(place) = place.and_then(|place| texts.get_mut(place)) {
+            *place = try_data(&mut tag).ok().map(|text| text.trim().to_owned());
+        }
     }
-    (code.filter(|code| !code.is_empty()), message)
+    texts
+}
+
+/// S3 refuses signatures that are this far off.
+const LARGE_SKEW: Duration = Duration::from_secs(15 * 60);
+
+/// By how much the clocks differ, where that is reason enough to refuse a signature.
+fn large_skew(date: &str) -> Option<String> {
+    let theirs = httpdate::parse_http_date(date).ok()?;
+    let difference = match SystemTime::now().duration_since(theirs) {
+        Ok(ahead) => ahead,
+        Err(behind) => behind.duration(),
+    };
+    (difference > LARGE_SKEW).then(|| skew(date)).flatten()
 }
 
 /// By how much this machine's clock differs from a server's.
@@ -648,6 +689,13 @@ fn in_words(duration: Duration) -> String {
 pub(crate) fn not_allowed(host: &str) -> Error {
     Error::new(Status::PermissionDenied, format!("Deno's permissions do not allow to reach {host}"))
         .hint(format!("run with --allow-net={host}"))
+}
+
+/// A text as one word of a command that somebody may copy into a shell.
+pub(crate) fn shell_word(text: &str) -> String {
+    // A NUL is in no command line.
+    let text = text.replace('\0', "\u{fffd}");
+    shlex::try_quote(&text).map(|word| word.into_owned()).unwrap_or_default()
 }
 
 fn unknown_host(place: &str) -> Error {
@@ -794,6 +842,16 @@ mod tests {
     }
 
     #[test]
+    fn regions_are_read_from_xml() {
+        let of = |code: &str| {
+            format!("<Error><Code>{code}</Code><Region>eu-west-1</Region></Error>").into_bytes()
+        };
+        assert_eq!(region_in(&of("AuthorizationHeaderMalformed")).as_deref(), Some("eu-west-1"));
+        assert_eq!(region_in(&of("AccessDenied")), None);
+        assert_eq!(region_in(b"<Error><Code>PermanentRedirect</Code></Error>"), None);
+    }
+
+    #[test]
     fn actions_follow_from_the_operation() {
         use aws_sdk_s3::operation::copy_object::CopyObjectError;
         use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Error;
@@ -808,10 +866,23 @@ mod tests {
     }
 
     #[test]
+    fn commands_hold_names_as_single_words() {
+        assert_eq!(shell_word("dir/key.csv"), "dir/key.csv");
+        for text in ["$(rm -rf ~)", "a b", "it's", "`x`", "a\nb", "", "\0"] {
+            let word = shell_word(text);
+            assert_eq!(shlex::split(&word), Some(vec![text.replace('\0', "\u{fffd}")]), "{word}");
+        }
+    }
+
+    #[test]
     fn skews_are_told_in_words() {
         let ahead = SystemTime::now() - Duration::from_secs(903);
         let told = skew(&httpdate::fmt_http_date(ahead)).unwrap();
         assert!(told.starts_with("15 min ") && told.ends_with("ahead of the server's"), "{told}");
+        let hour = SystemTime::now() + Duration::from_secs(3600);
+        assert!(large_skew(&httpdate::fmt_http_date(hour)).is_some());
+        assert_eq!(large_skew(&httpdate::fmt_http_date(SystemTime::now())), None);
+        assert_eq!(large_skew("soon"), None);
         assert_eq!(in_words(Duration::from_secs(7260)), "2 h 1 min");
         assert_eq!(in_words(Duration::from_secs(9)), "9 s");
     }

@@ -87,8 +87,13 @@ pub async fn stat(client: Option<&Arc<Client>>, source: &Source) -> Result<Stat,
             }
         };
         let size = told.length.ok_or_else(|| {
-            Error::new(Status::NotS3, format!("the server does not say how long {shown} is"))
-                .hint("check that endpoint is the address of an S3 server")
+            let what = format!("the server does not say how long {shown} is");
+            match source {
+                Source::Page(_) => Error::new(Status::Unsupported, what)
+                    .hint("read it to its end, with bytes() or stream()"),
+                _ => Error::new(Status::NotS3, what)
+                    .hint("check that endpoint is the address of an S3 server"),
+            }
         })?;
         Ok(Stat { size, ..told.stat })
     };

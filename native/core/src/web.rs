@@ -3,12 +3,13 @@
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use dipper_wire::Url;
+use dipper_wire::{ContentRange, Url};
 
 use crate::metrics::{Meter, Transport};
 use crate::origin::{Answer, Ask, Flow, Pieces, Told, told_by};
 use crate::plane::{Answer as Reply, ExchangeError, Request};
 use crate::sdk_error::{connector_error, exchange_error};
+use crate::span::Span;
 use crate::{Client, Error, Status};
 
 /// The address of a page.
@@ -95,6 +96,38 @@ impl Page {
     }
 
     pub(crate) async fn head(&self, client: &Client, meter: &Meter) -> Result<Told, Error> {
+        match self.ask_head(client, meter).await {
+            Ok(told) if told.length.is_some() => Ok(told),
+            // A page that is made while it is sent has a length only when all of it is there.
+            Ok(told) => Ok(self.look(client, meter).await.unwrap_or(told)),
+            // Some servers know no HEAD, and an address that is signed for a GET allows none.
+            Err(error) if matches!(error.http_status, Some(403 | 405 | 501)) => {
+                self.look(client, meter).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the first byte, for what the head of that answer tells.
+    async fn look(&self, client: &Client, meter: &Meter) -> Result<Told, Error> {
+        let span = Span::Range { start: 0, end: Some(1) };
+        let ask = Ask { span, if_match: None, checksum: false, stat: true };
+        let told = match self.open(client, ask, meter).await {
+            Ok(answer) => answer.told,
+            // There is no first byte.
+            Err(error) if error.http_status == Some(416) => {
+                return Ok(Told { length: Some(0), ..Told::default() });
+            }
+            Err(error) => return Err(error),
+        };
+        let length = match told.range {
+            Some(ContentRange::Part { size, .. }) => size,
+            _ => told.length,
+        };
+        Ok(Told { length, range: None, ..told })
+    }
+
+    async fn ask_head(&self, client: &Client, meter: &Meter) -> Result<Told, Error> {
         let mut page = self.clone();
         for _ in 0..MOST_REDIRECTS {
             if client.is_proxied(&page.url) {
@@ -224,10 +257,24 @@ impl Page {
             429 => (Status::SlowDown, format!("{shown} is asked for too often")),
             503 => (Status::SlowDown, format!("{shown} is not available now")),
             500.. => (Status::ServerFailure, format!("the server of {shown} failed")),
-            _ => (Status::InvalidRequest, format!("{shown} answers with HTTP {status}")),
+            _ => (Status::InvalidRequest, format!("{shown} refuses the request")),
         };
-        let mut error = Error::new(kind, what).about(shown);
+        let mut error = Error::new(kind, format!("{what} (HTTP {status})")).about(shown);
         error.http_status = Some(status);
+        error.hint = match status {
+            401 | 403 if self.url.target.contains("X-Amz-Signature=") => Some(
+                "a presigned URL ends after a while, holds for one method, and with the rights of \
+                 whoever signed it: have a new one made"
+                    .to_owned(),
+            ),
+            401 | 403 => Some(
+                "dipper sends web addresses no credentials: use a presigned URL, or its s3:// URI"
+                    .to_owned(),
+            ),
+            404 | 410 => Some("check the address".to_owned()),
+            429 | 503 => Some("try again later".to_owned()),
+            _ => None,
+        };
         Err(error)
     }
 
