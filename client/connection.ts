@@ -5,13 +5,14 @@
 import { InvalidInputError } from "../ffi/errors.ts";
 import { library, libraryNeeds } from "../ffi/library.ts";
 import { forgetLogger, nameLogger } from "../ffi/log_records.ts";
-import { ensure, missingFlags, type Need, permissionError } from "../ffi/permissions.ts";
+import { ensure, isGranted, missingFlags, type Need, permissionError } from "../ffi/permissions.ts";
 import { NativeStream } from "../ffi/native_stream.ts";
 import { nameFunction } from "../ffi/program_functions.ts";
 import { NativeUpload } from "../ffi/native_upload.ts";
 import { type Completed, queueHandle, submit, type SubmitOptions } from "../ffi/queue.ts";
 import { readablePath } from "../ffi/readable_path.ts";
 import type {
+  CaBundleMessage,
   ClientHandle,
   ClientRequest,
   QueueHandle,
@@ -21,6 +22,7 @@ import type {
   UploadHandle,
 } from "../ffi/symbols.ts";
 import type { Location } from "./location.ts";
+import { type CaBundle, caBundleOf, readBundle } from "./ca_bundle.ts";
 import { toLogger } from "./logger.ts";
 import { type CheckedOptions, checkEndpoint } from "./options.ts";
 import { lookAround, type Surroundings } from "./surroundings.ts";
@@ -52,10 +54,20 @@ export interface Reached {
   source: SourceMessage;
 }
 
+/** How a host is reached. */
+interface Way {
+  readonly host: string | undefined;
+  /** By TLS. */
+  readonly encrypted: boolean;
+  readonly needs: readonly Need[];
+}
+
 /** What was asked and granted for one operation, or for one batch of reads. */
 export class Grants {
   /** Hosts that the operation may reach, as `name:port`. */
   readonly hosts: Set<string> = new Set();
+  /** Whether one of them is reached by TLS. */
+  encrypted = false;
   /** The flags that are missing, by bucket or host: nobody is asked twice. */
   readonly #asked = new Map<string, readonly string[]>();
 
@@ -64,12 +76,12 @@ export class Grants {
    *
    * @throws {PermissionError} Naming every missing flag.
    */
-  admit(place: string, subject: Subject, host: () => string | undefined): void {
+  admit(place: string, subject: Subject, way: () => Way): void {
     let missing = this.#asked.get(place);
     if (missing === undefined) {
-      const found = host();
-      const net: Need[] = found === undefined ? [] : [{ name: "net", host: found }];
-      missing = missingFlags([...libraryNeeds(), ...net]);
+      const { host: found, encrypted, needs } = way();
+      this.encrypted ||= encrypted;
+      missing = missingFlags([...libraryNeeds(), ...needs]);
       this.#asked.set(place, missing);
       if (found !== undefined && missing.length === 0) this.hosts.add(found);
     }
@@ -86,7 +98,12 @@ const LOOK = nameFunction(lookAround);
 export class Connection {
   readonly options: CheckedOptions;
   #surroundings: Surroundings | undefined;
+  #named: { bundle: CaBundle | undefined } | undefined;
   #handle: ClientHandle | undefined;
+  /** Made before it was known that certificates of the surroundings are needed. */
+  readonly #earlier: ClientHandle[] = [];
+  /** Whether the client trusts those. */
+  #trusts = false;
   #closed = false;
 
   constructor(options: CheckedOptions) {
@@ -113,7 +130,7 @@ export class Connection {
   ): Promise<Completed> {
     options.signal?.throwIfAborted();
     const host = this.ensure(subject, more);
-    const client = this.#client(subject);
+    const client = this.#client(subject, this.#isEncrypted(subject.operation));
     const granted = host === undefined ? [] : [host];
     return await submit({ granted, request: request(client) }, this.#with(subject, options));
   }
@@ -134,7 +151,7 @@ export class Connection {
   ): Promise<Completed> {
     options.signal?.throwIfAborted();
     ensure(subject.operation, libraryNeeds(), subject.uri);
-    const client = this.#client(subject);
+    const client = this.#client(subject, false);
     return await submit(
       { granted: [...granted], request: request(client) },
       this.#with(subject, options),
@@ -171,7 +188,7 @@ export class Connection {
   ): Promise<Completed> {
     options.signal?.throwIfAborted();
     const source = this.admit(subject, grants);
-    const client = this.#client(subject);
+    const client = this.#client(subject, grants.encrypted);
     return await submit(
       { granted: [...grants.hosts], request: request({ client, source }) },
       this.#with(subject, options),
@@ -204,7 +221,7 @@ export class Connection {
     request: (client: ClientHandle) => Request,
     options: SubmitOptions,
   ): Promise<Completed> {
-    const client = this.#client({ operation });
+    const client = this.#client({ operation }, grants.encrypted);
     return await submit(
       { granted: [...grants.hosts], request: request(client) },
       this.#with({ operation }, options),
@@ -222,7 +239,7 @@ export class Connection {
       case "s3": {
         const { bucket, key } = location;
         const { versionId, size, customerKey } = subject;
-        grants.admit(bucket, subject, () => this.#host({ operation, bucket }));
+        grants.admit(bucket, subject, () => this.#way({ operation, bucket }));
         // Not through a list of properties: this runs for each of tens of thousands of objects.
         const source: SourceMessage = { scheme: "s3", bucket, key };
         if (versionId !== undefined) source.versionId = versionId;
@@ -231,9 +248,15 @@ export class Connection {
         return source;
       }
       case "http": {
-        const host = hostOf(new URL(location.url));
+        const url = new URL(location.url);
+        const host = hostOf(url);
         // A colon is in no bucket's name.
-        grants.admit(host, subject, () => host);
+        const encrypted = url.protocol === "https:";
+        grants.admit(`${host}${encrypted ? "" : " plain"}`, subject, () => ({
+          host,
+          encrypted,
+          needs: [...needsOf(host), ...this.#trustNeeds(encrypted)],
+        }));
         return { scheme: "http", url: location.url };
       }
       case "file": {
@@ -256,15 +279,39 @@ export class Connection {
    * @throws {PermissionError} Naming every missing flag.
    */
   ensure(subject: Subject, more: readonly Need[] = []): string | undefined {
-    const host = this.#host(subject);
-    const needs = [...libraryNeeds(), ...needsOf(host), ...more];
-    ensure(subject.operation, needs, subject.uri);
+    const { host, needs } = this.#way(subject);
+    ensure(subject.operation, [...libraryNeeds(), ...needs, ...more], subject.uri);
     return host;
   }
 
   /** What an operation needs to reach its host. */
-  hostNeeds(subject: Subject): Need[] {
-    return needsOf(this.#host(subject));
+  hostNeeds(subject: Subject): readonly Need[] {
+    return this.#way(subject).needs;
+  }
+
+  #way(subject: Subject): Way {
+    const host = this.#host(subject);
+    const encrypted = this.#isEncrypted(subject.operation);
+    return { host, encrypted, needs: [...needsOf(host), ...this.#trustNeeds(encrypted)] };
+  }
+
+  #isEncrypted(operation: string): boolean {
+    const endpoint = this.options.endpoint ?? this.#endpointFromEnvironment(operation);
+    return endpoint?.protocol !== "http:";
+  }
+
+  /** What has to be read before TLS is spoken. */
+  #trustNeeds(encrypted: boolean): Need[] {
+    const bundle = encrypted ? this.#bundle() : undefined;
+    return bundle === undefined ? [] : [{ name: "read", path: bundle.path }];
+  }
+
+  /** The certificates that the surroundings name, unless the options do. */
+  #bundle(): CaBundle | undefined {
+    if (this.options.caCertificates !== undefined) return undefined;
+    const surroundings = this.#look();
+    this.#named ??= { bundle: caBundleOf(surroundings, this.options.profile) };
+    return this.#named.bundle;
   }
 
   #with(subject: Subject, options: SubmitOptions): SubmitOptions {
@@ -279,24 +326,52 @@ export class Connection {
   close(): void {
     this.#closed = true;
     this.#surroundings = undefined;
+    this.#named = undefined;
     this.options.credentials?.forget();
-    if (this.#handle === undefined) return;
-    library().native.clientRelease(this.#handle);
+    const handles = this.#handle === undefined ? [] : [this.#handle];
     this.#handle = undefined;
+    for (const handle of [...this.#earlier.splice(0), ...handles]) {
+      library().native.clientRelease(handle);
+    }
   }
 
-  #client(subject: Subject): ClientHandle {
+  #client(subject: Subject, encrypted: boolean): ClientHandle {
     if (this.#closed) throw this.#goneError(subject);
-    return this.#handle ??= this.#make();
+    const bundle = encrypted && !this.#trusts ? this.#bundle() : undefined;
+    if (bundle !== undefined) {
+      // What is under way with the client without it goes on.
+      if (this.#handle !== undefined) this.#earlier.push(this.#handle);
+      this.#handle = undefined;
+      this.#handle = this.#make({ ...bundle, text: readBundle(bundle, subject.operation) });
+      this.#trusts = true;
+    }
+    return this.#handle ??= this.#make(this.#bundleByChance());
   }
 
-  #make(): ClientHandle {
+  /**
+   * The certificates where nothing says that they are needed: credentials may be fetched by TLS. What
+   * cannot be read is asked for once it is needed.
+   */
+  #bundleByChance(): CaBundleMessage | undefined {
+    const bundle = this.#bundle();
+    if (bundle === undefined || !isGranted({ name: "read", path: bundle.path })) return undefined;
+    try {
+      const text = readBundle(bundle, "");
+      this.#trusts = true;
+      return { ...bundle, text };
+    } catch {
+      return undefined;
+    }
+  }
+
+  #make(caBundle: CaBundleMessage | undefined): ClientHandle {
     const queue = queueHandle();
+    const request = { ...this.#request(), ...defined({ caBundle }) };
     const { logger, logLevel: level = "debug" } = this.options;
-    if (logger === undefined) return clientNew(queue, this.#request());
+    if (logger === undefined) return clientNew(queue, request);
     const id = nameLogger(toLogger(logger));
     try {
-      return clientNew(queue, { ...this.#request(), logger: { id, level } });
+      return clientNew(queue, { ...request, logger: { id, level } });
     } catch (error) {
       forgetLogger(id);
       throw error;

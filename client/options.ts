@@ -35,7 +35,10 @@ export interface S3ClientOptions {
   accelerate?: boolean;
   /** You pay for requests and transfers, where a bucket asks for that. Default: false. */
   requesterPays?: boolean;
-  /** Certificates in PEM form to trust beside the system's. */
+  /**
+   * Certificates in PEM form to trust beside the system's. Default: those in the file that
+   * `AWS_CA_BUNDLE` names, or the profile's `ca_bundle`.
+   */
   caCertificates?: string;
   /** How long to wait for a connection, in milliseconds. Default: 10,000. */
   connectTimeout?: number;

@@ -18,6 +18,7 @@ const VARIABLES = [
   "AWS_PROFILE",
   "AWS_CONFIG_FILE",
   "AWS_SHARED_CREDENTIALS_FILE",
+  "AWS_CA_BUNDLE",
   "AWS_ENDPOINT_URL",
   "AWS_ENDPOINT_URL_S3",
   "AWS_ENDPOINT_URL_STS",
@@ -82,18 +83,37 @@ function metadataHost(variables: Record<string, string>): string | undefined {
   return newer ? "[fd00:ec2::254]:80" : "169.254.169.254:80";
 }
 
+/** The shared configuration files: where they are, as far as that is known. */
+export function configurationFiles(
+  variables: Record<string, string>,
+): { config: string | undefined; credentials: string | undefined } {
+  const place = (variable: string, name: string): string | undefined => {
+    const path = variables[variable] ?? inHome(variables, name);
+    return path === undefined ? undefined : expand(path, variables);
+  };
+  return {
+    config: place("AWS_CONFIG_FILE", "config"),
+    credentials: place("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+  };
+}
+
+function homeOf(variables: Record<string, string>): string | undefined {
+  return variables["HOME"] ?? variables["USERPROFILE"];
+}
+
+function inHome(variables: Record<string, string>, name: string): string | undefined {
+  const home = homeOf(variables);
+  return home === undefined ? undefined : `${home}/.aws/${name}`;
+}
+
 function readFiles(found: Surroundings): void {
   const { variables } = found;
-  const home = variables["HOME"] ?? variables["USERPROFILE"];
-  const inHome = (name: string): string | undefined =>
-    home === undefined ? undefined : `${home}/.aws/${name}`;
-  const config = variables["AWS_CONFIG_FILE"] ?? inHome("config");
-  const credentials = variables["AWS_SHARED_CREDENTIALS_FILE"] ?? inHome("credentials");
-  if (home === undefined && (config === undefined || credentials === undefined)) {
+  const { config, credentials } = configurationFiles(variables);
+  if (homeOf(variables) === undefined && (config === undefined || credentials === undefined)) {
     found.skipped.push("the home directory's .aws folder (--allow-env=HOME)");
   }
   for (const path of [config, credentials]) {
-    if (path !== undefined) readFile(found, expand(path, home), "the shared configuration");
+    if (path !== undefined) readFile(found, path, "the shared configuration");
   }
   const tokens = Object.values(found.files).flatMap((text) =>
     [...text.matchAll(/^\s*web_identity_token_file\s*=\s*(.+?)\s*$/gm)].map((match) => match[1])
@@ -108,11 +128,13 @@ function readFiles(found: Surroundings): void {
     const text = found.files[token];
     if (text !== undefined) found.files[token] = text.trimEnd();
   }
-  readTokenCache(found, inHome("sso/cache"));
+  readTokenCache(found, inHome(variables, "sso/cache"));
   dropProcesses(found);
 }
 
-function expand(path: string, home: string | undefined): string {
+/** A path that may start with the home directory's sign. */
+export function expand(path: string, variables: Record<string, string>): string {
+  const home = homeOf(variables);
   return home !== undefined && path.startsWith("~/") ? home + path.slice(1) : path;
 }
 

@@ -13,7 +13,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 996360657447312;
+export const ABI_HASH = 4213071685528552;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -359,6 +359,16 @@ export type GivenCredentialsMessage = { accessKeyId: string, secretAccessKey: st
  */
 expiration?: number, };
 
+export type CaBundleMessage = { path: string, 
+/**
+ * Who names it.
+ */
+by: string, 
+/**
+ * What it holds.
+ */
+text: string, };
+
 export type SurroundingsMessage = { 
 /**
  * Environment variables that may be read, by name.
@@ -402,6 +412,10 @@ operation: string,
 fields: Record<string, string | number | boolean>, };
 
 export type ClientRequest = { region?: string, endpoint?: string, pathStyle?: boolean, profile?: string, credentials: CredentialsMessage, caCertificates?: string, 
+/**
+ * Trusted where `ca_certificates` is not set.
+ */
+caBundle?: CaBundleMessage, 
 /**
  * Milliseconds.
  */

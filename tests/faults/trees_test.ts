@@ -267,6 +267,27 @@ describe("a transfer of a tree", () => {
       }),
   );
 
+  it("up from a directory that vanishes reports what is missing, and what was sent", () =>
+    inDirectory(async (path) => {
+      const files = 2000;
+      await Deno.mkdir(`${path}/up`);
+      for (let file = 0; file < files; file++) await Deno.writeTextFile(`${path}/up/${file}`, "x");
+      using slow = server.client({ connections: 1 });
+      let there = true;
+      const report = await slow.upload(`${path}/up`, "s3://bucket/vanished", {
+        onError: "collect",
+        onProgress() {
+          if (there) Deno.removeSync(`${path}/up`, { recursive: true });
+          there = false;
+        },
+      });
+      assertEquals(report.transferred + report.failures.length, files);
+      assert(report.transferred > 0 && report.failures.length > 0);
+      for (const { error } of report.failures) assertEquals(error.code, "NotFound");
+      const listed = await client.list("s3://bucket/vanished/").toArray();
+      assertEquals(listed.length, report.transferred);
+    }));
+
   it("that is stopped rejects with the reason, and leaves no temporary file", () =>
     inDirectory(async (path) => {
       await using proxy = new StallingProxy(server.endpoint, { down: 6_000_000 });

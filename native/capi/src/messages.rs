@@ -23,6 +23,8 @@ pub struct ClientRequest {
     pub profile: Option<String>,
     pub credentials: CredentialsMessage,
     pub ca_certificates: Option<String>,
+    /// Trusted where `ca_certificates` is not set.
+    pub ca_bundle: Option<CaBundleMessage>,
     /// Milliseconds.
     pub connect_timeout: Option<u32>,
     /// Milliseconds.
@@ -50,6 +52,18 @@ pub struct ClientRequest {
     pub surroundings: SurroundingsMessage,
     /// The function that looks again.
     pub look: u64,
+}
+
+/// A file of certificates that the environment or a profile names.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CaBundleMessage {
+    pub path: String,
+    /// Who names it.
+    pub by: String,
+    /// What it holds.
+    pub text: String,
 }
 
 /// What the credential chain may see.
@@ -1457,6 +1471,11 @@ impl From<ClientRequest> for core::ClientOptions {
             profile: request.profile,
             credentials: request.credentials.into(),
             ca_certificates: request.ca_certificates,
+            ca_bundle: request.ca_bundle.map(|CaBundleMessage { path, by, text }| core::CaBundle {
+                path,
+                by,
+                text,
+            }),
             connect_timeout: request.connect_timeout.map(milliseconds),
             stall_timeout: request.stall_timeout.map(milliseconds),
             retries: request.retries,

@@ -84,6 +84,7 @@ fn messages_of(config: &Config) -> String {
         messages::CredentialsMessage::decl(config),
         messages::RoleMessage::decl(config),
         messages::GivenCredentialsMessage::decl(config),
+        messages::CaBundleMessage::decl(config),
         messages::SurroundingsMessage::decl(config),
         messages::AnswerMessage::<ts_rs::Dummy>::decl(config),
         messages::TransportMessage::decl(config),

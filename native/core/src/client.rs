@@ -32,7 +32,7 @@ use crate::credential_source::{
 };
 use crate::expired_token::ExpiredToken;
 use crate::gate::{Ways, gated, gated_connector};
-use crate::plane::{Pool, check_certificates};
+use crate::plane::{CaBundle, Pool, check_certificates};
 use crate::proxy::{Proxies, Proxy};
 use crate::requester_pays::RequesterPays;
 use crate::retry::RetryBudget;
@@ -111,6 +111,8 @@ pub struct ClientOptions {
     pub credentials: CredentialsOption,
     /// Certificates in PEM form to trust beside the system's.
     pub ca_certificates: Option<String>,
+    /// What is trusted beside the system's where `ca_certificates` is not set.
+    pub ca_bundle: Option<CaBundle>,
     /// How long to wait for a connection.
     pub connect_timeout: Option<Duration>,
     /// How long to wait for the next bytes.
@@ -215,8 +217,12 @@ impl Client {
             logger.hide(secrets_of(&options).iter().map(String::as_str));
         }
         let mut roots = TrustStore::default().with_native_roots(true);
-        if let Some(pem) = &options.ca_certificates {
-            check_certificates(pem)?;
+        let certificates = match (&options.ca_certificates, &options.ca_bundle) {
+            (Some(pem), _) => check_certificates(pem).map(|()| Some(pem.clone()))?,
+            (None, Some(bundle)) => Some(bundle.certificates()?),
+            (None, None) => None,
+        };
+        if let Some(pem) = &certificates {
             roots = roots.with_pem_certificate(pem.as_bytes());
         }
         let tls = TlsContext::builder()
@@ -245,7 +251,7 @@ impl Client {
         );
         let connections = options.connections.unwrap_or(CONNECTIONS).max(1);
         let pool = Pool::new(
-            options.ca_certificates.clone(),
+            certificates,
             options.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
             connections,
         );

@@ -99,6 +99,7 @@ pub use log::{LogLevel, LogRecord, LogSink, LogValue, Logger, told};
 pub use many::{ManyRequest, many};
 pub use metrics::{Metrics, Transport};
 pub use new_file::{Existing, NewFile, write_failed};
+pub use plane::CaBundle;
 pub use presign::{PresignMethod, PresignRequest, ResponseHeaders, presign};
 pub use ranges::{Items, RangesRequest, ranges};
 pub use source::Source;

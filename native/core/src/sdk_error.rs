@@ -705,7 +705,9 @@ fn unknown_host(place: &str) -> Error {
 
 fn not_trusted(place: &str, cause: &str) -> Error {
     Error::new(Status::TlsFailed, format!("the certificate of {place} is not trusted: {cause}"))
-        .hint("pass the authority's certificate as caCertificates")
+        .hint(
+            "pass the authority's certificate as caCertificates, or name its file in AWS_CA_BUNDLE",
+        )
 }
 
 fn not_reached(place: &str, cause: &str) -> Error {

@@ -16,4 +16,5 @@ pub(crate) use connection::Request;
 pub(crate) use dial::connect;
 pub(crate) use document::DocumentError;
 pub(crate) use pool::{Answer, ExchangeError, Host, Pool};
+pub use tls::CaBundle;
 pub(crate) use tls::check_certificates;

@@ -50,3 +50,39 @@ pub(crate) fn check_certificates(pem: &str) -> Result<(), Error> {
     }
     if count == 0 { Err(refused("holds no PEM certificate".to_owned())) } else { Ok(()) }
 }
+
+/// A file of certificates that the environment or a profile names.
+#[derive(Clone, Debug)]
+pub struct CaBundle {
+    /// Where it is.
+    pub path: String,
+    /// Who names it.
+    pub by: String,
+    /// What it holds.
+    pub text: String,
+}
+
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const END: &str = "-----END CERTIFICATE-----";
+
+impl CaBundle {
+    /// The certificates that can be trusted. A system's bundle may hold some that no one reads.
+    ///
+    /// # Errors
+    /// `InvalidInput` when there is none.
+    pub(crate) fn certificates(&self) -> Result<String, Error> {
+        let blocks = self.text.split_inclusive(END).filter_map(|block| {
+            let block = block.get(block.rfind(BEGIN)?..)?;
+            check_certificates(block).is_ok().then_some(block)
+        });
+        let certificates = blocks.collect::<Vec<_>>().join("\n");
+        if certificates.is_empty() {
+            let Self { path, by, .. } = self;
+            return Err(Error::invalid(format!(
+                "{by} names {path}, which holds no PEM certificate"
+            ))
+            .hint("name a file that holds a -----BEGIN CERTIFICATE-----, or pass caCertificates"));
+        }
+        Ok(certificates)
+    }
+}

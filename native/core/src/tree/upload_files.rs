@@ -91,7 +91,7 @@ struct Uploads {
 /// Sends the files; for each comes how many bytes it has, or why it failed.
 ///
 /// # Errors
-/// Only for what concerns all of them, such as a directory that is not there.
+/// Only for what concerns all of them, such as a directory that cannot be opened.
 pub async fn upload_files(
     client: &Arc<Client>,
     request: UploadFilesRequest,
@@ -100,12 +100,19 @@ pub async fn upload_files(
     let UploadFilesRequest { bucket, directory, files, options, progress } = request;
     let total = files.iter().map(|file| file.size).sum::<u64>();
     let queue = WorkQueue::new();
-    let root = queue
-        .run(move || {
-            let root = Root::open(&directory, Missing::Leave)?;
-            root.ok_or_else(|| not_read(&io::ErrorKind::NotFound.into(), &directory))
-        })
-        .await?;
+    let root = {
+        let directory = directory.clone();
+        queue.run(move || Root::open(&directory, Missing::Leave)).await?
+    };
+    let Some(root) = root else {
+        // It went away after it was looked at: none of its files can be sent.
+        for (index, file) in files.iter().enumerate() {
+            let gone = not_read(&io::ErrorKind::NotFound.into(), &directory.join(&file.path));
+            items.written(index, Err(gone.about(format!("s3://{bucket}/{}", file.key))));
+        }
+        items.flush();
+        return Ok(Meter::new().read());
+    };
     let meter = Arc::new(Meter::new());
     let senders = AT_ONCE.min(files.len());
     let uploads = Arc::new(Uploads {
