@@ -46,7 +46,21 @@ export interface LinesOptions extends ElementOptions {
   encoding?: string;
   /** The most bytes of a line, its end not counted. Default: 16 MiB. */
   maxLineLength?: number;
+  /**
+   * Where to begin in a topic: at the first record that is left, or behind the last one. Default:
+   * `"earliest"`.
+   */
+  from?: "earliest" | "latest";
+  /** Ends behind what the topic holds when the loop begins. Default: waits for what comes. */
+  until?: "end";
+  /** Ends after so many records of a topic. */
+  limit?: number;
+  /** Reads one partition of a topic only. */
+  partition?: number;
 }
+
+/** What is read of a topic. */
+export type TopicOptions = Pick<LinesOptions, "from" | "until" | "limit" | "partition">;
 
 /** How messages are read. */
 export interface FramesOptions extends ElementOptions {
@@ -68,6 +82,7 @@ export interface Cutting {
   readonly compression?: CompressionMessage;
   readonly stallTimeout?: number;
   readonly progress: boolean;
+  readonly topic?: TopicOptions;
 }
 
 const DEFAULT_MOST = 16 * 1024 * 1024;
@@ -88,7 +103,10 @@ const COMMON = [
   "stallTimeout",
   "client",
 ];
-const OF_LINES = [...COMMON, "as", "batch", "encoding", "maxLineLength"];
+const OF_TOPICS = ["from", "until", "limit", "partition"] as const;
+const OF_LINES = [...COMMON, "as", "batch", "encoding", "maxLineLength", ...OF_TOPICS];
+/** What bytes have and records have not. */
+const NOT_OF_TOPICS = ["compression", "ifMatch"] as const;
 const OF_FRAMES = [...COMMON, "length", "batch", "maxFrameLength"];
 
 /**
@@ -96,7 +114,11 @@ const OF_FRAMES = [...COMMON, "length", "batch", "maxFrameLength"];
  *
  * @throws {InvalidInputError} Naming the option that cannot be meant.
  */
-export function checkedLines(options: LinesOptions, uri: string): Cutting & { text: boolean } {
+export function checkedLines(
+  options: LinesOptions,
+  uri: string,
+  isTopic = false,
+): Cutting & { text: boolean } {
   const check = checks(options, "lines", uri, OF_LINES);
   const text = check.oneOf("as", ["text", "bytes"] as const) !== "bytes";
   check.flag("batch");
@@ -110,6 +132,7 @@ export function checkedLines(options: LinesOptions, uri: string): Cutting & { te
   const most = check.most("maxLineLength", text ? MOST_TEXT : MOST_BYTES);
   return {
     ...check.common(),
+    ...defined({ topic: topicOptions(check, options, isTopic) }),
     text,
     cut: { kind: "lines", most },
     ...defined({ content: text ? contentOf(encoding) : undefined }),
@@ -133,6 +156,26 @@ export function checkedFrames(options: FramesOptions, uri: string): Cutting {
   }
   const most = check.most("maxFrameLength", MOST_BYTES);
   return { ...check.common(), cut: { kind: "frames", most, length } };
+}
+
+function topicOptions(
+  check: ReturnType<typeof checks>,
+  options: LinesOptions,
+  isTopic: boolean,
+): TopicOptions | undefined {
+  const strange = isTopic ? NOT_OF_TOPICS : OF_TOPICS;
+  const given = strange.find((name) => options[name] !== undefined);
+  if (given !== undefined) {
+    const what = isTopic ? `${given} is not for topics` : `${given} is for topics only`;
+    throw check.refused(what, "leave it away");
+  }
+  if (!isTopic) return undefined;
+  return defined({
+    from: check.oneOf("from", ["earliest", "latest"] as const),
+    until: check.oneOf("until", ["end"] as const),
+    limit: check.whole("limit", 1, Number.MAX_SAFE_INTEGER),
+    partition: check.whole("partition", 0, 2 ** 31 - 1),
+  });
 }
 
 function contentOf(encoding = "utf-8"): ContentMessage {
@@ -176,6 +219,7 @@ function checks(
   return {
     refused,
     oneOf,
+    whole,
     flag(name: string): void {
       if (given[name] === undefined || typeof given[name] === "boolean") return;
       throw refused(`${name} is not true or false`, "pass a boolean");

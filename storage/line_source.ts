@@ -19,6 +19,7 @@ import type {
 } from "../ffi/symbols.ts";
 import type { LinesOrigin, OpenedLines } from "../bridges/batches.ts";
 import type { Cutting } from "../bridges/line_options.ts";
+import { topicSource } from "./topic_source.ts";
 
 /** A part of an object, as a read finds it out. */
 export interface Part {
@@ -59,7 +60,9 @@ export interface OtherSource {
   readonly needs: readonly Need[];
   /** Hosts that are reached, as `name:port`. */
   readonly hosts: readonly string[];
-  feed(operation: string): FeedMessage;
+  /** Whether it is a topic, which has options of its own. */
+  readonly isTopic?: boolean;
+  feed(operation: string, cutting: Cutting): FeedMessage;
 }
 
 /** The origin of the lines of a source that is no object. */
@@ -73,7 +76,7 @@ export function otherOrigin(
   return {
     async open(signal) {
       ensure(operation, [...libraryNeeds(), ...source.needs], source.uri);
-      const feed = source.feed(operation);
+      const feed = source.feed(operation, cutting);
       const opened = await connection.runHere(
         subject,
         (client): Request => ({ operation: "openLines", client, feed, ...requested(cutting) }),
@@ -104,7 +107,8 @@ function openedLines(
 }
 
 /**
- * A source that is no object: `tcp://host:port`, `unix:///path`, or `-` for standard input.
+ * A source that is no object: `tcp://host:port`, `unix:///path`, `kafka://host:port/topic`, or `-`
+ * for standard input.
  * `undefined` for what may name an object.
  *
  * @throws {InvalidInputError} When it is written wrongly.
@@ -116,6 +120,7 @@ export function otherSource(source: unknown, operation: string): OtherSource | u
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(text)?.[1]?.toLowerCase();
   if (scheme === "tcp") return tcpSource(text, operation);
   if (scheme === "unix") return unixSource(text, operation);
+  if (scheme === "kafka") return topicSource(text, operation);
   return undefined;
 }
 

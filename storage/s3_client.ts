@@ -140,7 +140,7 @@ export class S3Client implements Disposable {
     const other = otherSource(source, "lines");
     if (other === undefined) return this.#file(source, {}, "lines").lines(options);
     options = checkedLater(options, "lines", other.uri);
-    const cutting = checkedLines(options, other.uri);
+    const cutting = checkedLines(options, other.uri, other.isTopic);
     return linesOf(otherOrigin(this.#connection, other, "lines", cutting), options);
   }
 

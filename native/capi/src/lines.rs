@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dipper_core::{Client, Content, Error, FeedSource, LinesRequest, open_lines};
+use dipper_core::{
+    Beginning, Client, Content, Error, FeedSource, LinesRequest, TopicRequest, open_lines,
+};
 use dipper_wire::{Handle, Private};
 
 use crate::export::{handle, stale};
@@ -67,6 +69,18 @@ fn source_of(feed: FeedMessage) -> Result<FeedSource, Error> {
         FeedMessage::Tcp { host, port } => FeedSource::Tcp { host, port },
         FeedMessage::Unix { path } => FeedSource::Unix(path.into()),
         FeedMessage::StandardInput => FeedSource::StandardInput,
+        FeedMessage::Topic { host, port, topic, latest, to_the_end, limit, partition, most } => {
+            FeedSource::Topic(TopicRequest {
+                host,
+                port,
+                topic,
+                from: if latest { Beginning::Latest } else { Beginning::Earliest },
+                to_the_end,
+                limit,
+                partition,
+                longest: usize::try_from(most).unwrap_or(usize::MAX),
+            })
+        }
     })
 }
 

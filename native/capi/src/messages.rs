@@ -236,6 +236,21 @@ pub enum FeedMessage {
     Unix { path: String },
     /// Standard input.
     StandardInput,
+    /// A topic of Kafka.
+    Topic {
+        host: String,
+        port: u16,
+        topic: String,
+        /// Whether only what comes from now on is read.
+        latest: bool,
+        /// Whether it ends behind what is there now.
+        to_the_end: bool,
+        /// It ends after so many records.
+        limit: Option<u64>,
+        partition: Option<i32>,
+        /// The most bytes of a record.
+        most: u64,
+    },
 }
 
 /// What becomes of the bytes.

@@ -63,13 +63,18 @@ pub(super) struct Broker {
     pub(super) place: String,
     correlation: i32,
     client: Arc<Client>,
+    stall: Duration,
     /// Whether it answered anything yet.
     answered: bool,
 }
 
 impl Broker {
     /// Asks for the permission, connects, and learns that both sides speak the same versions.
-    pub(super) async fn open(address: &Address, client: &Arc<Client>) -> Result<Self, Error> {
+    pub(super) async fn open(
+        address: &Address,
+        client: &Arc<Client>,
+        stall: Duration,
+    ) -> Result<Self, Error> {
         let name = address.name();
         let admitted = match Gate::current() {
             Some(gate) => gate.admits(&name).await,
@@ -87,7 +92,7 @@ impl Broker {
             .set_nodelay(true)
             .map_err(|error| exchange_error(ExchangeError::Connect(error), &place))?;
         let client = Arc::clone(client);
-        let mut broker = Self { socket, place, correlation: 0, client, answered: false };
+        let mut broker = Self { socket, place, correlation: 0, client, stall, answered: false };
         broker.agree().await?;
         Ok(broker)
     }
@@ -127,13 +132,13 @@ impl Broker {
     ) -> Result<Bytes, Error> {
         self.correlation = self.correlation.wrapping_add(1) & i32::MAX;
         let frame = request(self.correlation);
-        let stall = self.client.stall_timeout();
+        let stall = self.stall;
         match timeout(stall, self.socket.write_all(&frame)).await {
             Err(_) => return Err(self.stalled()),
             Ok(sent) => sent.map_err(|error| self.broken(&error.to_string()))?,
         }
         let mut head = [0; 4];
-        match timeout(held_back + stall, self.socket.read_exact(&mut head)).await {
+        match timeout(held_back.saturating_add(stall), self.socket.read_exact(&mut head)).await {
             Err(_) => return Err(self.stalled()),
             Ok(Err(error)) => return Err(self.closed(&error)),
             Ok(Ok(_)) => {}
@@ -186,7 +191,7 @@ impl Broker {
     }
 
     fn stalled(&self) -> Error {
-        exchange_error(ExchangeError::Stalled(self.client.stall_timeout()), &self.place)
+        exchange_error(ExchangeError::Stalled(self.stall), &self.place)
     }
 
     fn broken(&self, cause: &str) -> Error {

@@ -76,6 +76,7 @@ struct Lane {
 
 pub(super) struct Follower {
     client: Arc<Client>,
+    stall: Duration,
     request: TopicRequest,
     sender: mpsc::Sender<Result<Vec<Stored>, Error>>,
     places: BTreeMap<i32, Place>,
@@ -100,12 +101,14 @@ enum Round {
 impl Follower {
     pub(super) fn new(
         client: Arc<Client>,
+        stall: Duration,
         request: TopicRequest,
         sender: mpsc::Sender<Result<Vec<Stored>, Error>>,
         refresh: Duration,
     ) -> Self {
         Self {
             client,
+            stall,
             request,
             sender,
             places: BTreeMap::new(),
@@ -145,8 +148,8 @@ impl Follower {
     async fn after(&mut self, error: Error) -> Result<(), Error> {
         let patience = match error.status {
             // One that was just made is not known everywhere at once.
-            Status::NotFound => NEW_TOPIC.min(self.client.stall_timeout()),
-            Status::ServerFailure => self.client.stall_timeout(),
+            Status::NotFound => NEW_TOPIC.min(self.stall),
+            Status::ServerFailure => self.stall,
             // Before the first record, an address that does not answer is a wrong one.
             Status::Timeout
             | Status::Stalled
@@ -155,7 +158,7 @@ impl Follower {
             | Status::UnknownHost
                 if self.begun =>
             {
-                self.client.stall_timeout()
+                self.stall
             }
             _ => return Err(error),
         };
@@ -221,7 +224,7 @@ impl Follower {
     }
 
     async fn open(&self, address: &Address) -> Result<Broker, Error> {
-        Broker::open(address, &self.client).await
+        Broker::open(address, &self.client, self.stall).await
     }
 
     /// Finds the leaders, and the places in partitions that are new.
@@ -366,8 +369,9 @@ impl Follower {
         let refresh = tokio::time::sleep(self.refresh);
         tokio::pin!(refresh);
         let (client, topic) = (Arc::clone(&self.client), self.request.topic.clone());
+        let stall = self.stall;
         let mut steps: FuturesUnordered<_> =
-            lanes.into_iter().map(|lane| step(lane, &client, &topic)).collect();
+            lanes.into_iter().map(|lane| step(lane, &client, stall, &topic)).collect();
         loop {
             let (lane, answer) = tokio::select! {
                 stepped = steps.next() => match stepped {
@@ -378,7 +382,7 @@ impl Follower {
                 () = self.sender.closed() => return Ok(Round::Done),
             };
             if let Some(lane) = self.take(lane, &answer).await? {
-                steps.push(step(lane, &client, &topic));
+                steps.push(step(lane, &client, stall, &topic));
             }
         }
     }
@@ -493,10 +497,15 @@ impl Follower {
 }
 
 /// One request for records.
-async fn step(mut lane: Lane, client: &Arc<Client>, topic: &str) -> Result<(Lane, Bytes), Error> {
+async fn step(
+    mut lane: Lane,
+    client: &Arc<Client>,
+    stall: Duration,
+    topic: &str,
+) -> Result<(Lane, Bytes), Error> {
     let mut broker = match lane.broker.take() {
         Some(broker) => broker,
-        None => Broker::open(&lane.address, client).await?,
+        None => Broker::open(&lane.address, client, stall).await?,
     };
     let wait = i32::try_from(WAIT.as_millis()).unwrap_or(i32::MAX);
     let ask = |id| fetch(id, topic, &lane.from, wait, lane.most, lane.most_each);

@@ -41,8 +41,12 @@ fn client(stall: Duration) -> Arc<Client> {
     Arc::new(Client::new(options).unwrap())
 }
 
+fn follow_within(stall: Duration, request: TopicRequest) -> Topic {
+    Topic::follow(&client(stall), Some(stall), request)
+}
+
 fn follow(request: TopicRequest) -> Topic {
-    Topic::follow(&client(Duration::from_secs(20)), request)
+    follow_within(Duration::from_secs(20), request)
 }
 
 async fn behind_gate<T>(refused: &[&str], work: impl Future<Output = T>) -> T {
@@ -56,7 +60,7 @@ async fn open(request: TopicRequest) -> Topic {
 
 async fn all(topic: &mut Topic) -> Result<Vec<String>, Error> {
     let mut values = Vec::new();
-    while let Some(value) = topic.next().await? {
+    while let Some(value) = topic.next_value().await? {
         values.push(String::from_utf8(value.to_vec()).unwrap());
     }
     Ok(values)
@@ -64,7 +68,7 @@ async fn all(topic: &mut Topic) -> Result<Vec<String>, Error> {
 
 /// Reads with a client that waits only so long.
 async fn read_within(stall: Duration, request: TopicRequest) -> Result<Vec<String>, Error> {
-    let mut topic = behind_gate(&[], async { Topic::follow(&client(stall), request) }).await;
+    let mut topic = behind_gate(&[], async { follow_within(stall, request) }).await;
     all(&mut topic).await
 }
 
@@ -101,12 +105,12 @@ async fn a_limit_ends_it_and_the_connections() {
     assert_eq!(read(endless.clone()).await.unwrap(), ["1", "2"]);
     let mut topic = open(TopicRequest { limit: None, ..endless }).await;
     for expected in ["1", "2", "3", "4"] {
-        assert_eq!(topic.next().await.unwrap().unwrap(), expected.as_bytes());
+        assert_eq!(topic.next_value().await.unwrap().unwrap(), expected.as_bytes());
     }
     // Nothing more is there, and it waits.
-    assert!(tokio::time::timeout(Duration::from_millis(100), topic.next()).await.is_err());
+    assert!(tokio::time::timeout(Duration::from_millis(100), topic.next_value()).await.is_err());
     brokers.change(|world| world.partitions[0].append(0, &["5"]));
-    assert_eq!(topic.next().await.unwrap().unwrap(), "5".as_bytes());
+    assert_eq!(topic.next_value().await.unwrap().unwrap(), "5".as_bytes());
     drop(topic);
     while brokers.change(|world| world.open) > 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -125,7 +129,7 @@ async fn futures_that_are_dropped_lose_nothing() {
     let mut topic = open(request(brokers.ports[0])).await;
     let mut read = Vec::new();
     loop {
-        match topic.next().now_or_never() {
+        match topic.next_value().now_or_never() {
             None => tokio::task::yield_now().await,
             Some(Ok(None)) => break,
             Some(value) => read.push(value.unwrap().unwrap()),
@@ -139,13 +143,13 @@ async fn a_leader_that_moves_costs_nothing() {
     let brokers = Brokers::start(2, vec![partition(0, &[&["1"], &["2"]])]).await;
     let endless = TopicRequest { to_the_end: false, ..request(brokers.ports[0]) };
     let mut topic = open(endless).await;
-    assert_eq!(topic.next().await.unwrap().unwrap(), "1".as_bytes());
+    assert_eq!(topic.next_value().await.unwrap().unwrap(), "1".as_bytes());
     brokers.change(|world| {
         world.partitions[0].leader = 1;
         world.partitions[0].append(0, &["3", "4"]);
     });
     for expected in ["2", "3", "4"] {
-        assert_eq!(topic.next().await.unwrap().unwrap(), expected.as_bytes());
+        assert_eq!(topic.next_value().await.unwrap().unwrap(), expected.as_bytes());
     }
 }
 
@@ -166,19 +170,18 @@ async fn a_broker_that_stays_away_is_an_error_in_time() {
     let mut brokers = Brokers::start(1, vec![partition(0, &[&["1"]])]).await;
     let stall = Duration::from_millis(300);
     let endless = TopicRequest { to_the_end: false, ..request(brokers.ports[0]) };
-    let mut topic =
-        behind_gate(&[], async { Topic::follow(&client(stall), endless.clone()) }).await;
-    assert_eq!(topic.next().await.unwrap().unwrap(), "1".as_bytes());
+    let mut topic = behind_gate(&[], async { follow_within(stall, endless.clone()) }).await;
+    assert_eq!(topic.next_value().await.unwrap().unwrap(), "1".as_bytes());
     for mut task in brokers.tasks.drain(..) {
         task.shutdown().await;
     }
     let began = Instant::now();
-    let error = topic.next().await.unwrap_err();
+    let error = topic.next_value().await.unwrap_err();
     assert_eq!(error.status.class().0, "NetworkError", "{error}");
     assert!(began.elapsed() >= stall);
     assert!(error.uri.is_some());
     // It ended with its error.
-    assert_eq!(topic.next().await.unwrap(), None);
+    assert_eq!(topic.next_value().await.unwrap(), None);
     // An address where nobody listens is told at once.
     let patience = Duration::from_secs(3600);
     assert_eq!(read_within(patience, endless).await.unwrap_err().status, Status::ConnectionFailed);
@@ -222,7 +225,7 @@ async fn a_host_that_a_broker_names_is_asked_for() {
     brokers.change(|world| world.elsewhere = Some(("elsewhere.example".to_owned(), 9)));
     let refused = ["elsewhere.example:9"];
     let error = behind_gate(&refused, async {
-        follow(request(brokers.ports[0])).next().await.unwrap_err()
+        follow(request(brokers.ports[0])).next_value().await.unwrap_err()
     });
     let error = error.await;
     assert_eq!(error.status, Status::PermissionDenied);
@@ -232,10 +235,10 @@ async fn a_host_that_a_broker_names_is_asked_for() {
     let before = brokers.change(|world| world.open);
     let refused = [first.as_str()];
     let error = behind_gate(&refused, async {
-        follow(request(brokers.ports[0])).next().await.unwrap_err()
+        follow(request(brokers.ports[0])).next_value().await.unwrap_err()
     });
     assert_eq!(error.await.status, Status::PermissionDenied);
-    let error = follow(request(brokers.ports[0])).next().await.unwrap_err();
+    let error = follow(request(brokers.ports[0])).next_value().await.unwrap_err();
     assert_eq!(error.status, Status::PermissionDenied);
     assert!(brokers.change(|world| world.open) <= before);
 }
@@ -250,14 +253,14 @@ async fn records_that_were_deleted_unread_are_told() {
         world.partitions[0].fetch_errors.push_back(1);
     });
     let mut topic = open(endless).await;
-    assert_eq!(topic.next().await.unwrap().unwrap(), "2".as_bytes());
-    assert_eq!(topic.next().await.unwrap().unwrap(), "3".as_bytes());
+    assert_eq!(topic.next_value().await.unwrap().unwrap(), "2".as_bytes());
+    assert_eq!(topic.next_value().await.unwrap().unwrap(), "3".as_bytes());
     brokers.change(|world| {
         world.partitions[0].append(0, &["4", "5"]);
         world.partitions[0].start = 5;
         world.partitions[0].fetch_errors.push_back(1);
     });
-    let error = topic.next().await.unwrap_err();
+    let error = topic.next_value().await.unwrap_err();
     assert_eq!(error.status, Status::ObjectChanged, "{error}");
     assert!(error.message.contains("offset 3"), "{error}");
 }
@@ -318,8 +321,8 @@ async fn a_value_that_is_too_long_is_refused_behind_those_before_it() {
     let long = "x".repeat(1001);
     let brokers = Brokers::start(1, vec![partition(0, &[&["1", &long, "3"]])]).await;
     let mut topic = open(request(brokers.ports[0])).await;
-    assert_eq!(topic.next().await.unwrap().unwrap(), "1".as_bytes());
-    let error = topic.next().await.unwrap_err();
+    assert_eq!(topic.next_value().await.unwrap().unwrap(), "1".as_bytes());
+    let error = topic.next_value().await.unwrap_err();
     assert_eq!(error.status, Status::InvalidInput);
     assert!(error.message.contains("1001 bytes") && error.message.contains("1000"), "{error}");
 }
@@ -330,8 +333,8 @@ async fn a_damaged_batch_is_told_behind_those_before_it() {
     *world.batches[1].1.last_mut().unwrap() ^= 1;
     let brokers = Brokers::start(1, vec![world]).await;
     let mut topic = open(request(brokers.ports[0])).await;
-    assert_eq!(topic.next().await.unwrap().unwrap(), "1".as_bytes());
-    let error = topic.next().await.unwrap_err();
+    assert_eq!(topic.next_value().await.unwrap().unwrap(), "1".as_bytes());
+    let error = topic.next_value().await.unwrap_err();
     assert_eq!(error.status, Status::ChecksumMismatch, "{error}");
 }
 
@@ -350,13 +353,18 @@ async fn partitions_that_are_new_are_found() {
     let endless =
         TopicRequest { to_the_end: false, from: Beginning::Latest, ..request(brokers.ports[0]) };
     let mut topic = behind_gate(&[], async {
-        Topic::with_refresh(&client(Duration::from_secs(20)), endless, Duration::from_millis(100))
+        Topic::with_refresh(
+            &client(Duration::from_secs(20)),
+            None,
+            endless,
+            Duration::from_millis(100),
+        )
     })
     .await;
-    assert!(tokio::time::timeout(Duration::from_millis(50), topic.next()).await.is_err());
+    assert!(tokio::time::timeout(Duration::from_millis(50), topic.next_value()).await.is_err());
     brokers.change(|world| world.partitions.push(partition(0, &[&["b1", "b2"]])));
-    assert_eq!(topic.next().await.unwrap().unwrap(), "b1".as_bytes());
-    assert_eq!(topic.next().await.unwrap().unwrap(), "b2".as_bytes());
+    assert_eq!(topic.next_value().await.unwrap().unwrap(), "b1".as_bytes());
+    assert_eq!(topic.next_value().await.unwrap().unwrap(), "b2".as_bytes());
 }
 
 #[tokio::test]
@@ -368,12 +376,12 @@ async fn whoever_reads_slowly_holds_the_brokers_back() {
     world.most = Some(world.batches[0].1.len());
     let brokers = Brokers::start(1, vec![world]).await;
     let mut topic = open(request(brokers.ports[0])).await;
-    assert!(topic.next().await.unwrap().is_some());
+    assert!(topic.next_value().await.unwrap().is_some());
     tokio::time::sleep(Duration::from_millis(300)).await;
     // One is read, one waits to be taken, one waits to be handed over.
     assert!(brokers.change(|world| world.fetches) <= 4);
     let mut read = 1;
-    while topic.next().await.unwrap().is_some() {
+    while topic.next_value().await.unwrap().is_some() {
         read += 1;
     }
     assert_eq!(read, 12_000);
@@ -391,7 +399,7 @@ async fn answers_that_are_garbage_end_in_errors() {
             world.acts.extend([Act::Answer, Act::Say(whole)]);
         });
         let request = request(brokers.ports[0]);
-        let mut topic = behind_gate(&[], async { Topic::follow(&client, request) }).await;
+        let mut topic = behind_gate(&[], async { Topic::follow(&client, None, request) }).await;
         assert!(all(&mut topic).await.is_err());
     }
 }

@@ -13,12 +13,15 @@ use super::TopicRequest;
 use super::codec::{Plain, plain};
 use super::follow::{Follower, REFRESH, Stored};
 use crate::gate::Gate;
+use crate::lines::{Feed, NextChunk};
 use crate::{Client, Error, Status};
 
 /// So much is taken out of batches at once, and then handed out record by record.
 const CHUNK: usize = 256 << 10;
 /// And no more records, so that other tasks have their turn.
 const MOST_AT_ONCE: usize = 4096;
+/// As long as a clock can count.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// A topic that is being read. Dropping it closes the connections.
 pub struct Topic {
@@ -38,6 +41,16 @@ pub struct Topic {
     _task: JoinSet<()>,
 }
 
+impl Feed for Topic {
+    fn next(&mut self) -> NextChunk<'_> {
+        Box::pin(self.next_value())
+    }
+
+    fn is_records(&self) -> bool {
+        true
+    }
+}
+
 struct OpenBatch {
     records: Records<Plain>,
     partition: i32,
@@ -46,14 +59,16 @@ struct OpenBatch {
 }
 
 impl Topic {
-    /// Begins to read, behind the gate of the operation that runs now.
+    /// Begins to read, behind the gate of the operation that runs now. When no broker answers for
+    /// so long, that is an error; without a time it waits for ever.
     #[must_use]
-    pub fn follow(client: &Arc<Client>, request: TopicRequest) -> Self {
-        Self::with_refresh(client, request, REFRESH)
+    pub fn follow(client: &Arc<Client>, stall: Option<Duration>, request: TopicRequest) -> Self {
+        Self::with_refresh(client, stall, request, REFRESH)
     }
 
     pub(super) fn with_refresh(
         client: &Arc<Client>,
+        stall: Option<Duration>,
         request: TopicRequest,
         refresh: Duration,
     ) -> Self {
@@ -62,7 +77,8 @@ impl Topic {
         let (sender, arriving) = mpsc::channel(1);
         let name = request.topic.clone();
         let (longest, left) = (request.longest, request.limit.unwrap_or(u64::MAX));
-        let follower = Follower::new(Arc::clone(client), request, sender, refresh);
+        let follower =
+            Follower::new(Arc::clone(client), stall.unwrap_or(FOR_EVER), request, sender, refresh);
         let mut task = JoinSet::new();
         match Gate::current() {
             // It lives on after this operation, behind a gate of its own.
@@ -96,7 +112,7 @@ impl Topic {
     ///
     /// # Errors
     /// Whatever the brokers or their records are wrong with.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+    pub async fn next_value(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
             if self.ended || self.left == 0 {
                 self.end();

@@ -19,7 +19,10 @@ use super::standard_input::StandardInput;
 use crate::gate::Gate;
 use crate::metrics::{Meter, Transport};
 use crate::stream::Arrived;
-use crate::{Buffer, Client, Error, Metrics, Reader, Source, Span, Status, StreamRequest, stream};
+use crate::{
+    Buffer, Client, Error, Metrics, Reader, Source, Span, Status, StreamRequest, Topic,
+    TopicRequest, stream,
+};
 
 /// What is read.
 pub enum FeedSource {
@@ -52,6 +55,8 @@ pub enum FeedSource {
     Unix(PathBuf),
     /// Standard input.
     StandardInput,
+    /// A topic of Kafka.
+    Topic(TopicRequest),
     /// Whatever else: what it is called, and what makes it.
     Other(String, Box<dyn Feed>),
 }
@@ -145,6 +150,10 @@ async fn open(client: &Arc<Client>, request: LinesRequest) -> Result<LineStream,
         }
         FeedSource::StandardInput => {
             ("standard input".to_owned(), From::Feed(Box::new(StandardInput::open(meter)?)))
+        }
+        FeedSource::Topic(request) => {
+            let topic = Topic::follow(client, stall, request);
+            (topic.shown().to_owned(), From::Feed(Box::new(topic)))
         }
         FeedSource::Other(shown, feed) => (shown, From::Feed(feed)),
     };
