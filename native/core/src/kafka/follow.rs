@@ -35,6 +35,8 @@ const WAIT: Duration = Duration::from_millis(500);
 pub(super) const REFRESH: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A place that is to be asked for.
+const UNKNOWN: i64 = -1;
 /// How long a topic may be unknown.
 const NEW_TOPIC: Duration = Duration::from_secs(1);
 /// A broker that wants a client to slow down says for how long, within reason.
@@ -272,7 +274,9 @@ impl Follower {
             let unknown: Vec<i32> = partitions
                 .iter()
                 .copied()
-                .filter(|partition| !self.places.contains_key(partition))
+                .filter(|partition| {
+                    self.places.get(partition).is_none_or(|place| place.next == UNKNOWN)
+                })
                 .collect();
             if !unknown.is_empty() {
                 new.extend(self.begin(&mut broker, &unknown).await?);
@@ -280,7 +284,7 @@ impl Follower {
             let from = partitions
                 .iter()
                 .filter_map(|&partition| {
-                    let place = self.places.get(&partition).or_else(|| new.get(&partition))?;
+                    let place = new.get(&partition).or_else(|| self.places.get(&partition))?;
                     let more = place.next < place.until;
                     more.then_some(FetchFrom { partition, offset: place.next })
                 })
@@ -407,11 +411,7 @@ impl Follower {
             if came.error == OFFSET_OUT_OF_RANGE {
                 // What was there at the beginning may be gone before the first record came.
                 if !position.begun && self.request.from == Beginning::Earliest {
-                    if came.start > position.next {
-                        position.next = came.start;
-                    } else {
-                        self.places.remove(&index);
-                    }
+                    position.next = UNKNOWN;
                     trouble = trouble.or(Some(of_code(5, &topic, &place)));
                 } else {
                     let next = position.next;

@@ -246,6 +246,8 @@ async fn a_host_that_a_broker_names_is_asked_for() {
 #[tokio::test]
 async fn records_that_were_deleted_unread_are_told() {
     let brokers = Brokers::start(1, vec![partition(0, &[&["1", "2", "3"]])]).await;
+    brokers.change(|world| world.partitions[0].fetch_errors.push_back(1));
+    assert_eq!(read(request(brokers.ports[0])).await.unwrap(), ["1", "2", "3"]);
     let endless = TopicRequest { to_the_end: false, ..request(brokers.ports[0]) };
     // Before the first record, reading begins at what is left.
     brokers.change(|world| {
