@@ -115,7 +115,7 @@ export async function get(
  * carriage return before it; the last one needs no end. Leaving the loop ends the source.
  *
  * @param source A URI, a path, an entry of a listing or a file; `tcp://host:port`, `unix:///path`,
- * or `"-"` for standard input.
+ * `kafka://host:port/topic`, or `"-"` for standard input.
  * @param options `as`, `batch` and `encoding` say what is yielded; see {@linkcode LinesOptions}.
  * @throws {InvalidInputError} For a source or an option that cannot be meant; in the loop, naming
  * the byte offset, with `code` `"TooLong"` or `"InvalidText"`.
