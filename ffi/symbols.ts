@@ -13,7 +13,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 4213071685528552;
+export const ABI_HASH = 601820835326571;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -495,7 +495,23 @@ shown: string,
 /**
  * Its `Content-Encoding`.
  */
-encoding?: string, } | { "kind": "tcp", host: string, port: number, } | { "kind": "unix", path: string, } | { "kind": "standardInput" };
+encoding?: string, } | { "kind": "tcp", host: string, port: number, } | { "kind": "unix", path: string, } | { "kind": "standardInput" } | { "kind": "topic", host: string, port: number, topic: string, 
+/**
+ * Whether only what comes from now on is read.
+ */
+latest: boolean, 
+/**
+ * Whether it ends behind what is there now.
+ */
+toTheEnd: boolean, 
+/**
+ * It ends after so many records.
+ */
+limit?: number, partition?: number, 
+/**
+ * The most bytes of a record.
+ */
+most: number, };
 
 export type CutMessage = { "kind": "lines", most: number, } | { "kind": "frames", most: number, length: LengthMessage, } | { "kind": "not" };
 
