@@ -133,10 +133,10 @@ impl WithSimd for Scoring<'_> {
             let end = count.min(start + block);
             if queries.metric == Metric::Cosine {
                 lengths.clear();
-                lengths.extend((start..end).map(|at| {
+                for at in start..end {
                     let row = row(rows, at, dimension);
-                    dots(simd, [row], [row])[0][0].sqrt()
-                }));
+                    lengths.push(dots(simd, [row], [row])[0][0].sqrt());
+                }
             }
             let mut first = 0;
             while first < queries.len() {
@@ -193,6 +193,31 @@ impl WithSimd for Scoring<'_> {
     }
 }
 
+/// What is added up over the numbers of a row and a query. No closures here: the compiler does
+/// not always inline them into the code for wide vectors, and each instruction becomes a call.
+trait Term {
+    fn add<S: Simd>(simd: S, row: S::f32s, query: S::f32s, sum: S::f32s) -> S::f32s;
+}
+
+struct Product;
+
+impl Term for Product {
+    #[inline(always)]
+    fn add<S: Simd>(simd: S, row: S::f32s, query: S::f32s, sum: S::f32s) -> S::f32s {
+        simd.mul_add_e_f32s(row, query, sum)
+    }
+}
+
+struct SquaredDifference;
+
+impl Term for SquaredDifference {
+    #[inline(always)]
+    fn add<S: Simd>(simd: S, row: S::f32s, query: S::f32s, sum: S::f32s) -> S::f32s {
+        let difference = simd.sub_f32s(row, query);
+        simd.mul_add_e_f32s(difference, difference, sum)
+    }
+}
+
 /// The dot product of each row with each query.
 #[inline(always)]
 fn dots<S: Simd, const R: usize, const Q: usize>(
@@ -200,7 +225,7 @@ fn dots<S: Simd, const R: usize, const Q: usize>(
     rows: [&[f32]; R],
     queries: [&[f32]; Q],
 ) -> [[f32; Q]; R] {
-    sums(simd, rows, queries, |row, query, sum| simd.mul_add_e_f32s(row, query, sum))
+    sums::<Product, S, R, Q>(simd, rows, queries)
 }
 
 /// The sum of the squared differences of each row and each query.
@@ -210,46 +235,68 @@ fn squares<S: Simd, const R: usize, const Q: usize>(
     rows: [&[f32]; R],
     queries: [&[f32]; Q],
 ) -> [[f32; Q]; R] {
-    sums(simd, rows, queries, |row, query, sum| {
-        let difference = simd.sub_f32s(row, query);
-        simd.mul_add_e_f32s(difference, difference, sum)
-    })
+    sums::<SquaredDifference, S, R, Q>(simd, rows, queries)
 }
 
 /// Adds up over the numbers of each pair of a row and a query. All have the same length.
 #[inline(always)]
-fn sums<S: Simd, const R: usize, const Q: usize>(
+fn sums<T: Term, S: Simd, const R: usize, const Q: usize>(
     simd: S,
     rows: [&[f32]; R],
     queries: [&[f32]; Q],
-    add: impl Fn(S::f32s, S::f32s, S::f32s) -> S::f32s,
 ) -> [[f32; Q]; R] {
-    let rows = rows.map(S::as_simd_f32s);
-    let queries = queries.map(S::as_simd_f32s);
-    let whole = rows.iter().chain(&queries).map(|(whole, _)| whole.len()).min().unwrap_or_default();
+    let mut rows_whole: [&[S::f32s]; R] = [&[]; R];
+    let mut rows_rest: [&[f32]; R] = [&[]; R];
+    let mut queries_whole: [&[S::f32s]; Q] = [&[]; Q];
+    let mut queries_rest: [&[f32]; Q] = [&[]; Q];
+    let mut whole = usize::MAX;
+    for one in 0..R {
+        (rows_whole[one], rows_rest[one]) = S::as_simd_f32s(rows[one]);
+        whole = whole.min(rows_whole[one].len());
+    }
+    for one in 0..Q {
+        (queries_whole[one], queries_rest[one]) = S::as_simd_f32s(queries[one]);
+        whole = whole.min(queries_whole[one].len());
+    }
     // The same length for all, so that the loop needs no checks.
-    let rows_whole = rows.map(|(numbers, _)| numbers.get(..whole).unwrap_or_default());
-    let queries_whole = queries.map(|(numbers, _)| numbers.get(..whole).unwrap_or_default());
-    let mut sums = [[simd.splat_f32s(0.0); Q]; R];
+    for row in &mut rows_whole {
+        *row = row.get(..whole).unwrap_or_default();
+    }
+    for query in &mut queries_whole {
+        *query = query.get(..whole).unwrap_or_default();
+    }
+    let zero = simd.splat_f32s(0.0);
+    let mut sums = [[zero; Q]; R];
+    let mut query = [zero; Q];
     for at in 0..whole {
-        let query: [S::f32s; Q] = array::from_fn(|one| queries_whole[one][at]);
+        for one in 0..Q {
+            query[one] = queries_whole[one][at];
+        }
         for (sums, row) in sums.iter_mut().zip(&rows_whole) {
             let row = row[at];
-            for (sum, query) in sums.iter_mut().zip(&query) {
-                *sum = add(row, *query, *sum);
+            for one in 0..Q {
+                sums[one] = T::add(simd, row, query[one], sums[one]);
             }
         }
     }
-    if rows.iter().any(|(_, rest)| !rest.is_empty()) {
-        let query: [S::f32s; Q] = array::from_fn(|one| simd.partial_load_f32s(queries[one].1));
-        for (sums, (_, row)) in sums.iter_mut().zip(&rows) {
-            let row = simd.partial_load_f32s(row);
-            for (sum, query) in sums.iter_mut().zip(&query) {
-                *sum = add(row, *query, *sum);
+    if !rows_rest[0].is_empty() {
+        for one in 0..Q {
+            query[one] = simd.partial_load_f32s(queries_rest[one]);
+        }
+        for (sums, rest) in sums.iter_mut().zip(&rows_rest) {
+            let row = simd.partial_load_f32s(rest);
+            for one in 0..Q {
+                sums[one] = T::add(simd, row, query[one], sums[one]);
             }
         }
     }
-    sums.map(|sums| sums.map(|sum| simd.reduce_sum_f32s(sum)))
+    let mut scores = [[0.0; Q]; R];
+    for (scores, sums) in scores.iter_mut().zip(&sums) {
+        for one in 0..Q {
+            scores[one] = simd.reduce_sum_f32s(sums[one]);
+        }
+    }
+    scores
 }
 
 #[cfg(test)]
