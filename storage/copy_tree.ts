@@ -153,8 +153,8 @@ class Copies {
     };
     // The whole transfer shows itself, not each of its files.
     const told = this.#onProgress === undefined
-      ? { progress: false }
-      : { onProgress, progress: false };
+      ? { progress: false, background: true }
+      : { onProgress, progress: false, background: true };
     try {
       await copyObject(from, to, "copyTo", { ...this.#write, signal: this.#signal, ...told });
       this.#tally.transferred(size);
@@ -261,7 +261,8 @@ async function listed(
   signal: AbortSignal,
 ): Promise<Map<string, ObjectEntry>> {
   const entries = new Map<string, ObjectEntry>();
-  for await (const entry of listingOf(connection, at, { signal })) {
+  // The signal of the whole hears Stop, or does not.
+  for await (const entry of listingOf(connection, at, { signal, background: true })) {
     const path = "key" in entry ? entry.key.slice(at.key.length) : "";
     if ("key" in entry && path !== "") entries.set(path, entry);
   }
