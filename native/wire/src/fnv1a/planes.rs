@@ -44,7 +44,8 @@ impl NullaryFnOnce for Blocks<'_> {
     fn call(self) -> u64 {
         let Self { simd, mut sum, blocks } = self;
         // A bit of the lowest byte in each, in every bit of the vector.
-        let mut state: [Vector; 8] = array::from_fn(|bit| words([0 - (sum >> bit & 1); 4]));
+        let mut state: [Vector; 8] =
+            array::from_fn(|bit| words([0_u64.wrapping_sub(sum >> bit & 1); 4]));
         for block in blocks {
             sum = add_block(simd, sum, &mut state, block);
         }
