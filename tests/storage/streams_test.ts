@@ -85,7 +85,7 @@ everyWay("a stream", (at) => {
     const chunks: Bytes[] = [];
     for await (const chunk of file.stream()) {
       assert(chunk.buffer.byteLength <= MIB, "one chunk pins no more than its own memory");
-      assertEquals(memory().adopted, before);
+      assert(memory().adopted <= before, "no chunk is native memory");
       const moved = structuredClone(chunk, { transfer: [chunk.buffer] });
       assertEquals(chunk.length, 0);
       chunks.push(moved);
