@@ -128,3 +128,17 @@ export async function executeNotebook(path: string, stopAtIdle = false): Promise
     await Deno.remove(output);
   }
 }
+
+/** The address after a label, as a number. */
+export function address(text: string, label: string): number {
+  const found = new RegExp(`${label}\\s*(0x[0-9a-f]+)`).exec(text);
+  if (found?.[1] === undefined) throw new Error(`no address after "${label}" in:\n${text}`);
+  return Number(found[1]);
+}
+
+/** The number after a label. */
+export function figure(text: string, label: string): number {
+  const found = new RegExp(`${label}\\s*(-?[0-9]+)`).exec(text);
+  if (found?.[1] === undefined) throw new Error(`no number after "${label}" in:\n${text}`);
+  return Number(found[1]);
+}

@@ -10,7 +10,9 @@ import { join } from "node:path";
 import { DOMParser } from "linkedom";
 import { sampleDirectory, sampleFiles } from "sample_data";
 import {
+  address,
   executeNotebook,
+  figure,
   type Notebook,
   notebookOf,
   python,
@@ -18,7 +20,12 @@ import {
   repository,
 } from "./executed_notebook.ts";
 
-const NOTEBOOKS = ["01_tour.ipynb", "02_zero_copy.ipynb"];
+const NOTEBOOKS = [
+  "01_tour.ipynb",
+  "02_zero_copy.ipynb",
+  "03_bridges.ipynb",
+  "04_streaming.ipynb",
+];
 const FLIGHTS = join(sampleDirectory(), "flights-200k.arrow");
 
 interface HourlyMean {
@@ -40,20 +47,6 @@ async function meanDelayFromJson(): Promise<Map<number, HourlyMean>> {
       mean: group.reduce((sum, row) => sum + row.delay, 0) / group.length,
     }]),
   );
-}
-
-/** The address after a label, as a number. */
-function address(text: string, label: string): number {
-  const found = new RegExp(`${label}\\s*(0x[0-9a-f]+)`).exec(text);
-  assert(found?.[1] !== undefined, `no address after "${label}" in:\n${text}`);
-  return Number(found[1]);
-}
-
-/** The number after a label. */
-function figure(text: string, label: string): number {
-  const found = new RegExp(`${label}\\s*(-?[0-9]+)`).exec(text);
-  assert(found?.[1] !== undefined, `no number after "${label}" in:\n${text}`);
-  return Number(found[1]);
 }
 
 /** The text of an HTML bundle, without its tags. */

@@ -1,0 +1,140 @@
+/**
+ * What a call costs: its time, the memory that it makes, and the collector's pauses. The notebooks
+ * measure the bridges and their copying twins with it.
+ *
+ * Notebooks import this file as `"measure"` (see `imports` in deno.json), as a cell has no
+ * `import.meta`.
+ *
+ * @module
+ */
+import { memory } from "dipper";
+import { GCProfiler, getHeapStatistics } from "node:v8";
+
+/** What calls cost. */
+export interface Measured {
+  /** What was called. */
+  readonly what: string;
+  /** How often. */
+  readonly calls: number;
+  /** The median of their times, in milliseconds. */
+  readonly median: number;
+  /** The longest of them, in milliseconds. */
+  readonly slowest: number;
+  /** The memory of array buffers that a call made, in bytes: V8's own, and Rust's that V8 maps. */
+  readonly buffers: number;
+  /** What a call made Rust hold, in bytes. */
+  readonly rust: number;
+  /** What a call put on V8's heap, in bytes: objects and strings. */
+  readonly heap: number;
+  /** How often the collector ran during all calls. */
+  readonly collections: number;
+  /** How long it stopped JavaScript in all, in milliseconds. */
+  readonly paused: number;
+  /** The longest of these pauses, in milliseconds. */
+  readonly longestPause: number;
+}
+
+/** V8 calls it so; the types do not know it. */
+type Heap = ReturnType<typeof getHeapStatistics> & { total_allocated_bytes: number };
+
+/** The bytes of all array buffers that V8 knows of. */
+export function bufferBytes(): number {
+  return getHeapStatistics().external_memory;
+}
+
+/**
+ * The memory of array buffers that a call makes, in bytes. V8 may free others meanwhile, on another
+ * thread, and that can only make the difference smaller: so the largest of some tries counts.
+ */
+export function madeBy(call: () => unknown, tries = 5): number {
+  let most = 0;
+  for (let round = 0; round < tries; round++) {
+    const before = bufferBytes();
+    const kept = call();
+    most = Math.max(most, bufferBytes() - before);
+    dispose(kept);
+  }
+  return most;
+}
+
+/**
+ * Calls something many times, one call after the other. What a call returns is kept until its memory
+ * was counted, and then dropped, or disposed where it can be.
+ */
+export async function measure(
+  what: string,
+  call: () => unknown,
+  calls = 40,
+): Promise<Measured> {
+  for (let round = 0; round < 3; round++) dispose(await call()); // Compiled, and pools filled.
+  const times: number[] = [];
+  let buffers = 0;
+  let rust = 0;
+  const heapBefore = (getHeapStatistics() as Heap).total_allocated_bytes;
+  const profiler = new GCProfiler();
+  profiler.start();
+  for (let round = 0; round < calls; round++) {
+    const rustBefore = memory().bytes;
+    const buffersBefore = bufferBytes();
+    const start = performance.now();
+    let kept = call();
+    if (kept instanceof Promise) kept = await kept;
+    times.push(performance.now() - start);
+    buffers = Math.max(buffers, bufferBytes() - buffersBefore);
+    rust = Math.max(rust, memory().bytes - rustBefore);
+    dispose(kept);
+  }
+  // Deno gives the cost of a collection in nanoseconds.
+  const pauses = profiler.stop()?.statistics.map(({ cost }) => cost / 1e6) ?? [];
+  const heapAfter = (getHeapStatistics() as Heap).total_allocated_bytes;
+  times.sort((a, b) => a - b);
+  return {
+    what,
+    calls,
+    median: times[calls >> 1] ?? NaN,
+    slowest: times.at(-1) ?? NaN,
+    buffers,
+    rust,
+    heap: Math.round((heapAfter - heapBefore) / calls),
+    collections: pauses.length,
+    paused: pauses.reduce((sum, pause) => sum + pause, 0),
+    longestPause: Math.max(0, ...pauses),
+  };
+}
+
+function dispose(kept: unknown): void {
+  if (typeof kept === "object" && kept !== null && Symbol.dispose in kept) {
+    (kept as Disposable)[Symbol.dispose]();
+  }
+}
+
+const COLUMNS: readonly [head: string, of: (row: Measured) => string][] = [
+  ["", ({ what }) => what],
+  ["ms a call", ({ median }) => median.toFixed(3)],
+  ["slowest", ({ slowest }) => slowest.toFixed(3)],
+  ["new buffers", ({ buffers }) => count(buffers)],
+  ["held by Rust", ({ rust }) => count(rust)],
+  ["new on the heap", ({ heap }) => count(heap)],
+  ["collections", ({ collections }) => count(collections)],
+  ["ms paused", ({ paused }) => paused.toFixed(2)],
+  ["longest pause", ({ longestPause }) => longestPause.toFixed(2)],
+];
+
+function count(number: number): string {
+  return number.toLocaleString("en-US");
+}
+
+/** Prints what was measured: bytes for one call, collections and pauses for all of them. */
+export function tell(...rows: readonly Measured[]): void {
+  const cells = [
+    COLUMNS.map(([head]) => head),
+    ...rows.map((row) => COLUMNS.map(([, of]) => of(row))),
+  ];
+  const widths = COLUMNS.map((_, at) => Math.max(...cells.map((row) => row[at]!.length)));
+  for (const row of cells) {
+    const padded = row.map((cell, at) =>
+      at === 0 ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]!)
+    );
+    console.log(padded.join("  ").trimEnd());
+  }
+}
