@@ -46,7 +46,7 @@ Deno.test("choosing_a_bridge.md: every heading that its table leads to is there"
 Deno.test("add_a_bridge.md: the roles, the functions and the next kind are those of the boundary", async () => {
   const text = await page("add_a_bridge.md");
   const declaration = await source("native/capi/src/declaration.rs");
-  const example = text.matchAll(/^ {4}fn dipper_byte_counts_\w+\((.*)\) -> (\w+) = /gm);
+  const example = text.matchAll(/^ *fn dipper_byte_counts_\w+\((.*)\) -> (\w+) = /gm);
   const roles = [...example].flatMap(([, parameters, result]) => [
     ...[...parameters!.matchAll(/: (\w+)/g)].map(([, role]) => role!),
     result!,
