@@ -24,7 +24,7 @@ export interface Measured {
   readonly buffers: number;
   /** What a call made Rust hold, in bytes. */
   readonly rust: number;
-  /** What a call put on V8's heap, in bytes: objects and strings. */
+  /** What a call put on V8's heap, in bytes: objects and strings. The median, as V8 counts in steps. */
   readonly heap: number;
   /** How often the collector ran during all calls. */
   readonly collections: number;
@@ -68,38 +68,42 @@ export async function measure(
 ): Promise<Measured> {
   for (let round = 0; round < 3; round++) dispose(await call()); // Compiled, and pools filled.
   const times: number[] = [];
+  const heaps: number[] = [];
   let buffers = 0;
   let rust = 0;
-  const heapBefore = (getHeapStatistics() as Heap).total_allocated_bytes;
   const profiler = new GCProfiler();
   profiler.start();
   for (let round = 0; round < calls; round++) {
     const rustBefore = memory().bytes;
-    const buffersBefore = bufferBytes();
+    const before = getHeapStatistics() as Heap;
     const start = performance.now();
     let kept = call();
     if (kept instanceof Promise) kept = await kept;
     times.push(performance.now() - start);
-    buffers = Math.max(buffers, bufferBytes() - buffersBefore);
+    const after = getHeapStatistics() as Heap;
+    buffers = Math.max(buffers, after.external_memory - before.external_memory);
+    heaps.push(after.total_allocated_bytes - before.total_allocated_bytes);
     rust = Math.max(rust, memory().bytes - rustBefore);
     dispose(kept);
   }
   // Deno gives the cost of a collection in nanoseconds.
   const pauses = profiler.stop()?.statistics.map(({ cost }) => cost / 1e6) ?? [];
-  const heapAfter = (getHeapStatistics() as Heap).total_allocated_bytes;
-  times.sort((a, b) => a - b);
   return {
     what,
     calls,
-    median: times[calls >> 1] ?? NaN,
-    slowest: times.at(-1) ?? NaN,
+    median: median(times),
+    slowest: Math.max(...times),
     buffers,
     rust,
-    heap: Math.round((heapAfter - heapBefore) / calls),
+    heap: median(heaps),
     collections: pauses.length,
     paused: pauses.reduce((sum, pause) => sum + pause, 0),
     longestPause: Math.max(0, ...pauses),
   };
+}
+
+function median(numbers: readonly number[]): number {
+  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? NaN;
 }
 
 function dispose(kept: unknown): void {
