@@ -51,25 +51,40 @@ export function contiguous<Data extends TypedArray>(
     );
   }
   const { data, shape, strides, offset, size } = layoutOf(nd, operation);
-  // Refuses what is detached.
-  lend(data, operation, false);
-  const copy = room(data, size, shape);
-  if (size > 0) gather(data, copy, shape, strides, offset);
+  // Refuses what is detached, and lets go of what a subclass would do.
+  const { bytes } = lend(data, operation, false);
+  const make = kindOf(data);
+  const plain = new make(
+    bytes.buffer,
+    bytes.byteOffset,
+    bytes.byteLength / make.BYTES_PER_ELEMENT,
+  );
+  const copy = room(make, size, shape);
+  if (size > 0) gather(plain, copy, shape, strides, offset);
   const rows = stridesOfRows(shape);
   return { data: copy as Data, shape: [...shape], stride: rows, strides: [...rows], offset: 0 };
 }
 
-function room(data: TypedArray, size: number, shape: readonly number[]): TypedArray {
-  const make = (globalThis as unknown as Record<string, new (size: number) => TypedArray>)[
-    kindOfArray(data)!
-  ]!;
+/** A constructor of typed arrays. */
+interface Kind {
+  readonly BYTES_PER_ELEMENT: number;
+  new (size: number): TypedArray;
+  new (buffer: ArrayBuffer, byteOffset: number, length: number): TypedArray;
+}
+
+/** The class that the engine made an array of. */
+function kindOf(data: TypedArray): Kind {
+  return (globalThis as unknown as Record<string, Kind>)[kindOfArray(data)!]!;
+}
+
+function room(make: Kind, size: number, shape: readonly number[]): TypedArray {
   try {
     return new make(size);
   } catch {
     throw invalidInput(
       "contiguous",
       `contiguous: a copy of shape ${shownList(shape)} has ${size} elements of ` +
-        `${data.BYTES_PER_ELEMENT} bytes each, more than fit into memory`,
+        `${make.BYTES_PER_ELEMENT} bytes each, more than fit into memory`,
       "copy it in parts",
     );
   }

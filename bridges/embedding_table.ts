@@ -14,6 +14,7 @@ import {
   type EmbeddingsLike,
   showEmbeddings,
 } from "../jupyter/show_embeddings.ts";
+import { refuseUnknownOptions } from "./known_options.ts";
 import { type Matrix, matrixOf, queriesOf, vectorOf } from "./vectors.ts";
 
 export type { Matrix };
@@ -132,7 +133,8 @@ export class EmbeddingTable implements Disposable {
    * ```
    */
   static async load(source: Named, options: PlaceOptions = {}): Promise<EmbeddingTable> {
-    const place = places().toRead(source, checked(options, "load"), "load");
+    refuseUnknownOptions(options, LOAD_OPTIONS, "load");
+    const place = places().toRead(source, options, "load");
     const { connection, subject, signal, onProgress } = place;
     if (!place.whole) {
       throw invalidInput("load", `this is a slice of ${subject.uri}`, "load the whole object");
@@ -196,8 +198,9 @@ export class EmbeddingTable implements Disposable {
    * ```
    */
   add(vector: ArrayLike<number>): number {
-    const table = this.#open("add");
-    return table.append(vectorOf(vector, this.#dimension, "add"));
+    this.#open("add");
+    const numbers = vectorOf(vector, this.#dimension, "add");
+    return this.#open("add").append(numbers);
   }
 
   /**
@@ -218,8 +221,9 @@ export class EmbeddingTable implements Disposable {
    * ```
    */
   addMany(matrix: ArrayLike<number> | ArrayLike<ArrayLike<number>> | Matrix): number {
-    const table = this.#open("addMany");
-    return table.append(matrixOf(matrix, this.#dimension, "addMany").numbers);
+    this.#open("addMany");
+    const { numbers } = matrixOf(matrix, this.#dimension, "addMany");
+    return this.#open("addMany").append(numbers);
   }
 
   /**
@@ -248,9 +252,10 @@ export class EmbeddingTable implements Disposable {
    * ```
    */
   dot(index: number, query: ArrayLike<number>): number {
-    const table = this.#open("dot");
+    this.#open("dot");
     const at = this.#index(index, "dot");
-    return table.dot(at, vectorOf(query, this.#dimension, "dot", "the query"));
+    const numbers = vectorOf(query, this.#dimension, "dot", "the query");
+    return this.#open("dot").dot(at, numbers);
   }
 
   /**
@@ -267,8 +272,9 @@ export class EmbeddingTable implements Disposable {
    * ```
    */
   scores(query: ArrayLike<number>): Float32Array<ArrayBuffer> {
-    const table = this.#open("scores");
-    return table.scores(vectorOf(query, this.#dimension, "scores", "the query"));
+    this.#open("scores");
+    const numbers = vectorOf(query, this.#dimension, "scores", "the query");
+    return this.#open("scores").scores(numbers);
   }
 
   /**
@@ -303,12 +309,9 @@ export class EmbeddingTable implements Disposable {
     k: number,
     options: TopKOptions = {},
   ): Nearest {
-    const table = this.#open("topK");
-    const { metric = "dot", ...others } = options ?? {};
-    const [unknown] = Object.keys(others);
-    if (unknown !== undefined) {
-      throw invalidInput("topK", `there is no option ${unknown}`, "known is metric");
-    }
+    this.#open("topK");
+    refuseUnknownOptions(options, ["metric"], "topK");
+    const { metric = "dot" } = options ?? {};
     if (!METRICS.includes(metric)) {
       const known = METRICS.map((name) => `"${name}"`).join(", ");
       throw invalidInput("topK", `${String(metric)} is no metric`, `pass one of ${known}`);
@@ -316,7 +319,8 @@ export class EmbeddingTable implements Disposable {
     if (typeof k !== "number" || !Number.isSafeInteger(k) || k < 0) {
       throw invalidInput("topK", `k is ${String(k)}`, "pass a whole number from 0 on");
     }
-    return table.nearest(metric, queriesOf(queries, this.#dimension, "topK").numbers, k);
+    const { numbers } = queriesOf(queries, this.#dimension, "topK");
+    return this.#open("topK").nearest(metric, numbers, k);
   }
 
   /**
@@ -396,6 +400,10 @@ export class EmbeddingTable implements Disposable {
     return describeEmbeddings(this.#shown());
   }
 
+  /**
+   * The table, while there is one. It is asked for before anything is done, and again behind what
+   * may run a user's code: a getter may dispose it.
+   */
   #open(operation: string): NativeTable {
     if (!this.#table.released) return this.#table;
     throw invalidInput(
@@ -426,12 +434,7 @@ export class EmbeddingTable implements Disposable {
   }
 }
 
-function checked(options: PlaceOptions, operation: string): PlaceOptions {
-  if (typeof options !== "object" || options === null) return options;
-  const known = ["signal", "onProgress", "background", "progress", "client"];
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown === undefined) return options;
-  throw invalidInput(operation, `there is no option ${unknown}`, `known are ${known.join(", ")}`);
-}
+/** What loading takes, beside where to load from. */
+const LOAD_OPTIONS = ["signal", "onProgress", "background", "progress", "client"];
 
 const MADE = Symbol("made");

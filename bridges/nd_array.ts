@@ -2,7 +2,7 @@
 // and how far apart its neighbours lie along each dimension.
 
 import { invalidInput } from "../ffi/errors.ts";
-import { described, kindOfArray } from "../ffi/lent.ts";
+import { described, kindOfArray, lengthOfArray } from "../ffi/lent.ts";
 
 /** A typed array of any kind. */
 export type TypedArray =
@@ -104,7 +104,7 @@ export function layoutOf(nd: NdArrayLike, operation: string): Layout {
     if (way < 0) first += way;
     else last += way;
   });
-  const { length } = data as TypedArray;
+  const length = lengthOfArray(data as TypedArray);
   if (!Number.isSafeInteger(size)) {
     throw refused(
       `an array of shape ${shownList(shape)} has more elements than can be counted`,

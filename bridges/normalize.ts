@@ -4,6 +4,7 @@ import { invalidInput } from "../ffi/errors.ts";
 import { described } from "../ffi/lent.ts";
 import { library, libraryNeeds } from "../ffi/library.ts";
 import { ensure } from "../ffi/permissions.ts";
+import { refuseUnknownOptions } from "./known_options.ts";
 import type { NdArrayLike } from "./nd_array.ts";
 import { lendNumbers } from "./numbers.ts";
 
@@ -59,6 +60,7 @@ export function normalizeInplace(
   const operation = "normalizeInplace";
   const refused = (what: string, hint: string) =>
     invalidInput(operation, `${operation}: ${what}`, hint);
+  refuseUnknownOptions(options, ["kind", "dimension"], operation);
   const { kind = "l2", dimension } = options ?? {};
   const norm = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
   if (norm === undefined) {

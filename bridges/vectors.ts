@@ -3,8 +3,12 @@
 // A `Float32Array` is borrowed where it lies. Everything else is copied into one: other typed arrays
 // and arrays of numbers because each number must be rounded, and shared memory because others may
 // write to it meanwhile.
+//
+// Of a typed array counts what the engine says, not what a subclass tells; a property of any other
+// object is read once.
 
 import { type DipperError, invalidInput } from "../ffi/errors.ts";
+import { described, kindOfArray, placeOfView } from "../ffi/lent.ts";
 
 /** An array of several dimensions, as npm's `ndarray` and `@stdlib/ndarray` have them. */
 export interface Matrix {
@@ -27,6 +31,20 @@ export interface Vectors {
   readonly count: number;
 }
 
+/** The most dimensions that an array is taken with: all but two are refused, with their lengths. */
+const MOST_DIMENSIONS = 64;
+
+/** An array of several dimensions, each property read once. */
+interface Given {
+  readonly data: ArrayLike<number>;
+  readonly shape: readonly number[];
+  readonly strides: readonly unknown[] | undefined;
+  readonly offset: unknown;
+}
+
+/** What was passed: numbers, vectors, or an array of several dimensions. */
+type Value = { readonly matrix: Given } | { readonly matrix?: undefined; readonly given: unknown };
+
 /**
  * One vector.
  *
@@ -38,22 +56,41 @@ export function vectorOf(
   operation: string,
   what = "the vector",
 ): Float32Array<ArrayBuffer> {
-  const { numbers, shape } = isMatrix(value)
-    ? contiguous(value, operation, what)
-    : { numbers: value, shape: undefined };
-  if (!isArrayLike(numbers)) throw noNumbers(value, operation, what);
-  if (ArrayBuffer.isView(numbers)) refuseDetached(numbers, operation, what);
-  const { length } = numbers;
-  if (length !== dimension || (shape !== undefined && shape.length !== 1)) {
-    throw invalidInput(
+  return vectorIn(valueOf(value), dimension, operation, what);
+}
+
+function vectorIn(
+  value: Value,
+  dimension: number,
+  operation: string,
+  what: string,
+): Float32Array<ArrayBuffer> {
+  const hint = `pass vectors of ${dimension} numbers, or make a table of another dimension`;
+  if (value.matrix !== undefined) {
+    const { shape } = value.matrix;
+    const numbers = contiguous(value.matrix, operation, what);
+    if (shape.length !== 1) {
+      throw invalidInput(
+        operation,
+        `${what} has the shape (${shape.join(", ")}), and the table's vectors (${dimension})`,
+        hint,
+      );
+    }
+    if (numbers.count !== dimension) throw wrongLength(numbers.count);
+    return singles(numbers, operation, what);
+  }
+  const values = plain(value.given, operation, what);
+  const { length: count } = values;
+  if (count !== dimension) throw wrongLength(count);
+  return singles({ values, from: 0, count }, operation, what);
+
+  function wrongLength(length: number): DipperError {
+    return invalidInput(
       operation,
-      shape === undefined || shape.length === 1
-        ? `${what} has ${length} numbers, and the table's have ${dimension}`
-        : `${what} has the shape (${shape.join(", ")}), and the table's vectors (${dimension})`,
-      `pass vectors of ${dimension} numbers, or make a table of another dimension`,
+      `${what} has ${length} numbers, and the table's have ${dimension}`,
+      hint,
     );
   }
-  return singles(numbers, operation, what);
 }
 
 /**
@@ -62,9 +99,15 @@ export function vectorOf(
  * @throws {InvalidInputError} When it is none, or its rows have another length.
  */
 export function matrixOf(value: unknown, dimension: number, operation: string): Vectors {
+  return matrixIn(valueOf(value), dimension, operation);
+}
+
+function matrixIn(value: Value, dimension: number, operation: string): Vectors {
+  const what = "the matrix";
   const hint = `pass rows of ${dimension} numbers, or make a table of another dimension`;
-  if (isMatrix(value)) {
-    const { numbers, shape } = contiguous(value, operation, "the matrix");
+  if (value.matrix !== undefined) {
+    const { shape } = value.matrix;
+    const numbers = contiguous(value.matrix, operation, what);
     if (shape.length !== 2 || shape[1] !== dimension) {
       throw invalidInput(
         operation,
@@ -72,21 +115,22 @@ export function matrixOf(value: unknown, dimension: number, operation: string): 
         hint,
       );
     }
-    return { numbers: singles(numbers, operation, "the matrix"), count: shape[0]! };
+    return { numbers: singles(numbers, operation, what), count: shape[0]! };
   }
-  if (!isArrayLike(value)) throw noNumbers(value, operation, "the matrix");
-  if (ArrayBuffer.isView(value)) refuseDetached(value, operation, "the matrix");
-  if (value.length > 0 && typeof value[0] === "object") {
-    return rowsOf(value as unknown as ArrayLike<unknown>, dimension, operation, "row");
+  const values = plain(value.given, operation, what);
+  const { length } = values;
+  if (length > 0 && typeof values[0] === "object") {
+    return rowsOf(values as ArrayLike<unknown>, length, dimension, operation, "row");
   }
-  if (value.length % dimension !== 0) {
+  if (length % dimension !== 0) {
     throw invalidInput(
       operation,
-      `the matrix has ${value.length} numbers, which are no whole rows of ${dimension}`,
+      `the matrix has ${length} numbers, which are no whole rows of ${dimension}`,
       hint,
     );
   }
-  return { numbers: singles(value, operation, "the matrix"), count: value.length / dimension };
+  const numbers = singles({ values, from: 0, count: length }, operation, what);
+  return { numbers, count: length / dimension };
 }
 
 /**
@@ -94,105 +138,182 @@ export function matrixOf(value: unknown, dimension: number, operation: string): 
  *
  * @throws {InvalidInputError} When it is none, or has another length.
  */
-export function queriesOf(value: unknown, dimension: number, operation: string): Vectors {
-  if (isMatrix(value)) {
-    return value.shape.length === 1
-      ? { numbers: vectorOf(value, dimension, operation, "the query"), count: 1 }
-      : matrixOf(value, dimension, operation);
+export function queriesOf(given: unknown, dimension: number, operation: string): Vectors {
+  const value = valueOf(given);
+  if (value.matrix !== undefined) {
+    return value.matrix.shape.length === 1
+      ? { numbers: vectorIn(value, dimension, operation, "the query"), count: 1 }
+      : matrixIn(value, dimension, operation);
   }
-  if (Array.isArray(value) && value.length > 0 && typeof value[0] === "object") {
-    return rowsOf(value, dimension, operation, "query");
+  if (Array.isArray(given) && given.length > 0 && typeof given[0] === "object") {
+    return rowsOf(given, given.length, dimension, operation, "query");
   }
-  return { numbers: vectorOf(value, dimension, operation, "the query"), count: 1 };
+  return { numbers: vectorIn(value, dimension, operation, "the query"), count: 1 };
 }
 
 function rowsOf(
   rows: ArrayLike<unknown>,
+  count: number,
   dimension: number,
   operation: string,
   what: string,
 ): Vectors {
-  const count = rows.length;
-  const numbers = new Float32Array(count * dimension);
+  const numbers = room(count * dimension, operation);
   for (let index = 0; index < count; index++) {
     numbers.set(vectorOf(rows[index], dimension, operation, `${what} ${index}`), index * dimension);
   }
   return { numbers, count };
 }
 
+/** Memory for so many numbers; a length that nobody has is refused. */
+function room(length: number, operation: string): Float32Array<ArrayBuffer> {
+  try {
+    return new Float32Array(length);
+  } catch {
+    throw invalidInput(
+      operation,
+      `${length} numbers are more than fit into memory at once`,
+      "pass them in parts",
+    );
+  }
+}
+
 function isArrayLike(value: unknown): value is ArrayLike<number> {
-  if (typeof value !== "object" || value === null || value instanceof DataView) return false;
-  const { length } = value as { length?: unknown };
+  if (typeof value !== "object" || value === null) return false;
+  if (ArrayBuffer.isView(value)) return kindOfArray(value) !== undefined;
+  let length: unknown;
+  try {
+    ({ length } = value as { length?: unknown });
+  } catch {
+    // A Proxy of a typed array has none.
+    return false;
+  }
   return typeof length === "number" && Number.isSafeInteger(length) && length >= 0;
 }
 
-function isMatrix(value: unknown): value is Matrix {
-  return typeof value === "object" && value !== null && "data" in value && "shape" in value &&
-    !ArrayBuffer.isView(value) && isArrayLike(value.data) && isArrayLike(value.shape);
+function valueOf(value: unknown): Value {
+  const may = typeof value === "object" && value !== null && !ArrayBuffer.isView(value) &&
+    "data" in value && "shape" in value;
+  if (!may) return { given: value };
+  const { data, shape: lengths, offset, stride, strides } = value as Record<string, unknown>;
+  const shape = listOf(lengths);
+  if (!isArrayLike(data) || shape === undefined) return { given: value };
+  const steps = stride ?? strides;
+  return {
+    matrix: {
+      data,
+      shape: shape as number[],
+      strides: steps === undefined || steps === null ? undefined : listOf(steps) ?? [],
+      offset: offset ?? 0,
+    },
+  };
+}
+
+/** A short list as an array of its own; undefined for what is none. */
+function listOf(list: unknown): unknown[] | undefined {
+  if (!isArrayLike(list)) return undefined;
+  const { length } = list;
+  if (length > MOST_DIMENSIONS) return undefined;
+  return Array.from({ length }, (_, at) => list[at]);
 }
 
 /** The numbers of an array of several dimensions, which stand row after row. */
-function contiguous(
-  matrix: Matrix,
-  operation: string,
-  what: string,
-): { numbers: ArrayLike<number>; shape: number[] } {
-  const shape = Array.from(matrix.shape);
-  const given = matrix.stride ?? matrix.strides;
-  const { data, offset = 0 } = matrix;
-  if (ArrayBuffer.isView(data)) refuseDetached(data, operation, what);
-  const size = shape.reduce((all, length) => all * length, 1);
-  const counts = [...shape, offset, size];
-  if (!counts.every((count) => Number.isSafeInteger(count) && count >= 0)) {
+function contiguous(matrix: Given, operation: string, what: string): Run {
+  const { shape, strides, offset } = matrix;
+  const data = plain(matrix.data, operation, what);
+  const { length } = data;
+  const size = shape.reduce((all, count) => all * count, 1);
+  const isCount = (count: unknown): count is number =>
+    Number.isSafeInteger(count) && count as number >= 0;
+  if (![...shape, size].every(isCount) || !isCount(offset)) {
     throw invalidInput(
       operation,
-      `${what} has the shape (${shape.join(", ")}) from ${offset} on`,
+      `${what} has the shape (${shownList(shape)}) from ${shownList([offset])} on`,
       "lengths are whole numbers",
     );
   }
   let step = 1;
   for (let at = shape.length - 1; at >= 0; at--) {
     // Where there is one, nobody steps; where there is none, nobody looks.
-    const fits = given === undefined || size === 0 || shape[at]! <= 1 || given[at] === step;
+    const fits = strides === undefined || size === 0 || shape[at]! <= 1 || strides[at] === step;
     if (!fits) {
       throw invalidInput(
         operation,
-        `${what} does not stand row after row: its strides are (${Array.from(given).join(", ")})`,
+        `${what} does not stand row after row: its strides are (${shownList(strides)})`,
         "copy it with contiguous(array) first",
       );
     }
     step *= shape[at]!;
   }
-  if (offset + size > data.length) {
+  if (offset + size > length) {
     throw invalidInput(
       operation,
-      `${what} needs ${offset + size} numbers, and its data has ${data.length}`,
+      `${what} needs ${offset + size} numbers, and its data has ${length}`,
       "check its shape and offset",
     );
   }
-  const numbers = data instanceof Float32Array
-    ? data.subarray(offset, offset + size)
-    : Array.prototype.slice.call(data, offset, offset + size) as number[];
-  return { numbers, shape };
+  return { values: data, from: offset, count: size };
+}
+
+function shownList(list: readonly unknown[]): string {
+  return list.map((one) => typeof one === "number" ? String(one) : `a ${typeof one}`).join(", ");
+}
+
+/**
+ * What a typed array holds, without what a subclass adds; another array as it is.
+ *
+ * @throws {InvalidInputError} For what is neither, and for what has no memory any more.
+ */
+function plain(value: unknown, operation: string, what: string): ArrayLike<number> {
+  if (!isArrayLike(value)) throw noNumbers(value, operation, what);
+  if (!ArrayBuffer.isView(value)) return value;
+  const place = placeOfView(value);
+  if (place === "detached") {
+    throw invalidInput(
+      operation,
+      `${what}'s buffer is detached: it was transferred elsewhere`,
+      "use it before transferring it",
+    );
+  }
+  if (place === "cut") {
+    throw invalidInput(
+      operation,
+      `${what} lies outside of its buffer, which became shorter`,
+      "make a new view of the buffer",
+    );
+  }
+  const kind = kindOfArray(value)!;
+  if (kind.startsWith("Big")) throw noNumbers(value, operation, what);
+  const make = (globalThis as unknown as Record<string, typeof Float32Array>)[kind]!;
+  const { buffer, byteOffset, byteLength } = place;
+  return new make(buffer, byteOffset, byteLength / make.BYTES_PER_ELEMENT);
+}
+
+/** Neighbours of an array. */
+interface Run {
+  readonly values: ArrayLike<number>;
+  readonly from: number;
+  readonly count: number;
 }
 
 /** Numbers as 32-bit ones: borrowed where they are, copied where they are not. */
 function singles(
-  values: ArrayLike<number>,
+  { values, from, count }: Run,
   operation: string,
   what: string,
 ): Float32Array<ArrayBuffer> {
-  if (values instanceof Float32Array && values.buffer instanceof ArrayBuffer) {
-    return values as Float32Array<ArrayBuffer>;
-  }
   if (ArrayBuffer.isView(values)) {
-    const first: unknown = values[0];
-    if (typeof first === "bigint") throw noNumbers(values, operation, what);
-    return new Float32Array(values);
+    const part = (values as Float32Array).subarray(from, from + count);
+    if (part instanceof Float32Array && part.buffer instanceof ArrayBuffer) {
+      return part as Float32Array<ArrayBuffer>;
+    }
+    const numbers = room(count, operation);
+    numbers.set(part);
+    return numbers;
   }
-  const numbers = new Float32Array(values.length);
-  for (let at = 0; at < numbers.length; at++) {
-    const value: unknown = values[at];
+  const numbers = room(count, operation);
+  for (let at = 0; at < count; at++) {
+    const value: unknown = values[from + at];
     if (typeof value !== "number") {
       throw invalidInput(
         operation,
@@ -205,31 +326,10 @@ function singles(
   return numbers;
 }
 
-function refuseDetached(view: ArrayBufferView, operation: string, what: string): void {
-  try {
-    // Throws for a view without memory; its length alone would read as 0.
-    (view as Uint8Array).values();
-  } catch {
-    const detached = view.buffer instanceof ArrayBuffer && view.buffer.detached;
-    throw invalidInput(
-      operation,
-      detached
-        ? `${what}'s buffer is detached: it was transferred elsewhere`
-        : `${what} lies outside of its buffer, which became shorter`,
-      detached ? "use it before transferring it" : "make a new view of the buffer",
-    );
-  }
-}
-
 function noNumbers(value: unknown, operation: string, what: string): DipperError {
-  const given = value === null
-    ? "null"
-    : typeof value === "object"
-    ? value.constructor?.name ?? "object"
-    : typeof value;
   return invalidInput(
     operation,
-    `${what} holds no numbers: a ${given} came`,
+    `${what} holds no numbers: this is ${described(value)}`,
     "pass a Float32Array, an array of numbers, or { data, shape }",
   );
 }

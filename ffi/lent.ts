@@ -46,6 +46,7 @@ const ENGINE = {
     buffer: getterOf<ArrayBufferLike>(TYPED_ARRAY, "buffer"),
     byteOffset: getterOf<number>(TYPED_ARRAY, "byteOffset"),
     byteLength: getterOf<number>(TYPED_ARRAY, "byteLength"),
+    length: getterOf<number>(TYPED_ARRAY, "length"),
   },
   view: {
     buffer: getterOf<ArrayBufferLike>(DataView.prototype, "buffer"),
@@ -115,22 +116,49 @@ export function lend(data: unknown, operation: string, change: boolean): Lent {
   );
 }
 
-function lendView(view: ArrayBufferView, operation: string, change: boolean): Lent {
+/** Where the bytes of a view are, as the engine has it; else why there are none. */
+export type ViewPlace =
+  | {
+    readonly buffer: ArrayBufferLike;
+    readonly byteOffset: number;
+    readonly byteLength: number;
+    readonly shared: boolean;
+  }
+  | "detached"
+  | "cut";
+
+/** Asks the engine where the bytes of a view are, and nothing that the view may say of itself. */
+export function placeOfView(view: ArrayBufferView): ViewPlace {
   const engine = kindOfArray(view) === undefined ? ENGINE.view : ENGINE.array;
   const buffer = engine.buffer.call(view);
-  let byteLength: number;
+  const shared = !isPlain(buffer);
+  if (!shared && ENGINE.detached.call(buffer)) return "detached";
   try {
-    byteLength = engine.byteLength.call(view);
+    const byteLength = engine.byteLength.call(view);
     // Only an empty array may be one that its buffer no longer reaches.
     if (byteLength === 0 && engine === ENGINE.array) ENGINE.keys.call(view as Uint8Array);
+    return { buffer, byteOffset: engine.byteOffset.call(view), byteLength, shared };
   } catch {
-    throw isPlain(buffer) && ENGINE.detached.call(buffer) ? detached(operation) : invalidInput(
+    return "cut";
+  }
+}
+
+/** How many elements a typed array has, as the engine has it. */
+export function lengthOfArray(array: ArrayBufferView): number {
+  return ENGINE.array.length.call(array);
+}
+
+function lendView(view: ArrayBufferView, operation: string, change: boolean): Lent {
+  const place = placeOfView(view);
+  if (place === "detached") throw detached(operation);
+  if (place === "cut") {
+    throw invalidInput(
       operation,
       `${operation}: ${described(view)} lies outside its buffer, which has become shorter`,
       "make a new view of the buffer",
     );
   }
-  return lendPart(buffer, operation, change, engine.byteOffset.call(view), byteLength);
+  return lendPart(place.buffer, operation, change, place.byteOffset, place.byteLength);
 }
 
 /** An object that says where its bytes are. Each of its properties is read once. */

@@ -3,7 +3,7 @@
 // No memory of the table is ever seen by JavaScript: queries go down, copies come up. So a
 // forgotten table may be released by a `FinalizationRegistry`: nothing dangles.
 
-import { BudgetExceededError, DipperError } from "./errors.ts";
+import { BudgetExceededError, DipperError, invalidInput } from "./errors.ts";
 import { collect, library } from "./library.ts";
 import { queueHandle } from "./queue.ts";
 import type { TableHandle } from "./symbols.ts";
@@ -106,8 +106,20 @@ export class NativeTable {
     // Rows that others add meanwhile are not looked at.
     const { count } = this;
     const room = Math.min(k, count) * (queries.length / this.dimension);
-    const indices = new Uint32Array(room);
-    const scores = new Float32Array(room);
+    let indices: Uint32Array<ArrayBuffer>;
+    let scores: Float32Array<ArrayBuffer>;
+    try {
+      [indices, scores] = [new Uint32Array(room), new Float32Array(room)];
+    } catch {
+      throw invalidInput(
+        "topK",
+        `${Math.min(k, count)} results for each of ${
+          queries.length / this.dimension
+        } queries are ` +
+          "more than fit into memory at once",
+        "pass fewer queries, or a smaller k",
+      );
+    }
     library().native.tableNearest(
       this.#handle,
       METRICS.indexOf(metric),

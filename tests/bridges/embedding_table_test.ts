@@ -103,6 +103,34 @@ for (const path of ["widest", "portable"] as const) {
   });
 }
 
+for (const path of ["widest", "portable"] as const) {
+  memoryTest(`vectors of every length to 4,096, from every offset, ${path} path`, () => {
+    library().native.forcePortable(path === "portable" ? 1 : 0);
+    try {
+      const numbers = random(4100 * 2, 11);
+      const asked = random(4100, 12);
+      for (let dimension = 1; dimension <= 4096; dimension++) {
+        const [from, queryFrom] = [dimension % 4, dimension % 3];
+        const rows = numbers.subarray(from, from + 2 * dimension);
+        const query = asked.subarray(queryFrom, queryFrom + dimension);
+        using table = new EmbeddingTable(dimension);
+        table.addMany(rows);
+        const scores = table.scores(query);
+        for (const index of [0, 1]) {
+          const row = rows.subarray(index * dimension, (index + 1) * dimension);
+          const { score, bound } = plain("dot", row, query);
+          assert(Math.abs(scores[index]! - score) <= bound, `${dimension}: ${scores[index]}`);
+          assertEquals(table.row(index), row);
+        }
+        const { indices } = table.topK(query, 2);
+        assertEquals([...indices], scores[0]! >= scores[1]! ? [0, 1] : [1, 0]);
+      }
+    } finally {
+      library().native.forcePortable(0);
+    }
+  });
+}
+
 memoryTest("a table large enough for all cores finds what a small one finds", () => {
   const dimension = 64;
   const rows = 60_000;

@@ -14,19 +14,24 @@ const ULP = 2 ** -52;
 const SHORT_ULP = 2 ** -23;
 
 everyWidth("logarithms are those of Math.log, in 64 and 32 bits, at every length to 4,096", () => {
-  const source = numbers(4096, 1);
+  const source = numbers(4100, 1);
   const short = Float32Array.from(source);
-  for (let length = 0; length <= 4096; length += length < 200 ? 1 : 97) {
+  const logs = source.map((v) => Math.log(v));
+  const shortLogs = short.map((v) => Math.log(v));
+  for (let length = 0; length <= 4096; length++) {
+    const from = length % 4;
     const x = source.slice();
-    logInplace(x.subarray(0, length));
+    logInplace(x.subarray(from, from + length));
     const y = short.slice();
-    logInplace(y.subarray(0, length));
-    for (let i = 0; i < 4096; i++) {
-      const done = i < length;
-      const expected = done ? Math.log(source[i]!) : source[i]!;
-      assert(near(x[i]!, expected, done ? ULP : 0), `log ${source[i]} is ${x[i]}`);
-      const shorter = done ? Math.fround(Math.log(short[i]!)) : short[i]!;
-      assert(near(y[i]!, shorter, done ? SHORT_ULP : 0), `log ${short[i]} is ${y[i]}`);
+    logInplace(y.subarray(from, from + length));
+    for (let i = 0; i < 4100; i++) {
+      const done = i >= from && i < from + length;
+      if (!near(x[i]!, done ? logs[i]! : source[i]!, done ? ULP : 0)) {
+        throw new Error(`of ${length} numbers, log ${source[i]} is ${x[i]}`);
+      }
+      if (!near(y[i]!, done ? shortLogs[i]! : short[i]!, done ? SHORT_ULP : 0)) {
+        throw new Error(`of ${length} numbers, log ${short[i]} is ${y[i]}`);
+      }
     }
   }
 });
@@ -80,6 +85,29 @@ everyWidth("vectors are normalised as plain loops do it, whole and row by row", 
     }
   }
 });
+
+everyWidth(
+  "a vector of every length to 4,096, from every offset, is normalised as the loop does",
+  () => {
+    const next = random(6);
+    const source = Float64Array.from({ length: 4100 }, () => next() * 100 - 30);
+    for (const kind of ["l2", "minmax", "zscore"] as const) {
+      for (let length = 1; length <= 4096; length++) {
+        const from = length % 4;
+        const x = source.slice();
+        normalizeInplace(x.subarray(from, from + length), { kind });
+        const expected = normalized(source.subarray(from, from + length), kind);
+        for (let i = 0; i < 4100; i++) {
+          const at = i - from;
+          const fits = at >= 0 && at < length
+            ? Math.abs(x[i]! - expected[at]!) < 1e-12
+            : x[i] === source[i];
+          if (!fits) throw new Error(`${kind} of ${length} numbers: ${x[i]} at ${i}`);
+        }
+      }
+    }
+  },
+);
 
 Deno.test("a vector of zeros, of equal numbers, and of one number", () => {
   const by = (x: number[], kind?: "l2" | "minmax" | "zscore"): number[] => {
