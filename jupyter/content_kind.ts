@@ -12,6 +12,9 @@ export type ContentKind =
   | "jpeg"
   | "gif"
   | "webp"
+  | "avif"
+  | "bmp"
+  | "ico"
   | "svg"
   | "parquet"
   | "arrow-file"
@@ -51,12 +54,32 @@ export interface Content {
   readonly delimiter?: string;
 }
 
+// What a browser draws, and the media type it wants for it.
+const DRAWN: Partial<Record<ContentKind, string>> = {
+  png: "image/png",
+  jpeg: "image/jpeg",
+  gif: "image/gif",
+  webp: "image/webp",
+  avif: "image/avif",
+  bmp: "image/bmp",
+  ico: "image/x-icon",
+  svg: "image/svg+xml",
+};
+
+/** The media type of what a browser draws; `undefined` for everything else. */
+export function drawnAs(kind: ContentKind): string | undefined {
+  return DRAWN[kind];
+}
+
 const LABELS: Record<ContentKind, string> = {
   "empty": "empty",
   "png": "PNG image",
   "jpeg": "JPEG image",
   "gif": "GIF image",
   "webp": "WebP image",
+  "avif": "AVIF image",
+  "bmp": "BMP image",
+  "ico": "icon",
   "svg": "SVG image",
   "parquet": "Parquet",
   "arrow-file": "Arrow file",
@@ -143,6 +166,9 @@ export function sniffContent(head: Uint8Array, complete: boolean): Content {
     }
   }
   if (hasAt(head, 0, "RIFF") && hasAt(head, 8, "WEBP")) return found("webp");
+  if (isAvif(head)) return found("avif");
+  if (isBmp(head)) return found("bmp");
+  if (isIcon(head)) return found("ico");
   if (isArrowStream(head)) return found("arrow-stream");
   if (text === undefined) return found("binary");
   return sniffText(text, complete);
@@ -150,6 +176,31 @@ export function sniffContent(head: Uint8Array, complete: boolean): Content {
 
 function found(kind: ContentKind): Content {
   return { kind, label: LABELS[kind] };
+}
+
+// A file type box that names AVIF first or among the brands it is compatible with. ISO/IEC 14496-12
+function isAvif(head: Uint8Array): boolean {
+  if (head.length < 16 || !hasAt(head, 4, "ftyp")) return false;
+  const end = Math.min(head.length, (head[2] ?? 0) * 256 + (head[3] ?? 0), 256);
+  for (let at = 8; at + 4 <= end; at += 4) {
+    // Behind the first brand stands its version.
+    if (at !== 12 && (hasAt(head, at, "avif") || hasAt(head, at, "avis"))) return true;
+  }
+  return false;
+}
+
+// Two letters are no signature; with them the length of the header that follows is one.
+function isBmp(head: Uint8Array): boolean {
+  if (head.length < 26 || !hasAt(head, 0, "BM") || !hasAt(head, 15, "\0\0\0")) return false;
+  return [12, 40, 52, 56, 64, 108, 124].includes(head[14] ?? 0);
+}
+
+// A directory of pictures: how many, and the first one's data behind the directory.
+function isIcon(head: Uint8Array): boolean {
+  if (head.length < 22 || !hasAt(head, 0, "\0\0\x01\0")) return false;
+  const words = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  const count = words.getUint16(4, true);
+  return count >= 1 && count <= 64 && head[9] === 0 && words.getUint32(18, true) === 6 + 16 * count;
 }
 
 // An encapsulated Arrow message: 0xFFFFFFFF, the length of its metadata (a multiple of 8), then a

@@ -6,7 +6,7 @@
 // between two looks, and 64 KiB cost microseconds.
 
 import { arrowSchema } from "./arrow_schema.ts";
-import { type Content, type ContentKind, sniffContent } from "./content_kind.ts";
+import { type Content, type ContentKind, drawnAs, sniffContent } from "./content_kind.ts";
 import { readRecords } from "./delimited_head.ts";
 import { Html, joined, markedText, markup, preformatted } from "./html.ts";
 import { type ImageSize, imageSize } from "./image_size.ts";
@@ -36,14 +36,6 @@ const JSON_DEPTH = 5;
 const JSON_NODES = 400;
 const GIST_CHARACTERS = 100;
 
-const MEDIA_TYPES: Partial<Record<ContentKind, string>> = {
-  png: "image/png",
-  jpeg: "image/jpeg",
-  gif: "image/gif",
-  webp: "image/webp",
-  svg: "image/svg+xml",
-};
-
 /** Content ready to be shown: what it is, and its preview as HTML and as text. */
 export interface ContentPreview {
   /** The format. */
@@ -71,7 +63,7 @@ export function previewContent(
   const head = bytes.slice(0, HEAD_BYTES);
   const complete = head.length >= size;
   const content = sniffContent(head, complete);
-  const mediaType = MEDIA_TYPES[content.kind];
+  const mediaType = drawnAs(content.kind);
   if (mediaType !== undefined) return previewImage(content, mediaType, bytes, head, size);
   const label = content.label;
   switch (content.kind) {

@@ -26,6 +26,12 @@ export function imageSize(kind: ContentKind, head: Uint8Array): ImageSize | unde
       return jpegSize(data);
     case "webp":
       return webpSize(data);
+    case "avif":
+      return avifSize(head, data);
+    case "bmp":
+      return bmpSize(data);
+    case "ico":
+      return iconSize(data);
     default:
       return undefined;
   }
@@ -69,4 +75,43 @@ function webpSize(data: DataView): ImageSize | undefined {
     default:
       return undefined;
   }
+}
+
+// The largest "image spatial extents" property; thumbnails and alpha planes have theirs. ISO/IEC 23008-12
+function avifSize(head: Uint8Array, data: DataView): ImageSize | undefined {
+  let largest: ImageSize | undefined;
+  for (let at = head.indexOf(0x69); at >= 0; at = head.indexOf(0x69, at + 1)) {
+    if (at + 16 > data.byteLength) break;
+    if (data.getUint32(at) !== 0x69737065) continue; // "ispe", a version, width and height
+    const size = { width: data.getUint32(at + 8), height: data.getUint32(at + 12) };
+    if (largest === undefined || size.width * size.height > largest.width * largest.height) {
+      largest = size;
+    }
+  }
+  return largest;
+}
+
+// A negative height means that the first row is the top one.
+function bmpSize(data: DataView): ImageSize | undefined {
+  if (data.byteLength < 26) return undefined;
+  if (data.getUint32(14, true) === 12) {
+    return { width: data.getUint16(18, true), height: data.getUint16(20, true) };
+  }
+  return {
+    width: Math.abs(data.getInt32(18, true)),
+    height: Math.abs(data.getInt32(22, true)),
+  };
+}
+
+// The largest picture of the directory; 0 stands for 256.
+function iconSize(data: DataView): ImageSize | undefined {
+  if (data.byteLength < 22) return undefined;
+  let width = 0;
+  let height = 0;
+  const count = data.getUint16(4, true);
+  for (let at = 6; at + 16 <= Math.min(data.byteLength, 6 + 16 * count); at += 16) {
+    width = Math.max(width, data.getUint8(at) || 256);
+    height = Math.max(height, data.getUint8(at + 1) || 256);
+  }
+  return width > 0 ? { width, height } : undefined;
 }

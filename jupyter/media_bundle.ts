@@ -22,6 +22,34 @@ export type MediaBundle = Record<string, string | object>;
  */
 export const JUPYTER_DISPLAY: unique symbol = Symbol.for("Jupyter.display");
 
+/**
+ * Gives a plain value displays of its own: properties that neither loops, comparisons nor
+ * `JSON.stringify` see.
+ *
+ * @param show What a notebook shows.
+ * @param describe What a terminal shows; Deno's own inspection when unset.
+ *
+ * @example
+ * ```ts
+ * const list = displayed([1, 2], () => ({ "text/plain": "two numbers" }));
+ * list.length; // 2
+ * ```
+ */
+export function displayed<T extends object>(
+  value: T,
+  show: () => MediaBundle | Promise<MediaBundle>,
+  describe?: () => string,
+): T {
+  Object.defineProperty(value, JUPYTER_DISPLAY, { configurable: true, value: show });
+  if (describe !== undefined) {
+    Object.defineProperty(value, Symbol.for("Deno.customInspect"), {
+      configurable: true,
+      value: describe,
+    });
+  }
+  return value;
+}
+
 /** The most bytes that both texts of a bundle may take together, as UTF-8: 1 MiB. */
 export const MAX_BUNDLE_BYTES: number = 1024 * 1024;
 

@@ -3,7 +3,7 @@
 
 import { type ContentPreview, previewContent } from "./content_preview.ts";
 import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
-import { formatDate, formatExactBytes } from "./quantities.ts";
+import { countOf, formatCount, formatDate, formatExactBytes } from "./quantities.ts";
 import { shownUri, withoutSecrets } from "./redaction.ts";
 import {
   below,
@@ -30,6 +30,10 @@ export interface StatLike {
   readonly contentType?: string;
   /** The storage class, such as `STANDARD`. */
   readonly storageClass?: string;
+  /** How the stored bytes are encoded, such as `gzip`. */
+  readonly contentEncoding?: string;
+  /** The version, in a bucket that keeps versions. */
+  readonly versionId?: string;
   /** What the writer attached, by name. */
   readonly metadata: Record<string, string>;
 }
@@ -46,6 +50,8 @@ export interface FileLike {
   readonly preview?: Uint8Array;
   /** The end of the content, where `preview` is only the beginning: Parquet keeps its schema there. */
   readonly tail?: Uint8Array;
+  /** Which bytes of the object the file is, where it is a part; `preview` and `tail` are of these. */
+  readonly slice?: { readonly start: number; readonly end: number };
   /** Why something is missing, such as `the preview took too long`. */
   readonly note?: string;
 }
@@ -121,15 +127,18 @@ function statFacts(s: StatLike & { uri: string }): Fact[] {
 }
 
 function fileParts(f: FileLike): FileParts {
+  const { slice } = f;
+  const size = slice === undefined ? f.stat?.size : slice.end - slice.start;
   const preview = f.preview === undefined
     ? undefined
-    : previewContent(f.preview, f.stat?.size ?? f.preview.length, f.tail);
+    : previewContent(f.preview, size ?? f.preview.length, f.tail);
   return {
     // A name that is empty (a key ending in "/") or an address in disguise is redacted like one.
     name: cutMiddle(shownUri(f.name), MAX_NAME) || "(no name)",
     tags: preview === undefined ? [] : [preview.label],
     facts: [
       { label: "URI", value: shownUri(f.uri), code: true },
+      ...(slice === undefined ? [] : [{ label: "Slice", value: rangeOf(slice) }]),
       ...(f.stat === undefined ? [] : properties(f.stat)),
     ],
     preview,
@@ -137,13 +146,23 @@ function fileParts(f: FileLike): FileParts {
   };
 }
 
+function rangeOf({ start, end }: { start: number; end: number }): string {
+  return end > start
+    ? `${countOf(end - start, "byte")}, from ${formatCount(start)} to ${formatCount(end)}`
+    : "no bytes";
+}
+
 function properties(s: StatLike): Fact[] {
   const facts: Fact[] = [{ label: "Size", value: formatExactBytes(s.size) }];
   if (s.contentType !== undefined) facts.push({ label: "Type", value: s.contentType });
+  if (s.contentEncoding !== undefined) {
+    facts.push({ label: "Encoding", value: s.contentEncoding });
+  }
   if (s.lastModified !== undefined) {
     facts.push({ label: "Modified", value: formatDate(s.lastModified) });
   }
   if (s.etag !== undefined) facts.push({ label: "ETag", value: s.etag, code: true });
+  if (s.versionId !== undefined) facts.push({ label: "Version", value: s.versionId, code: true });
   if (s.storageClass !== undefined) facts.push({ label: "Class", value: s.storageClass });
   const metadata = Object.entries(s.metadata);
   for (const [name, value] of metadata.slice(0, MAX_METADATA)) {

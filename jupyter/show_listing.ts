@@ -4,7 +4,7 @@
 import { type Html, markedText, markup } from "./html.ts";
 import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
 import { countOf, formatBytes, formatCount, formatDate, formatExactBytes } from "./quantities.ts";
-import { shownUri } from "./redaction.ts";
+import { shownUri, withoutSecrets } from "./redaction.ts";
 import {
   type Cell,
   type Column,
@@ -16,7 +16,7 @@ import {
   title,
   view,
 } from "./view.ts";
-import { cutMiddle, visibleText } from "./visible_text.ts";
+import { cutEnd, cutMiddle, visibleText } from "./visible_text.ts";
 
 /** An object or a common prefix ("folder"), as {@linkcode showListing} takes it. */
 export type EntryLike =
@@ -43,12 +43,21 @@ export interface ListingLike {
   readonly entries: readonly EntryLike[];
   /** Whether `entries` is all there is, or the beginning. */
   readonly complete: boolean;
+  /** The options of the call, as they were given. */
+  readonly options?: Readonly<Record<string, string | number | boolean>>;
+  /** How many names were looked at, where only those that match are entries. */
+  readonly looked?: number;
+  /** The user holds all entries already, as an array. */
+  readonly isArray?: boolean;
+  /** Why there are no entries. */
+  readonly note?: string;
 }
 
 const PAGE_ROWS = 20;
 const MAX_KEY = 160;
 const MAX_ID = 40;
 const MAX_URI = 200;
+const MAX_NOTE = 600;
 
 /**
  * Displays a listing: a table of the first 20 entries, the totals in objects and bytes, and the
@@ -117,7 +126,14 @@ function parts(l: ListingLike): ListingParts {
   if (hasVersions) columns.push({ name: "Version", code: true });
   const name = cutMiddle(shownUri(l.uri), MAX_URI);
   const atLeast = l.complete ? "" : " or more";
-  const tags = l.entries.length === 0 ? [l.complete ? "empty" : "not listed yet"] : [
+  const nothing = l.note !== undefined
+    ? "not listed"
+    : l.looked !== undefined
+    ? "nothing matches"
+    : l.complete
+    ? "empty"
+    : "nothing yet";
+  const tags = l.entries.length === 0 ? [nothing] : [
     ...(objects > 0 ? [`${countOf(objects, hasVersions ? "version" : "object")}${atLeast}`] : []),
     ...(folders > 0 ? [`${countOf(folders, "folder")}${atLeast}`] : []),
     ...(objects > 0 ? [`${formatBytes(bytes)}${atLeast}`] : []),
@@ -160,14 +176,40 @@ function keyMarkup(key: string): Html {
 }
 
 function notes(l: ListingLike): ListingParts["notes"] {
-  if (l.entries.length === 0) return [];
-  const shown = Math.min(l.entries.length, PAGE_ROWS);
-  if (l.complete && l.entries.length <= PAGE_ROWS) return [];
-  const argument = visibleText(JSON.stringify(cutMiddle(shownUri(l.uri), MAX_URI)));
-  const of = l.complete ? ` of ${formatCount(l.entries.length)}` : "; there are more";
+  const notes: ListingParts["notes"] = [];
+  if (l.note !== undefined) {
+    notes.push({ words: visibleText(cutEnd(withoutSecrets(l.note), MAX_NOTE)) });
+  }
+  if (l.looked !== undefined && !l.complete) {
+    notes.push({
+      words: `Looked at the first ${countOf(l.looked, "name")} for what matches; there are more.`,
+    });
+  }
+  const { length } = l.entries;
+  if (l.note !== undefined || (l.complete && length <= PAGE_ROWS)) return notes;
+  if (length > 0) {
+    const of = l.complete ? ` of ${formatCount(length)}` : "; there are more";
+    const rest = l.isArray ? "; the array holds all of them" : "";
+    notes.push({ words: `First ${formatCount(Math.min(length, PAGE_ROWS))}${of}${rest}.` });
+  }
+  if (l.isArray) return notes;
+  const call = callOf(l);
   return [
-    { words: `First ${formatCount(shown)}${of}.` },
-    { words: "All of them:", code: `await list(${argument}).toArray()` },
-    { words: "One by one:", code: `for await (const entry of list(${argument})) { … }` },
+    ...notes,
+    { words: "All of them:", code: `await ${call}.toArray()` },
+    { words: "One by one:", code: `for await (const entry of ${call}) { … }` },
   ];
+}
+
+/** The call, to be copied. */
+function callOf({ uri, options = {} }: ListingLike): string {
+  const given = Object.entries(options)
+    .map(([name, value]) => `${name}: ${literal(value)}`);
+  const second = given.length > 0 ? `, { ${given.join(", ")} }` : "";
+  return `list(${literal(shownUri(uri))}${second})`;
+}
+
+function literal(value: string | number | boolean): string {
+  if (typeof value !== "string") return String(value);
+  return visibleText(JSON.stringify(cutMiddle(withoutSecrets(value), MAX_URI)));
 }

@@ -3,7 +3,7 @@
 
 import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
 import { countOf, formatCount, formatDate } from "./quantities.ts";
-import { shownUri } from "./redaction.ts";
+import { shownUri, withoutSecrets } from "./redaction.ts";
 import {
   type Cell,
   type Column,
@@ -15,7 +15,7 @@ import {
   title,
   view,
 } from "./view.ts";
-import { cutMiddle, visibleText } from "./visible_text.ts";
+import { cutEnd, cutMiddle, visibleText } from "./visible_text.ts";
 
 /** An upload, as {@linkcode showUploads} takes it. */
 export interface UploadLike {
@@ -37,6 +37,8 @@ export interface UploadsLike {
   readonly uploads: readonly UploadLike[];
   /** Whether `uploads` is all there is, or the beginning. */
   readonly complete: boolean;
+  /** Why there are none. */
+  readonly note?: string;
 }
 
 const PAGE_ROWS = 20;
@@ -86,13 +88,18 @@ function parts(l: UploadsLike): { name: string; tags: string[]; rows: Cell[][]; 
   const argument = visibleText(JSON.stringify(cutMiddle(shownUri(l.uri), 200)));
   return {
     name,
-    tags: [count === 0 ? "no incomplete uploads" : `${countOf(count, "incomplete upload")}${more}`],
+    tags: [
+      count === 0
+        ? (l.note === undefined ? "no incomplete uploads" : "not listed")
+        : `${countOf(count, "incomplete upload")}${more}`,
+    ],
     rows: shown.map(({ uri, key, uploadId, initiated }) => [
       { text: cutMiddle(key, MAX_KEY), title: cutMiddle(shownUri(uri), 1200) },
       { text: formatDate(initiated) },
       { text: cutMiddle(uploadId, MAX_ID) },
     ]),
     notes: [
+      ...(l.note === undefined ? [] : [visibleText(cutEnd(withoutSecrets(l.note), 600))]),
       ...(count > shown.length ? [`First ${formatCount(shown.length)}.`] : []),
       ...(count > 0
         ? [`Their parts are stored and paid for until: await abortIncompleteUploads(${argument})`]

@@ -1,7 +1,7 @@
 // Buckets as a list that shows itself.
 
 import type { BucketMessage } from "../ffi/symbols.ts";
-import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
+import { displayed } from "../jupyter/media_bundle.ts";
 import { describeBuckets, showBuckets } from "../jupyter/show_buckets.ts";
 import type { CallOptions } from "./read_options.ts";
 
@@ -26,12 +26,5 @@ export function bucketsOf(messages: readonly BucketMessage[]): Bucket[] {
   const buckets: Bucket[] = messages.map(({ createdAt, ...rest }) =>
     createdAt === undefined ? rest : { ...rest, createdAt: new Date(createdAt) }
   );
-  // Not enumerable: an array of buckets stays an array for everybody else.
-  Object.defineProperty(buckets, JUPYTER_DISPLAY, {
-    value: (): MediaBundle => showBuckets(buckets),
-  });
-  Object.defineProperty(buckets, Symbol.for("Deno.customInspect"), {
-    value: (): string => describeBuckets(buckets),
-  });
-  return buckets;
+  return displayed(buckets, () => showBuckets(buckets), () => describeBuckets(buckets));
 }

@@ -59,7 +59,7 @@ export function uploadsOf(
     token: options.token,
     signal: options.signal,
     background: options.background,
-    show: (uri, uploads, complete) => showUploads({ uri, uploads, complete }),
+    show: ({ entries, ...page }) => showUploads({ ...page, uploads: entries }),
   });
 }
 

@@ -3,10 +3,10 @@
 
 import type { Connection } from "../client/connection.ts";
 import { type Location, uriOf } from "../client/s3_uri.ts";
-import { invalidInput } from "../ffi/errors.ts";
+import { DipperError, invalidInput } from "../ffi/errors.ts";
 import { stoppable } from "../ffi/stop.ts";
 import type { PageMessage, PlaceMessage } from "../ffi/symbols.ts";
-import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
+import { displayed, JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { showListing } from "../jupyter/show_listing.ts";
 import { checkedLater } from "./call_options.ts";
 import { type Entry, type EntryMaker, GROUP, objectMaker, versionMaker } from "./entry.ts";
@@ -49,7 +49,7 @@ const OPTIONS: readonly (keyof ListOptions)[] = [
   "token",
 ];
 
-/** As many as a display looks at. */
+/** As many as a display asks for: one page. */
 const SHOWN_ENTRIES = 1000;
 const SHOWN_PATIENCE = 10_000;
 
@@ -64,7 +64,21 @@ export interface ListingParts<T> {
   readonly token: string | undefined;
   readonly signal: AbortSignal | undefined;
   readonly background: boolean | undefined;
-  show(uri: string, entries: readonly T[], complete: boolean): MediaBundle;
+  show(shown: ShownPage<T>): MediaBundle;
+}
+
+/** The first page of a listing, or why there is none. */
+export interface ShownPage<T> {
+  readonly uri: string;
+  readonly entries: readonly T[];
+  /** Whether that is all. */
+  readonly complete: boolean;
+  /** How many names were looked at, where only those that match are entries. */
+  readonly looked?: number;
+  /** The user holds all of them. */
+  readonly isArray?: boolean;
+  /** Why there are no entries. */
+  readonly note?: string;
 }
 
 /**
@@ -143,21 +157,36 @@ export class Listing<T = Entry> implements AsyncIterable<T> {
     const entries = await walk.all();
     // Before, nothing was handed out.
     this.#walk = walk;
-    return entries;
+    const { uri } = this;
+    const { show } = this.#parts;
+    return displayed(entries, () => show({ uri, entries, complete: true, isArray: true }));
   }
 
-  /** Shows the first page in a notebook. */
+  /** Shows the first page in a notebook. Nothing behind it is fetched. */
   async [JUPYTER_DISPLAY](): Promise<MediaBundle> {
-    const { limit, signal, show } = this.#parts;
-    const most = Math.min(SHOWN_ENTRIES, limit);
+    return this.#parts.show(await this.#shown());
+  }
+
+  async #shown(): Promise<ShownPage<T>> {
+    const { limit, signal, wanted } = this.#parts;
+    const { uri } = this;
     const patience = AbortSignal.timeout(SHOWN_PATIENCE);
     const walk = new Walk(this.#connection, {
       ...this.#parts,
-      limit: most,
+      limit: Math.min(SHOWN_ENTRIES, limit),
       signal: signal === undefined ? patience : AbortSignal.any([patience, signal]),
     });
-    const entries = await walk.all();
-    return show(this.uri, entries, walk.ended || entries.length === limit);
+    try {
+      const { entries, looked } = await walk.firstPage();
+      const complete = walk.ended || entries.length === limit;
+      return { uri, entries, complete, ...(wanted === undefined ? {} : { looked }) };
+    } catch (error) {
+      if (!(error instanceof DipperError) && error !== patience.reason) throw error;
+      const note = error instanceof DipperError
+        ? error.message
+        : `The first page was not there within ${SHOWN_PATIENCE / 1000} s.`;
+      return { uri, entries: [], complete: false, note };
+    }
   }
 
   /** Shows in a terminal what would be listed, without I/O. */
@@ -240,6 +269,23 @@ class Walk<T> implements AsyncIterableIterator<T, void, void> {
       for (let entry = this.#take(); entry !== undefined; entry = this.#take()) entries.push(entry);
     }
     return entries;
+  }
+
+  /** What the first page holds, with one request for it and none for what follows. */
+  async firstPage(): Promise<{ entries: T[]; looked: number }> {
+    const entries: T[] = [];
+    const page = this.#left > 0 ? await this.#pages.next() : undefined;
+    this.#page = page;
+    const names = page?.names ?? [];
+    const { wanted, make } = this.#parts;
+    for (; this.#index < names.length && this.#left > 0; this.#index++) {
+      const isGroup = page!.sizes[this.#index] === GROUP;
+      if (wanted !== undefined && !wanted(names[this.#index]!, isGroup)) continue;
+      entries.push(make(page!, this.#index));
+      this.#left--;
+    }
+    this.#close();
+    return { entries, looked: names.length };
   }
 
   async #slowly(): Promise<IteratorResult<T, void>> {
@@ -347,8 +393,20 @@ export function listingOf(
     token: options.token,
     signal: options.signal,
     background: options.background,
-    show: (uri, entries, complete) => showListing({ uri, entries, complete }),
+    show: (page) => showListing({ ...page, options: shownOptions(options) }),
   });
+}
+
+/** The options that say what is listed, as they were given. */
+function shownOptions(options: ListOptions): Record<string, string | number | boolean> {
+  const shown: Record<string, string | number | boolean> = {};
+  for (const name of OPTIONS) {
+    const value = options[name];
+    if (["string", "number", "boolean"].includes(typeof value)) {
+      shown[name] = value as string | number | boolean;
+    }
+  }
+  return shown;
 }
 
 /** Where a listing starts. */

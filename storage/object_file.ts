@@ -17,7 +17,7 @@ import type {
   StatMessage,
 } from "../ffi/symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
-import { describeFile, type FileLike, showFile } from "../jupyter/show_file.ts";
+import { describeFile, showFile } from "../jupyter/show_file.ts";
 import type { ByteBatch } from "../bridges/byte_batch.ts";
 import {
   checkedFrames,
@@ -33,6 +33,7 @@ import { byteStream } from "./byte_stream.ts";
 import { checkedCall, checkedLater } from "./call_options.ts";
 import { checkedAlgorithm, type ChecksumAlgorithm } from "./checksum.ts";
 import type { ObjectEntry } from "./entry.ts";
+import { withPreview } from "./file_preview.ts";
 import { takeTarget } from "./into_target.ts";
 import { objectOrigin, type Part } from "./line_source.ts";
 import type { PresignOptions } from "./presign.ts";
@@ -72,9 +73,6 @@ interface Read {
 
 /** Refuses longer bodies before they are downloaded. */
 type Limit = { bytes: number; hint: string } | undefined;
-
-const PREVIEW_BYTES = 64 * 1024;
-const PREVIEW_PATIENCE = 3000;
 
 /**
  * A lazy handle on an object, or on a part of it: an {@linkcode S3File}, a {@linkcode LocalFile}
@@ -597,7 +595,12 @@ export abstract class ObjectFile {
 
   /** Shows the object in a notebook: its properties and the head of its content. */
   async [JUPYTER_DISPLAY](): Promise<MediaBundle> {
-    return showFile(await this.#display());
+    const { name } = this;
+    const read = (start: number, end: number, options: ReadOptions): Promise<Read> => {
+      const part: ObjectFile = this.slice(start, end);
+      return part.#mapped("display", { ...options, progress: false });
+    };
+    return await withPreview({ name, uri: this.#shown, slices: this.#slices, read }, showFile);
   }
 
   /** Shows the handle in a terminal, without I/O. */
@@ -627,24 +630,6 @@ export abstract class ObjectFile {
       { signal: options.signal },
     );
     return statOf(this.uri, payload as StatMessage);
-  }
-
-  async #display(): Promise<FileLike> {
-    const { name } = this;
-    const uri = this.#shown;
-    const signal = AbortSignal.timeout(PREVIEW_PATIENCE);
-    try {
-      const { memory, stat } = await this.#head(signal);
-      return { uri, name, stat: statOf(uri, stat), preview: new Uint8Array(memory) };
-    } catch (error) {
-      const note = error instanceof Error ? error.message : String(error);
-      return { uri, name, note };
-    }
-  }
-
-  async #head(signal: AbortSignal): Promise<Read> {
-    const file: ObjectFile = this.slice(0, PREVIEW_BYTES);
-    return await file.#mapped("display", { signal, progress: false });
   }
 
   async #text(operation: string, options: ReadOptions): Promise<string> {
