@@ -1,8 +1,8 @@
 // Where an object is: on S3, at a web address, or in a file. Reading and checking of what users
 // write, before anything is sent.
 
-import { fileURLToPath } from "node:url";
 import { invalidInput } from "../ffi/errors.ts";
+import { nodeUrl } from "../ffi/node.ts";
 import {
   type Location as S3Location,
   parseLocation as parseS3,
@@ -106,7 +106,7 @@ function fromFileUrl(url: URL, operation: string): Location {
   if (url.host !== "") throw refused("it names another host");
   let path: string;
   try {
-    path = fileURLToPath(url);
+    path = nodeUrl().fileURLToPath(url);
   } catch {
     throw refused("it holds an encoded slash or broken percent-encoding");
   }

@@ -1,8 +1,8 @@
 // A directory that native code is to read and write below: whether Deno would let all of it be
 // reached, and where it lies.
 
-import { dirname, resolve } from "node:path";
 import { invalidInput, PermissionError } from "./errors.ts";
+import { nodePath } from "./node.ts";
 import type { Need } from "./permissions.ts";
 import { readablePath } from "./readable_path.ts";
 
@@ -57,11 +57,11 @@ export function makeDirectory(path: string, operation: string): string {
     throw invalidInput(
       operation,
       `${path} cannot be made: ${error instanceof Error ? error.message : String(error)}`,
-      `choose another directory, or look at ${dirname(resolve(path))}`,
+      `choose another directory, or look at ${nodePath().dirname(nodePath().resolve(path))}`,
       path,
     );
   }
-  return directoryPath(path, "write", operation) ?? resolve(path);
+  return directoryPath(path, "write", operation) ?? nodePath().resolve(path);
 }
 
 function notADirectory(operation: string, path: string): Error {

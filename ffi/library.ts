@@ -5,9 +5,8 @@
 // A loaded library is never closed: buffers and threads of it may outlive whoever closes.
 
 import { activateAtFirstCall } from "../jupyter/plugin.ts";
-import { createRequire } from "node:module";
-import process from "node:process";
 import { type DipperError, errorOf, InternalError, thrownFor, UnsupportedError } from "./errors.ts";
+import { nodeModule, nodeProcess } from "./node.ts";
 import { isGranted, type Need, permissionError, request } from "./permissions.ts";
 import { ABI_HASH, bind, type ErrorDetails, type Native, symbols } from "./symbols.ts";
 
@@ -73,7 +72,8 @@ function fromPackage(): Place {
   try {
     return {
       what,
-      path: createRequire(import.meta.url).resolve(`${PLATFORM_PACKAGE}/${FILE_NAME}`),
+      path: nodeModule().createRequire(import.meta.url)
+        .resolve(`${PLATFORM_PACKAGE}/${FILE_NAME}`),
     };
   } catch {
     return { what, absent: "not installed" };
@@ -152,7 +152,7 @@ function open(path: string): Library {
   }
 
   const module: { exports: Partial<NodeModule> } = { exports: {} };
-  (process as unknown as { dlopen(module: object, path: string): void }).dlopen(module, path);
+  nodeProcess().dlopen(module, path);
   const { open, adopt, hold, release, nudge } = module.exports;
   if (!open || !adopt || !hold || !release || !nudge) {
     throw new Error("this Deno offers no Node-API; version 2.9.6 or later does");

@@ -5,7 +5,7 @@
 // processes. So such paths are shown to Deno itself. The path that is handed down is absolute and
 // holds no link, so that what was asked about is what is opened.
 
-import { resolve } from "node:path";
+import { nodePath } from "./node.ts";
 import { permissionError } from "./permissions.ts";
 
 const SPECIAL = /^\/(?:proc|dev|sys)(?:\/|$)/;
@@ -22,7 +22,7 @@ export function readablePath(path: string, operation: string, uri: string): stri
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw special(operation, uri);
     // Missing, or not to be reached: opening it tells.
-    return resolve(path);
+    return nodePath().resolve(path);
   }
   if (SPECIAL.test(real)) {
     try {

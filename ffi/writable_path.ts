@@ -4,7 +4,7 @@
 // where it is granted, also through a folder that is a link. So the path is shown to Deno itself, by
 // opening a file that cannot exist below it: that changes nothing, and fails in one way or another.
 
-import { resolve } from "node:path";
+import { nodePath } from "./node.ts";
 import { permissionError } from "./permissions.ts";
 
 /** The part of a path that no file has. */
@@ -29,7 +29,7 @@ export function writablePath(path: string, operation: string, uri: string): stri
 
 function absolutePath(path: string, operation: string, uri: string): string {
   try {
-    return resolve(path);
+    return nodePath().resolve(path);
   } catch {
     // Only the working directory may be unreadable.
     throw permissionError(operation, ["--allow-read=."], uri);

@@ -1,10 +1,10 @@
 // What names the two sides of a transfer of trees: a folder of a bucket, with the client that reaches
 // it, and a directory of this machine.
 
-import { fileURLToPath } from "node:url";
 import type { Connection } from "../client/connection.ts";
 import { checkLocation, type Location, parseLocation, quoted } from "../client/s3_uri.ts";
 import { invalidInput } from "../ffi/errors.ts";
+import { nodeUrl } from "../ffi/node.ts";
 import { objectAt, ObjectFile, slicesOf } from "./object_file.ts";
 import type { ObjectLocation } from "./source.ts";
 
@@ -82,7 +82,7 @@ export function directoryOf(directory: string | URL, operation: string): string 
   let path: string;
   if (directory instanceof URL || /^file:/i.test(String(directory))) {
     try {
-      path = fileURLToPath(directory);
+      path = nodeUrl().fileURLToPath(directory);
     } catch {
       throw invalidInput(operation, `${quoted(String(directory))} names no directory`, hint);
     }
