@@ -1,27 +1,18 @@
 // A source that is read as batches of lines or messages: a handle on what cuts them.
-//
-// The handle owns no memory that JavaScript sees, so a forgotten one may be released by a
-// `FinalizationRegistry`: nothing dangles, the source only ends.
 
+import { HeldStream } from "./held_stream.ts";
 import { library } from "./library.ts";
 import { submit, type SubmitOptions } from "./queue.ts";
 import type { BatchMessage, StreamHandle } from "./symbols.ts";
 
-const forgotten = new FinalizationRegistry<StreamHandle>(release);
-
 /** An open source of lines or messages. */
-export class NativeLines {
-  readonly #handle: StreamHandle;
-  readonly #granted: readonly string[];
+export class NativeLines extends HeldStream {
   readonly #operation: string;
-  #released = false;
 
   /** Takes over a handle, and the hosts that were granted for it. Errors name the operation. */
   constructor(handle: StreamHandle, granted: readonly string[], operation: string) {
-    this.#handle = handle;
-    this.#granted = granted;
+    super(handle, granted);
     this.#operation = operation;
-    forgotten.register(this, handle, this);
   }
 
   /**
@@ -32,8 +23,8 @@ export class NativeLines {
     target: Uint8Array<ArrayBuffer>,
     options: SubmitOptions,
   ): Promise<{ filled: number; batch: BatchMessage }> {
-    const request = { operation: "readLines", stream: this.#handle } as const;
-    const { extent, payload } = await submit({ granted: [...this.#granted], request }, {
+    const request = { operation: "readLines", stream: this.handle } as const;
+    const { extent, payload } = await submit({ granted: this.granted, request }, {
       ...options,
       operation: this.#operation,
       target,
@@ -44,23 +35,7 @@ export class NativeLines {
   /** Where the elements of the last read end, behind a zero. Only before the next read. */
   offsets(elements: number): Uint32Array<ArrayBuffer> {
     const offsets = new Uint32Array(elements + 1);
-    library().native.linesOffsets(this.#handle, new Uint8Array(offsets.buffer));
+    library().native.linesOffsets(this.handle, new Uint8Array(offsets.buffer));
     return offsets;
-  }
-
-  /** Ends the source. Twice is harmless. */
-  release(): void {
-    if (this.#released) return;
-    this.#released = true;
-    forgotten.unregister(this);
-    release(this.#handle);
-  }
-}
-
-function release(handle: StreamHandle): void {
-  try {
-    library().native.streamRelease(handle);
-  } catch {
-    // It ended with its client.
   }
 }

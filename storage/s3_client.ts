@@ -2,7 +2,7 @@
 
 import { Connection, defined, type Subject } from "../client/connection.ts";
 import { checkOptions, type S3ClientOptions } from "../client/options.ts";
-import { checkBucket, checkLocation, type Location, parseLocation } from "../client/s3_uri.ts";
+import { checkBucket } from "../client/s3_uri.ts";
 import { invalidInput } from "../ffi/errors.ts";
 import type { ByteBatch } from "../bridges/byte_batch.ts";
 import {
@@ -46,7 +46,7 @@ import {
 import { S3File } from "./s3_file.ts";
 import { downloadTree } from "./download.ts";
 import type { TreeOptions, UploadTreeOptions } from "./tree_options.ts";
-import { directoryOf, folderOf, type PrefixLike } from "./tree_place.ts";
+import { directoryOf, folderOf, type PrefixLike, prefixOf } from "./tree_place.ts";
 import { syncTrees, type TreePlace } from "./sync.ts";
 import { uploadTree } from "./upload.ts";
 import { namedBy, type ObjectLocation } from "./source.ts";
@@ -620,19 +620,4 @@ export interface SyncOptions extends UploadTreeOptions {
   source?: S3Client;
   /** The client that reaches the destination, when it is on S3. Default: that of the call. */
   destination?: S3Client;
-}
-
-/** What a listing is of. */
-function prefixOf(prefix: string | URL | ObjectLocation, operation: string): Location {
-  if (typeof prefix === "string" || prefix instanceof URL) return parseLocation(prefix, operation);
-  if (typeof prefix === "object" && prefix !== null) {
-    if ("bucket" in prefix && "key" in prefix) return checkLocation(prefix, operation);
-    const { uri } = prefix as { uri?: unknown };
-    if (typeof uri === "string") return parseLocation(uri, operation);
-  }
-  throw invalidInput(
-    operation,
-    `${prefix === null ? "null" : typeof prefix} names no bucket`,
-    "pass s3://bucket/prefix, a URL, a prefix of a listing, or { bucket, key }",
-  );
 }

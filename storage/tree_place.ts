@@ -37,7 +37,11 @@ export function folderOf(
 ): BucketFolder {
   const { connection, at, customerKey } = prefix instanceof ObjectFile
     ? handled(prefix, operation)
-    : { connection: own, at: prefixOf(prefix, operation), customerKey: undefined };
+    : {
+      connection: own,
+      at: prefixOf(prefix, operation, "s3://bucket/folder/"),
+      customerKey: undefined,
+    };
   const { bucket, key } = at;
   const folder = key === "" || key.endsWith("/") ? at : { bucket, key: `${key}/` };
   return { connection, at: folder, customerKey };
@@ -58,7 +62,16 @@ function handled(file: ObjectFile, operation: string): BucketFolder {
   return { connection, at: { bucket, key }, customerKey };
 }
 
-function prefixOf(prefix: PrefixLike, operation: string): Location {
+/**
+ * What a listing or a transfer is of.
+ *
+ * @throws {InvalidInputError} For what names no bucket; the hint shows the example.
+ */
+export function prefixOf(
+  prefix: PrefixLike,
+  operation: string,
+  example = "s3://bucket/prefix",
+): Location {
   if (typeof prefix === "string" || prefix instanceof URL) return parseLocation(prefix, operation);
   if (typeof prefix === "object" && prefix !== null) {
     if ("bucket" in prefix && "key" in prefix) return checkLocation(prefix, operation);
@@ -68,7 +81,7 @@ function prefixOf(prefix: PrefixLike, operation: string): Location {
   throw invalidInput(
     operation,
     `${prefix === null ? "null" : typeof prefix} names no bucket`,
-    "pass s3://bucket/folder/, a URL, a prefix of a listing, or { bucket, key }",
+    `pass ${example}, a URL, a prefix of a listing, or { bucket, key }`,
   );
 }
 

@@ -66,6 +66,7 @@ mod turnstile;
 mod unmeasured;
 mod upload;
 mod verify;
+mod watch;
 mod web;
 
 pub use abort_upload::abort_upload;

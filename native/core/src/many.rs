@@ -4,20 +4,19 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
-use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
 
 use crate::download::Beginning;
-use crate::gate::{joined, spawn};
+use crate::gate::spawn;
 use crate::get::{Admission, Destination, GetRequest, SMALL, read};
 use crate::metrics::Meter;
 use crate::origin::Origin;
 use crate::ranges::Items;
 use crate::turnstile::Turnstile;
+use crate::watch::watch;
 use crate::{Budget, Client, Error, Metrics, Progress, Source, Span};
 
 /// What to read.
@@ -37,7 +36,6 @@ const AT_ONCE: usize = 64;
 const CORES_A_DRIVER: usize = 4;
 /// So many bytes may be there without anybody having taken them.
 const WINDOW: u64 = 256 << 20;
-const TICK: Duration = Duration::from_millis(100);
 
 struct Reading {
     client: Option<Arc<Client>>,
@@ -82,26 +80,7 @@ pub async fn many(
         let share = readers / drivers + usize::from(driver < readers % drivers);
         spawn(&mut tasks, Arc::clone(&reading).drive(share));
     }
-    let report = || {
-        if let Some(progress) = &request.progress {
-            progress.reached(meter.bytes(), total.max(meter.bytes()), &meter.read());
-        }
-    };
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks.reset();
-    loop {
-        tokio::select! {
-            biased;
-            ended = tasks.join_next() => match ended {
-                None => break,
-                Some(ended) => joined(ended)?,
-            },
-            _ = ticks.tick() => report(),
-        }
-    }
-    report();
-    Ok(meter.read())
+    watch(tasks, request.progress.as_ref(), total, &meter, || {}).await
 }
 
 impl Reading {

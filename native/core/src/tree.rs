@@ -6,6 +6,7 @@
 
 mod compare_files;
 mod download_files;
+mod each;
 mod folder;
 mod queue;
 mod remove_files;

@@ -7,18 +7,13 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 use md5::{Digest, Md5};
-use tokio::task::JoinSet;
 
-use super::download_files::{AT_ONCE, watch};
+use super::each::{for_each, shown};
 use super::folder::{Missing, Root, not_read};
 use super::queue::WorkQueue;
 use super::upload_files::{changed, open};
-use crate::gate::spawn;
 use crate::metrics::Meter;
 use crate::origin::Origin;
 use crate::ranges::Items;
@@ -58,9 +53,7 @@ struct Comparison {
     bucket: String,
     customer_key: Option<CustomerKey>,
     files: Vec<FileToCompare>,
-    next: AtomicUsize,
     queue: Arc<WorkQueue>,
-    items: Arc<dyn Items>,
 }
 
 /// Compares files with objects; for each comes 1 when it is known to hold the same, else 0.
@@ -80,36 +73,25 @@ pub async fn compare_files(
             root.ok_or_else(|| not_read(&std::io::ErrorKind::NotFound.into(), &directory))
         })
         .await?;
-    let at_once = AT_ONCE.min(files.len());
+    let count = files.len();
     let comparison = Arc::new(Comparison {
         client: Arc::clone(client),
         root: Arc::new(root),
         bucket,
         customer_key,
         files,
-        next: AtomicUsize::new(0),
         queue,
-        items: Arc::clone(&items),
     });
-    let mut tasks = JoinSet::new();
-    spawn(&mut tasks, async move {
-        let readers = (0..at_once).map(|_| Arc::clone(&comparison).reader());
-        let mut readers: FuturesUnordered<_> = readers.collect();
-        while readers.next().await.is_some() {}
-        comparison.items.flush();
-    });
-    watch(tasks, None, 0, &Meter::new(), &items).await
+    let one = move |index| Arc::clone(&comparison).at(index);
+    for_each(count, one, items, None, 0, &Meter::new()).await
 }
 
 impl Comparison {
-    async fn reader(self: Arc<Self>) {
-        loop {
-            let index = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(file) = self.files.get(index) else { return };
-            let same = self.one(file).await.map(u64::from);
-            let about = |error: Error| error.about(format!("s3://{}/{}", self.bucket, file.key));
-            self.items.written(index, same.map_err(about));
-        }
+    async fn at(self: Arc<Self>, index: usize) -> Result<u64, Error> {
+        let file =
+            self.files.get(index).ok_or_else(|| Error::internal("a file that is not there"))?;
+        let same = self.one(file).await.map(u64::from);
+        same.map_err(|error| error.about(shown(&self.bucket, &file.key)))
     }
 
     async fn one(&self, file: &FileToCompare) -> Result<bool, Error> {

@@ -6,19 +6,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
-use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
-
+use super::each::{for_each, shown};
 use super::folder::{Missing, Root, not_written, split};
 use super::queue::WorkQueue;
 use super::temporary::Temporary;
 use crate::download::Beginning;
-use crate::gate::{joined, spawn};
 use crate::get::{Admission, Destination, GetRequest, SMALL, read};
 use crate::metrics::Meter;
 use crate::origin::Origin;
@@ -57,13 +50,10 @@ pub struct DownloadFilesRequest {
     pub progress: Option<Arc<dyn Progress>>,
 }
 
-/// So many objects are on their way at once, as far as there are connections.
-pub(super) const AT_ONCE: usize = 64;
 /// So many bytes may be in memory before they are written.
 pub(super) const MEMORY: u64 = 64 << 20;
 /// So much of a large object is written in one go.
 const STEP: usize = 4 << 20;
-pub(super) const TICK: Duration = Duration::from_millis(100);
 
 struct Downloads {
     client: Arc<Client>,
@@ -71,10 +61,8 @@ struct Downloads {
     bucket: String,
     customer_key: Option<CustomerKey>,
     files: Vec<FileToWrite>,
-    next: AtomicUsize,
     memory: Arc<Budget>,
     queue: Arc<WorkQueue>,
-    items: Arc<dyn Items>,
     meter: Arc<Meter>,
 }
 
@@ -97,74 +85,26 @@ pub async fn download_files(
         })
         .await?;
     let meter = Arc::new(Meter::new());
-    let readers = AT_ONCE.min(files.len());
+    let count = files.len();
     let downloads = Arc::new(Downloads {
         client: Arc::clone(client),
         root: Arc::new(root),
         bucket,
         customer_key,
         files,
-        next: AtomicUsize::new(0),
         memory: Budget::new(MEMORY),
         queue,
-        items: Arc::clone(&items),
         meter: Arc::clone(&meter),
     });
-    let mut tasks = JoinSet::new();
-    spawn(&mut tasks, async move {
-        let readers = (0..readers).map(|_| Arc::clone(&downloads).reader());
-        let mut readers: FuturesUnordered<_> = readers.collect();
-        while readers.next().await.is_some() {}
-        downloads.items.flush();
-    });
-    watch(tasks, progress, total, &meter, &items).await
-}
-
-/// Tells how far it is and what is done, until all is.
-pub(super) async fn watch(
-    mut tasks: JoinSet<()>,
-    progress: Option<Arc<dyn Progress>>,
-    total: u64,
-    meter: &Meter,
-    items: &Arc<dyn Items>,
-) -> Result<Metrics, Error> {
-    let report = || {
-        if let Some(progress) = &progress {
-            progress.reached(meter.bytes(), total.max(meter.bytes()), &meter.read());
-        }
-    };
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks.reset();
-    loop {
-        tokio::select! {
-            biased;
-            ended = tasks.join_next() => match ended {
-                None => break,
-                Some(ended) => joined(ended)?,
-            },
-            _ = ticks.tick() => {
-                items.flush();
-                report();
-            }
-        }
-    }
-    report();
-    Ok(meter.read())
+    let one = move |index| Arc::clone(&downloads).at(index);
+    for_each(count, one, items, progress, total, &meter).await
 }
 
 impl Downloads {
-    async fn reader(self: Arc<Self>) {
-        loop {
-            let index = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(file) = self.files.get(index) else { return };
-            let result = self.one(file).await;
-            let about = |error: Error| error.about(format!("s3://{}/{}", self.bucket, file.key));
-            self.items.written(index, result.map_err(about));
-            if index % 64 == 63 {
-                self.items.flush();
-            }
-        }
+    async fn at(self: Arc<Self>, index: usize) -> Result<u64, Error> {
+        let file =
+            self.files.get(index).ok_or_else(|| Error::internal("a file that is not there"))?;
+        self.one(file).await.map_err(|error| error.about(shown(&self.bucket, &file.key)))
     }
 
     async fn one(&self, file: &FileToWrite) -> Result<u64, Error> {

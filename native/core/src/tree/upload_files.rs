@@ -5,20 +5,17 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use dipper_wire::{FillError, Slot};
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 use rustix::fs::{FileType, Mode, OFlags, fstat, openat};
-use tokio::task::JoinSet;
 
-use super::download_files::{AT_ONCE, MEMORY, watch};
+use super::download_files::MEMORY;
+use super::each::{for_each, shown};
 use super::folder::{Missing, Root, not_read, split};
 use super::queue::WorkQueue;
 use super::scan::modified_of;
 use crate::buffer::Draft;
-use crate::gate::spawn;
 use crate::metrics::Meter;
 use crate::ranges::Items;
 use crate::upload::upload_opened;
@@ -81,10 +78,8 @@ struct Uploads {
     bucket: String,
     files: Vec<FileToSend>,
     options: WriteOptions,
-    next: AtomicUsize,
     memory: Arc<Budget>,
     queue: Arc<WorkQueue>,
-    items: Arc<dyn Items>,
     meter: Arc<Meter>,
 }
 
@@ -108,47 +103,32 @@ pub async fn upload_files(
         // It went away after it was looked at: none of its files can be sent.
         for (index, file) in files.iter().enumerate() {
             let gone = not_read(&io::ErrorKind::NotFound.into(), &directory.join(&file.path));
-            items.written(index, Err(gone.about(format!("s3://{bucket}/{}", file.key))));
+            items.written(index, Err(gone.about(shown(&bucket, &file.key))));
         }
         items.flush();
         return Ok(Meter::new().read());
     };
     let meter = Arc::new(Meter::new());
-    let senders = AT_ONCE.min(files.len());
+    let count = files.len();
     let uploads = Arc::new(Uploads {
         client: Arc::clone(client),
         root: Arc::new(root),
         bucket,
         files,
         options,
-        next: AtomicUsize::new(0),
         memory: Budget::new(MEMORY),
         queue,
-        items: Arc::clone(&items),
         meter: Arc::clone(&meter),
     });
-    let mut tasks = JoinSet::new();
-    spawn(&mut tasks, async move {
-        let senders = (0..senders).map(|_| Arc::clone(&uploads).sender());
-        let mut senders: FuturesUnordered<_> = senders.collect();
-        while senders.next().await.is_some() {}
-        uploads.items.flush();
-    });
-    watch(tasks, progress, total, &meter, &items).await
+    let one = move |index| Arc::clone(&uploads).at(index);
+    for_each(count, one, items, progress, total, &meter).await
 }
 
 impl Uploads {
-    async fn sender(self: Arc<Self>) {
-        loop {
-            let index = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(file) = self.files.get(index) else { return };
-            let result = self.one(file).await;
-            let about = |error: Error| error.about(format!("s3://{}/{}", self.bucket, file.key));
-            self.items.written(index, result.map_err(about));
-            if index % 64 == 63 {
-                self.items.flush();
-            }
-        }
+    async fn at(self: Arc<Self>, index: usize) -> Result<u64, Error> {
+        let file =
+            self.files.get(index).ok_or_else(|| Error::internal("a file that is not there"))?;
+        self.one(file).await.map_err(|error| error.about(shown(&self.bucket, &file.key)))
     }
 
     async fn one(&self, file: &FileToSend) -> Result<u64, Error> {
