@@ -187,7 +187,7 @@ impl Queue {
         }
     }
 
-    /// Whether the isolate has ended, so that nobody will read what is pushed.
+    /// Whether the isolate has ended or is about to, so that nobody will read what is pushed.
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
     }
@@ -269,10 +269,15 @@ pub fn of(handle: Handle) -> Result<Arc<Queue>, Error> {
     QUEUES.with(handle, |queue| Arc::clone(queue)).map_err(|_| stale("queue"))
 }
 
-/// The queues of all isolates.
-pub fn every() -> Vec<Handle> {
+/// The queues of all isolates, which are told nothing from here on: for the end of the program by
+/// a signal. An isolate that heard that its upload was cancelled would end the program first, by an
+/// error that nobody caught.
+pub fn silence_every() -> Vec<Handle> {
     let mut handles = Vec::new();
-    QUEUES.for_each(|queue| handles.push(queue.handle()));
+    QUEUES.for_each(|queue| {
+        queue.closed.store(true, Ordering::SeqCst);
+        handles.push(queue.handle());
+    });
     handles
 }
 

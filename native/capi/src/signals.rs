@@ -146,7 +146,7 @@ mod program {
 /// Aborts what is under way, and ends the process by the signal.
 #[cfg(unix)]
 fn end(signal: i32) {
-    drop(crate::operations::end_of(&crate::queue::every()));
+    drop(crate::operations::end_of(&crate::queue::silence_every()));
     drop(signal_hook::low_level::emulate_default_handler(signal));
 }
 
