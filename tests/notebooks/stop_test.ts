@@ -12,7 +12,9 @@ import { errorOf, printed, runInKernel, type Step, type Told } from "./kernel_se
 const SOON = 3;
 
 const START = `
-import { checksumBytes, file, LocalS3, memory, RustBuffer, scaleInplace } from "../mod.ts";
+import {
+  checksumBytes, EmbeddingTable, file, LocalS3, memory, RustBuffer, S3Client, scaleInplace,
+} from "../mod.ts";
 import { activate, deactivate, isActive } from "../jupyter/plugin.ts";
 // Takes connections and says nothing.
 const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -62,6 +64,32 @@ const SITUATIONS: Record<string, string> = {
     console.log("begun"); while (true) scaleInplace(many, 1);`,
   "small numbers scaled in place": `const few = new Float64Array(3);
     console.log("begun"); while (true) scaleInplace(few, 1);`,
+  "a search of a large table by many queries": `{
+      using table = new EmbeddingTable(256);
+      table.addMany(new Float32Array(2 ** 24).fill(1));
+      const queries = { data: new Float32Array(2 ** 20).fill(1), shape: [4096, 256] };
+      console.log("begun");
+      while (true) table.topK(queries, 3, { metric: "cosine" });
+    }`,
+  "the scores of a table, again and again": `{
+      using table = new EmbeddingTable(256);
+      table.addMany(new Float32Array(2 ** 22).fill(1));
+      const query = new Float32Array(256).fill(1);
+      console.log("begun");
+      while (true) table.scores(query);
+    }`,
+  "loading a table": `begun(); await EmbeddingTable.load(dead);`,
+  "saving a table to a server that says nothing": `{
+      using table = new EmbeddingTable(256);
+      table.addMany(new Float32Array(2 ** 20).fill(1));
+      const nowhere = new S3Client({
+        endpoint: new URL(dead).origin,
+        region: "us-east-1",
+        credentials: { accessKeyId: "a", secretAccessKey: "b" },
+      });
+      begun();
+      await table.save("s3://bucket/table.npy", { client: nowhere });
+    }`,
   "a call that a signal of its own would end later": `begun();
     await file(dead).bytes({ signal: AbortSignal.timeout(100_000) });`,
 };

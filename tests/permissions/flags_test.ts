@@ -106,6 +106,31 @@ describe("the flags of a script", () => {
     assertEquals([withoutFfi.name, flagsIn(withoutFfi)], ["PermissionError", [FFI]]);
   });
 
+  it("for a table on S3 are the same, to load and to save", async () => {
+    const calls = {
+      save: `using table = new dipper.EmbeddingTable(2);
+        await tell(async () => {
+          table.add([1, 2]);
+          await table.save("s3://bucket/table.npy", { client: connect() });
+        });`,
+      load: `await tell(async () => {
+        using table = await dipper.EmbeddingTable.load("s3://bucket/table.npy", {
+          client: connect(),
+        });
+        return [...table.row(0)];
+      });`,
+    };
+    for (const [name, call] of Object.entries(calls)) {
+      const without = await runOne(call, { flags: [FFI], input });
+      assertEquals([without.name, flagsIn(without)], ["PermissionError", [
+        `--allow-net=${host}`,
+      ]], name);
+    }
+    const flags = [FFI, `--allow-net=${host}`];
+    assertEquals(await runOne(calls.save, { flags, input }), { ok: null });
+    assertEquals(await runOne(calls.load, { flags, input }), { ok: [1, 2] });
+  });
+
   it("that the error names are enough", async () => {
     const told = await runOne(READ, { flags: [], input });
     assertEquals(await runOne(READ, { flags: flagsIn(told), input }), { ok: "content" });
@@ -677,6 +702,39 @@ describe("the flags of a script that writes local files", () => {
       assertEquals([told.name, flagsIn(told)], ["PermissionError", flags], call);
     }
     assertEquals(await Deno.readTextFile(from), "as it was");
+  });
+
+  it("for a table are those of reading and writing what it names", async () => {
+    const path = `${folder}/table.npy`;
+    const save = `using table = new dipper.EmbeddingTable(2);
+      await tell(async () => { table.add([1, 2]); await table.save(input.path); });`;
+    const load = `await tell(async () => {
+      using table = await dipper.EmbeddingTable.load(input.path);
+      return [...table.row(0)];
+    });`;
+    const input = { path };
+    assertEquals(await runOne(save, { flags: [FFI, `--allow-write=${path}`], input }), {
+      ok: null,
+    });
+    assertEquals(await runOne(load, { flags: [FFI, `--allow-read=${path}`], input }), {
+      ok: [1, 2],
+    });
+    const unsaved = await runOne(save, { flags: [FFI, "--allow-read"], input });
+    assertEquals([unsaved.name, flagsIn(unsaved)], ["PermissionError", [`--allow-write=${path}`]]);
+    const unread = await runOne(load, { flags: [FFI, "--allow-write"], input });
+    assertEquals([unread.name, flagsIn(unread)], ["PermissionError", [`--allow-read=${path}`]]);
+    const nothing = await runOne(load, { flags: [], input });
+    assertEquals(flagsIn(nothing), [FFI, `--allow-read=${path}`]);
+    const beside = { path: `${folder}/beside.npy` };
+    for (const [call, flag] of [[save, "write"], [load, "read"]] as const) {
+      const told = await runOne(call, { flags: [FFI, `--allow-${flag}=${path}`], input: beside });
+      assertEquals(flagsIn(told), [`--allow-${flag}=${beside.path}`]);
+    }
+    // The tables themselves need no more than the library.
+    const none = await runOne(`await tell(() => new dipper.EmbeddingTable(2));`, { flags: [] });
+    assertEquals(flagsIn(none), [FFI]);
+    const token = `await tell(() => dipper.EmbeddingTable.from("dipper-table:1"));`;
+    assertEquals(flagsIn(await runOne(token, { flags: [] })), [FFI]);
   });
 
   it("do not reach another file, nor devices by a link", async () => {
