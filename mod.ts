@@ -21,6 +21,15 @@ export { contiguous, type ContiguousArray } from "./bridges/contiguous.ts";
 export { logInplace } from "./bridges/log.ts";
 export type { NdArrayLike, TypedArray } from "./bridges/nd_array.ts";
 export { normalizeInplace, type NormalizeOptions } from "./bridges/normalize.ts";
+export {
+  type ColumnPlotOptions,
+  Figure,
+  type HistogramOptions,
+  plot,
+  type PlotColumn,
+  type PlotSpec,
+  type Plotting,
+} from "./bridges/plot.ts";
 export { scaleBuffer, scaleInplace } from "./bridges/scale.ts";
 export {
   EmbeddingTable,
@@ -67,6 +76,7 @@ export type { Progress } from "./ffi/queue.ts";
 export type { TransferFailure, TransferReport, TransferStep } from "./ffi/transfer_report.ts";
 export { RustBuffer } from "./ffi/rust_buffer.ts";
 export type { MediaBundle } from "./jupyter/media_bundle.ts";
+export type { Markish, PlotLibrary, PlotOptions } from "./jupyter/plot_library.ts";
 export type { Writable } from "./storage/body.ts";
 export type { ChecksumAlgorithm } from "./storage/checksum.ts";
 export type { Bucket, CreateBucketOptions } from "./storage/bucket.ts";
