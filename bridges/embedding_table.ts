@@ -6,6 +6,7 @@ import { libraryNeeds } from "../ffi/library.ts";
 import { metricsFrom, rememberMetrics } from "../ffi/metrics.ts";
 import { METRICS, NativeTable, releaseTable } from "../ffi/native_table.ts";
 import { ensure } from "../ffi/permissions.ts";
+import { endIfStopped } from "../ffi/stop.ts";
 import type { ReadMessage, TableHandle } from "../ffi/symbols.ts";
 import { writablePath } from "../ffi/writable_path.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
@@ -405,6 +406,8 @@ export class EmbeddingTable implements Disposable {
    * may run a user's code: a getter may dispose it.
    */
   #open(operation: string): NativeTable {
+    // What is asynchronous looks by itself, unless it goes on in the background.
+    if (operation !== "save") endIfStopped(operation);
     if (!this.#table.released) return this.#table;
     throw invalidInput(
       operation,

@@ -7,6 +7,7 @@
 
 import { type DipperError, invalidInput } from "./errors.ts";
 import { RustBuffer, rustMemory } from "./rust_buffer.ts";
+import { endIfStopped } from "./stop.ts";
 
 /**
  * Anything that has bytes: a view of any kind (a `Buffer` of Node's too), a buffer, shared or not,
@@ -97,6 +98,7 @@ function isPlain(buffer: unknown): buffer is ArrayBuffer {
  * @throws {InvalidInputError} For what has no bytes, or none any more, or none that may be changed.
  */
 export function lend(data: unknown, operation: string, change: boolean): Lent {
+  endIfStopped(operation);
   if (ArrayBuffer.isView(data)) return lendView(data, operation, change);
   if (data instanceof RustBuffer) return lendPart(rustMemory(data, operation), operation, change);
   if (isPlain(data) || isShared(data)) return lendPart(data, operation, change);

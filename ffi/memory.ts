@@ -2,6 +2,7 @@
 
 import { collect, library, libraryNeeds } from "./library.ts";
 import { ensure } from "./permissions.ts";
+import { endIfStopped } from "./stop.ts";
 import type { BufferHandle } from "./symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { describeMemory, showMemory } from "../jupyter/show_memory.ts";
@@ -58,6 +59,7 @@ class ShownMemoryReport implements MemoryReport {
  */
 export function memory(): MemoryReport {
   ensure("memory", libraryNeeds());
+  endIfStopped("memory");
   const numbers = new Float64Array(6);
   library().native.memory(new Uint8Array(numbers.buffer));
   const [bytes = 0, buffers = 0, adopted = 0, operations = 0, pooled = 0, budget = 0] = numbers;

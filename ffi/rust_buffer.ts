@@ -15,6 +15,7 @@ import { collect, library, libraryNeeds } from "./library.ts";
 import { mapBuffer, memory } from "./memory.ts";
 import { ensure, isGranted, permissionError } from "./permissions.ts";
 import { queueHandle } from "./queue.ts";
+import { endIfStopped } from "./stop.ts";
 import type { BufferHandle } from "./symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { type BytesLike, describeBytes, showBytes } from "../jupyter/show_bytes.ts";
@@ -102,6 +103,7 @@ export class RustBuffer implements Disposable {
         });
       }
       ensure("new RustBuffer", libraryNeeds());
+      endIfStopped("new RustBuffer");
       this.#handle = reserve(given);
     }
     this.#memory = mapBuffer(this.#handle);
@@ -326,6 +328,11 @@ function reserve(byteLength: number): BufferHandle {
     }
   }
   return native.bufferNew(queueHandle(), byteLength);
+}
+
+/** A buffer for a call that is under way: a Stop between two calls is not meant for it. */
+export function stagingBuffer(byteLength: number): RustBuffer {
+  return wrapBuffer(reserve(byteLength));
 }
 
 const FILLED = Symbol("filled");

@@ -7,13 +7,22 @@
 //
 // Whether Stop ended something is told to the native side, which ends the process at the second Stop
 // in a row that ended nothing: else `while (true) {}` and a promise that never settles could not be
-// stopped at all. Something was ended when an operation was cancelled or a listener heard of it. So the
-// listeners of the signals are counted: a call that is over has none left.
+// stopped at all. Something was ended when an operation was cancelled, a listener heard of it, or
+// somebody read the reason of a signal to throw it. So the listeners of the signals are counted: a
+// call that is over has none left.
+//
+// A Stop may fall between two calls of a loop, or between two steps of a call, where nothing listens.
+// Such a Stop is armed for a moment, and ends the call that begins next. Only when nothing took it
+// does the notebook say that nothing was under way.
 
 import { onCellEnd } from "../jupyter/kernel.ts";
 import { stoppedError } from "./errors.ts";
 import type { Library } from "./library.ts";
 import type { QueueHandle } from "./symbols.ts";
+
+/** A signal's reason, as the platform has it. */
+const reasonOf = Object.getOwnPropertyDescriptor(AbortSignal.prototype, "reason")!
+  .get as (this: AbortSignal) => unknown;
 
 /** A signal that Stop aborts, and who listens to it. */
 class Stoppable {
@@ -21,21 +30,39 @@ class Stoppable {
   readonly #controller = new AbortController();
   readonly #listeners = new Set<unknown>();
   readonly signal: AbortSignal;
+  #reason: DOMException | undefined;
 
   constructor(operation: string, given: AbortSignal | undefined) {
     this.#operation = operation;
     const { signal } = this.#controller;
     this.signal = given === undefined ? signal : AbortSignal.any([given, signal]);
-    this.#count();
+    this.watch(this.signal);
   }
 
-  /** Counts listeners on this one signal, as it cannot be asked for them. */
-  #count(): void {
-    const { signal } = this;
+  /**
+   * Counts listeners on this signal or one that follows it, as they cannot be asked for them, and
+   * notices who reads why it was aborted: whoever does rejects with it.
+   */
+  watch(signal: AbortSignal): void {
+    stoppables.set(signal, this);
     const add = signal.addEventListener.bind(signal);
     const remove = signal.removeEventListener.bind(signal);
     const value = { configurable: true, writable: true } as const;
     Object.defineProperties(signal, {
+      reason: {
+        configurable: true,
+        get: () => {
+          const reason = reasonOf.call(signal);
+          if (this.#reason !== undefined && reason === this.#reason) installed?.taken();
+          return reason;
+        },
+      },
+      throwIfAborted: {
+        ...value,
+        value: () => {
+          if (signal.aborted) throw signal.reason;
+        },
+      },
       addEventListener: {
         ...value,
         value: (...given: Parameters<typeof add>) => {
@@ -57,7 +84,8 @@ class Stoppable {
   stop(): boolean {
     if (this.signal.aborted) return false;
     const heard = this.#listeners.size > 0;
-    this.#controller.abort(shortened(stoppedError(`${this.#operation}: the cell was stopped`)));
+    this.#reason = reasonFor(this.#operation);
+    this.#controller.abort(this.#reason);
     return heard;
   }
 }
@@ -68,11 +96,17 @@ interface Installed {
   goesOn(): void;
   /** Ends what is under way, and tells the native side. */
   stop(): void;
+  /** Something ended by a Stop that had found nothing at first. */
+  taken(): void;
 }
 
 let installed: Installed | undefined;
 /** A Stop ended nothing, and the native side waits for the next. */
 let open = false;
+/** Set while such a Stop still ends the call that begins next. */
+let armed: ReturnType<typeof setTimeout> | undefined;
+/** For so long, in milliseconds. */
+const ARMED = 500;
 /** Operations that were cancelled since Stop was heard. */
 let cancelled = 0;
 
@@ -81,13 +115,20 @@ const stoppables = new WeakMap<AbortSignal, Stoppable>();
 /** How many to hold before those that nobody uses any more are swept. */
 let sweepAt = 64;
 
-/** The reason has no stack of use: it is made where Stop was heard. */
-function shortened(reason: DOMException): DOMException {
-  Object.defineProperty(reason, "stack", {
-    configurable: true,
-    value: `${reason.name}: ${reason.message}`,
-  });
-  return reason;
+/**
+ * A reason without a stack: it would tell where Stop was heard, and V8 keeps what the functions on a
+ * stack hold until somebody reads it.
+ */
+function reasonFor(operation: string): DOMException {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    const reason = stoppedError(`${operation}: the cell was stopped`);
+    const value = `${reason.name}: ${reason.message}`;
+    return Object.defineProperty(reason, "stack", { configurable: true, value });
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 }
 
 /**
@@ -102,14 +143,48 @@ export function stoppable(
 ): AbortSignal | undefined {
   if (installed === undefined) return signal;
   if (background === true) return inBackground(signal);
-  installed.goesOn();
   // A call made of other calls hands its signal on.
   if (signal !== undefined && (stoppables.has(signal) || unstoppable.has(signal))) return signal;
-  if (live.size >= sweepAt) sweep();
   const made = new Stoppable(operation, signal);
-  stoppables.set(made.signal, made);
+  if (armed !== undefined) {
+    // Whoever reads the reason takes the Stop.
+    made.stop();
+    return made.signal;
+  }
+  installed.goesOn();
+  if (live.size >= sweepAt) sweep();
   live.add(new WeakRef(made.signal));
   return made.signal;
+}
+
+/**
+ * Either signal, as one that follows Stop when the first does. What a call is made of follows such a
+ * signal of the call's own.
+ */
+export function eitherSignal(one: AbortSignal | undefined, other: AbortSignal): AbortSignal {
+  if (one === undefined) return other;
+  const made = AbortSignal.any([one, other]);
+  stoppables.get(one)?.watch(made);
+  if (unstoppable.has(one)) unstoppable.add(made);
+  return made;
+}
+
+/**
+ * Ends a synchronous call that begins in the moment after a Stop that found nothing to end. Those
+ * that come while JavaScript computes are the native side's.
+ *
+ * @throws {DOMException} That the cell was stopped.
+ */
+export function endIfStopped(operation: string): void {
+  if (armed === undefined || installed === undefined) return;
+  installed.taken();
+  disarm();
+  throw reasonFor(operation);
+}
+
+function disarm(): void {
+  clearTimeout(armed);
+  armed = undefined;
 }
 
 /** Signals of calls that go on. */
@@ -172,6 +247,7 @@ export function installStop({ native }: Library, queue: QueueHandle): () => void
   for (const signal of SIGNALS) Deno.addSignalListener(signal, listen);
   native.stopWatch(queue, 1);
   const goesOn = (): void => {
+    disarm();
     if (!open) return;
     heard(true);
     open = false;
@@ -179,12 +255,25 @@ export function installStop({ native }: Library, queue: QueueHandle): () => void
   const forget = onCellEnd(goesOn);
   const stop = (): void => {
     open = heard(stopAll());
+    disarm();
+    if (open) armed = setTimeout(expire, ARMED);
+  };
+  const expire = (): void => {
+    disarm();
     if (open) console.error(NOTHING);
   };
-  installed = { goesOn, stop };
+  const taken = (): void => {
+    if (!open) return;
+    heard(true);
+    open = false;
+    // All calls of one turn are one step of the cell. What it does about the error goes on.
+    queueMicrotask(disarm);
+  };
+  installed = { goesOn, stop, taken };
   return () => {
     installed = undefined;
     forget();
+    disarm();
     open = false;
     live.clear();
     native.stopWatch(queue, 0);

@@ -4,7 +4,7 @@
 
 import { invalidInput } from "../ffi/errors.ts";
 import { releaseBuffer } from "../ffi/memory.ts";
-import { holdBuffer, RustBuffer } from "../ffi/rust_buffer.ts";
+import { holdBuffer, RustBuffer, stagingBuffer } from "../ffi/rust_buffer.ts";
 import type { BufferHandle } from "../ffi/symbols.ts";
 import { bytePieces, isOutOfBounds, type Pieces, piecesOf, textPieces } from "./pieces.ts";
 
@@ -159,7 +159,7 @@ function viewOf(data: ArrayBufferView | ArrayBufferLike, uri: string): Uint8Arra
 }
 
 function copied(bytes: Uint8Array): HeldBody {
-  using staging = new RustBuffer(bytes.byteLength);
+  using staging = stagingBuffer(bytes.byteLength);
   // V8 refuses immutable memory as the source of set(), but not of a copy.
   const readOnly = (bytes.buffer as ArrayBuffer & { immutable?: boolean }).immutable === true;
   staging.view().set(readOnly ? new Uint8Array(bytes) : bytes);

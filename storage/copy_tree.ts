@@ -5,6 +5,7 @@
 import { type Connection, defined } from "../client/connection.ts";
 import { type Location, uriOf } from "../client/s3_uri.ts";
 import { DipperError, InternalError, invalidInput } from "../ffi/errors.ts";
+import { eitherSignal } from "../ffi/stop.ts";
 import type { TransferReport } from "../ffi/transfer_report.ts";
 import { deleteObjects } from "./delete_objects.ts";
 import type { ObjectEntry } from "./entry.ts";
@@ -80,6 +81,7 @@ export async function copyTree(
     const extra = [...there].filter(([path]) => !source.has(path) && takes(path));
     await deleteObjects(to.connection, extra.map(([, entry]) => entry), tree, tally);
   }
+  signal?.throwIfAborted();
   return tally.end();
 }
 
@@ -117,9 +119,7 @@ class Copies {
     this.#tally = tally;
     this.#onProgress = onProgress;
     this.#streams = from.connection !== to.connection;
-    this.#signal = signal === undefined
-      ? this.#ending.signal
-      : AbortSignal.any([signal, this.#ending.signal]);
+    this.#signal = eitherSignal(signal, this.#ending.signal);
     this.#total = jobs.reduce((sum, { entry }) => sum + entry.size, 0);
   }
 
@@ -243,7 +243,7 @@ async function bothListed(
   signal: AbortSignal | undefined,
 ): Promise<[Map<string, ObjectEntry>, Map<string, ObjectEntry>]> {
   const ending = new AbortController();
-  const either = signal === undefined ? ending.signal : AbortSignal.any([signal, ending.signal]);
+  const either = eitherSignal(signal, ending.signal);
   const listings = [from, to].map(({ connection, at }) =>
     listed(connection, at, either).catch((reason) => {
       ending.abort(reason);

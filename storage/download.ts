@@ -125,6 +125,8 @@ class Download {
       if (this.#options.delete) await this.#delete();
       for (const file of this.#last) this.#add(file);
       await this.#batches.end();
+      // It may have been aborted between two steps, where nothing listened.
+      this.#batches.signal.throwIfAborted();
     } catch (reason) {
       await this.#batches.abort(reason);
       await this.#comparisons.abort(reason);

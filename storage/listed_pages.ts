@@ -3,6 +3,7 @@
 
 import { type Connection, defined, type Subject } from "../client/connection.ts";
 import { NetworkError } from "../ffi/errors.ts";
+import { eitherSignal } from "../ffi/stop.ts";
 import type { ListableMessage, PageMessage, PlaceMessage } from "../ffi/symbols.ts";
 
 /** What is listed. */
@@ -109,7 +110,7 @@ export class ListedPages {
         pages,
         ...defined({ delimiter }),
       }),
-      { signal: this.#signal === undefined ? closing : AbortSignal.any([this.#signal, closing]) },
+      { signal: eitherSignal(this.#signal, closing) },
     );
     const page = payload as PageMessage;
     this.#wanted -= page.names.length;

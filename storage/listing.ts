@@ -4,7 +4,7 @@
 import type { Connection } from "../client/connection.ts";
 import { type Location, uriOf } from "../client/s3_uri.ts";
 import { DipperError, invalidInput } from "../ffi/errors.ts";
-import { stoppable } from "../ffi/stop.ts";
+import { eitherSignal, stoppable } from "../ffi/stop.ts";
 import type { PageMessage, PlaceMessage } from "../ffi/symbols.ts";
 import { displayed, JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { showListing } from "../jupyter/show_listing.ts";
@@ -174,7 +174,7 @@ export class Listing<T = Entry> implements AsyncIterable<T> {
     const walk = new Walk(this.#connection, {
       ...this.#parts,
       limit: Math.min(SHOWN_ENTRIES, limit),
-      signal: signal === undefined ? patience : AbortSignal.any([patience, signal]),
+      signal: eitherSignal(signal, patience),
     });
     try {
       const { entries, looked } = await walk.firstPage();

@@ -4,6 +4,7 @@ import { DipperError } from "../ffi/errors.ts";
 import { type Metrics, metricsFrom } from "../ffi/metrics.ts";
 import type { NativeUpload } from "../ffi/native_upload.ts";
 import type { Progress, SubmitOptions } from "../ffi/queue.ts";
+import { eitherSignal } from "../ffi/stop.ts";
 import type { MetricsMessage, WrittenMessage } from "../ffi/symbols.ts";
 import type { PiecesBody } from "./body.ts";
 
@@ -80,7 +81,7 @@ export async function leave(upload: NativeUpload, signal: AbortSignal | undefine
     return;
   }
   const patience = AbortSignal.timeout(ABORT_PATIENCE);
-  const limit = signal === undefined ? patience : AbortSignal.any([signal, patience]);
+  const limit = eitherSignal(signal, patience);
   // What it failed with is known already.
   await upload.abort({ signal: limit }).catch(() => {});
 }

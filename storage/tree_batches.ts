@@ -4,6 +4,7 @@
 import { type DipperError, errorOf, InternalError } from "../ffi/errors.ts";
 import { type Metrics, metricsFrom, metricsOfAll } from "../ffi/metrics.ts";
 import type { Completed, Progress, SubmitOptions } from "../ffi/queue.ts";
+import { eitherSignal } from "../ffi/stop.ts";
 import type { MetricsMessage } from "../ffi/symbols.ts";
 import type { TransferProgress } from "./transfer_told.ts";
 
@@ -47,9 +48,7 @@ export class TreeBatches<Job> {
 
   constructor(work: BatchWork<Job>) {
     this.#work = work;
-    this.#signal = work.signal === undefined
-      ? this.#ending.signal
-      : AbortSignal.any([work.signal, this.#ending.signal]);
+    this.#signal = eitherSignal(work.signal, this.#ending.signal);
   }
 
   /** Ends with the transfer: aborted when it fails. */

@@ -132,6 +132,8 @@ class Upload {
       await this.#comparisons.end();
       await this.#batches.end();
       if (this.#options.delete && local.failures.length === 0) await this.#delete(local, remote);
+      // It may have been aborted between two steps, where nothing listened.
+      this.#batches.signal.throwIfAborted();
     } catch (reason) {
       await this.#batches.abort(reason);
       await this.#comparisons.abort(reason);

@@ -10,6 +10,7 @@
 import type { Connection } from "../client/connection.ts";
 import { type Location, uriOf } from "../client/s3_uri.ts";
 import { invalidInput } from "../ffi/errors.ts";
+import { eitherSignal } from "../ffi/stop.ts";
 import type { PageMessage } from "../ffi/symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { checkedCall } from "./call_options.ts";
@@ -207,6 +208,7 @@ class Count {
         this.#settle = { resolve, reject };
         this.#start();
       });
+      this.#options.signal?.throwIfAborted();
       this.#tally.end();
       this.#options.onProgress?.(this.#tally.report());
     } finally {
@@ -245,7 +247,7 @@ class Count {
       { ...this.#plan, prefix, delimiter: grouped ? "/" : undefined },
       after === undefined ? {} : { after, seen: true },
       Infinity,
-      signal === undefined ? stop : AbortSignal.any([signal, stop]),
+      eitherSignal(signal, stop),
       // The end of a range may move: what is ahead of it may be for nothing.
       1,
     );

@@ -60,6 +60,12 @@ def execute(
             if message["parent_header"].get("msg_id") == request and message["msg_type"] != "status":
                 client.process_message(message, cell, cell_index)
 
+    def keep_beating(notebook):
+        # Deno's kernel (2.9.6) loses a wake now and then, and sends what a cell put out only when
+        # something else wakes it. A heartbeat each second is such a thing.
+        client.kc.hb_channel.unpause()
+
+    client.on_notebook_start = keep_beating
     if not stop_at_idle:
         client.on_cell_executed = take_late_messages
     client.execute()

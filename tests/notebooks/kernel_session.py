@@ -1,11 +1,14 @@
 """Runs cells in the real Deno kernel, presses Stop at given times, and tells what came.
 
 Reads JSON from a file: {"kernel": name or null, "cwd": ..., "steps": [...]}. A step is a cell,
-{"code", "stops": [seconds, ...], "stopAt": text, "timeout": seconds, "together": true to send it without
-waiting for the one before}, or {"restart": true}. Writes one JSON list: for each step its outputs in order, how long it
-took, the milliseconds from the last Stop to its end, and whether the kernel was alive afterwards.
-"stopAt" presses Stop once the cell has printed that text: a Stop that follows what the cell does, not
-a clock.
+{"code", "stops": [seconds, ...], "stopAt": text, "stopDelay": seconds, "timeout": seconds,
+"together": true to send it without waiting for the one before}, or {"restart": true}. Writes one JSON
+list: for each step its outputs in order, what the kernel answered, how long it took, the seconds from
+the last Stop to its end, and whether the kernel was alive afterwards. "stopAt" presses Stop once the
+cell has printed that text: a Stop that follows what the cell does, not a clock. "stopDelay" is how
+long after that.
+
+A cell that does not end in its time ends the session: those behind it could not run.
 
 Without a kernel's name a kernelspec is written into a temporary directory; with one, Jupyter
 looks it up as it does for a user (JUPYTER_DATA_DIR).
@@ -54,10 +57,11 @@ class Session:
         results = {}
         for cell in cells:
             request = self.client.execute(cell["code"], silent=False)
-            results[request] = {"outputs": [], "idle": False, "stopped": None, "after": None}
+            results[request] = {"outputs": [], "idle": False, "reply": None, "after": None}
         limit = max(cell.get("timeout", 60) for cell in cells)
         stops = sorted(stop for cell in cells for stop in cell.get("stops", []))
-        wanted = [cell["stopAt"] for cell in cells if "stopAt" in cell]
+        wanted = [(cell["stopAt"], cell.get("stopDelay", 0)) for cell in cells if "stopAt" in cell]
+        due = None
         last_stop = None
         quiet_since = None
         alive = True
@@ -67,11 +71,17 @@ class Session:
                 stops.pop(0)
                 self.manager.interrupt_kernel()
                 last_stop = time.monotonic()
+            if due is not None and now >= due:
+                due = None
+                self.manager.interrupt_kernel()
+                last_stop = time.monotonic()
             if not self.manager.is_alive():
                 alive = False
                 break
+            self.take_replies(results)
             try:
-                message = self.client.get_iopub_msg(timeout=0.05)
+                patience = 0.05 if due is None else max(0.0, min(0.05, due - now))
+                message = self.client.get_iopub_msg(timeout=patience)
             except queue.Empty:
                 if quiet_since is not None and time.monotonic() - quiet_since > QUIET_SECONDS:
                     break
@@ -86,20 +96,21 @@ class Session:
                     result["after"] = time.monotonic() - (last_stop or began)
                     if all(one["idle"] for one in results.values()) and not stops:
                         quiet_since = time.monotonic()
+                        due = None
                 continue
             if kind == "execute_input":
                 continue
             if quiet_since is not None:
                 quiet_since = time.monotonic()
             result["outputs"].append({"type": kind, **content})
-            if kind == "stream" and wanted and wanted[0] in content["text"]:
-                wanted.pop(0)
-                self.manager.interrupt_kernel()
-                last_stop = time.monotonic()
+            if kind == "stream" and wanted and wanted[0][0] in content["text"]:
+                due = time.monotonic() - began + wanted.pop(0)[1]
+        self.take_replies(results)
         took = time.monotonic() - began
         return [
             {
                 "outputs": result["outputs"],
+                "reply": result["reply"],
                 "ended": result["idle"],
                 "alive": alive,
                 "seconds": took,
@@ -107,6 +118,18 @@ class Session:
             }
             for result in results.values()
         ]
+
+    def take_replies(self, results: dict) -> None:
+        """Takes what the kernel answered: unlike an output, it cannot come too late unseen."""
+        while True:
+            try:
+                message = self.client.get_shell_msg(timeout=0)
+            except queue.Empty:
+                return
+            result = results.get(message["parent_header"].get("msg_id"))
+            if result is not None and message["msg_type"] == "execute_reply":
+                content = message["content"]
+                result["reply"] = {name: content.get(name) for name in ("status", "ename", "evalue")}
 
 
 def main() -> int:
@@ -135,9 +158,10 @@ def main() -> int:
                 while steps and steps[0].get("together"):
                     together.append(steps.pop(0))
                 told.extend(session.run(together))
-                if not told[-1]["alive"]:
-                    if not steps or not steps[0].get("restart"):
-                        break
+                if told[-1]["alive"] and not all(one["ended"] for one in told[-len(together):]):
+                    break
+                if not told[-1]["alive"] and not (steps and steps[0].get("restart")):
+                    break
         finally:
             session.client.stop_channels()
             session.manager.shutdown_kernel(now=True)

@@ -13,6 +13,8 @@ export type Step = {
   stops?: number[];
   /** Stop is pressed once the cell has printed this. */
   stopAt?: string;
+  /** And so many seconds later. */
+  stopDelay?: number;
   /** Sent without waiting for the cell before. */
   together?: boolean;
   timeout?: number;
@@ -33,6 +35,8 @@ export interface Message {
 /** How a step went. */
 export interface Told {
   outputs: Message[];
+  /** What the kernel answered, if it did. */
+  reply: { status: "ok" | "error"; ename: string | null; evalue: string | null } | null;
   /** Whether the kernel reported the end of the cell. */
   ended: boolean;
   /** Whether the kernel lived afterwards. */
@@ -42,7 +46,11 @@ export interface Told {
   secondsAfterStop: number | null;
 }
 
-/** Runs the steps in one kernel; ends early when the kernel ends. */
+/**
+ * Runs the steps in one kernel; ends early when the kernel ends.
+ *
+ * @throws When a cell does not end in its time, though the kernel lives.
+ */
 export async function runInKernel(
   steps: Step[],
   { kernel = null, env = {} }: { kernel?: string | null; env?: Record<string, string> } = {},
@@ -66,10 +74,27 @@ export async function runInKernel(
       stderr: "piped",
     }).output();
     if (code !== 0) throw new Error(new TextDecoder().decode(stderr));
-    return JSON.parse(new TextDecoder().decode(stdout));
+    const told = JSON.parse(new TextDecoder().decode(stdout)) as Told[];
+    const index = told.findIndex(({ ended, alive }) => alive && !ended);
+    if (index !== -1) throw new Error(unended(told[index]!, steps[index]!));
+    return told;
   } finally {
     await Deno.remove(script);
   }
+}
+
+function unended({ seconds, outputs }: Told, step: Step): string {
+  const code = "code" in step ? step.code.trim() : "";
+  return `the kernel lives, but a cell did not end in ${seconds.toFixed(1)} s:\n${code}\n` +
+    `it put out ${JSON.stringify(outputs)}`;
+}
+
+/** Why a step did not end well, for a message: whether the kernel ended, or was not there any more. */
+export function whyNot(told: Told | undefined): string {
+  if (told === undefined) return "it was not run: the kernel had ended before";
+  const { alive, seconds, outputs } = told;
+  const state = alive ? "the kernel lives" : `the kernel ended after ${seconds.toFixed(1)} s`;
+  return `${state}; outputs: ${JSON.stringify(outputs)}`;
 }
 
 /** What a step printed. */
