@@ -102,6 +102,7 @@ export {
 export { type Caller, Diagnosis, type Verdict } from "./storage/diagnosis.ts";
 export type { Entry, ObjectEntry, Owner, PrefixEntry, UploadEntry } from "./storage/entry.ts";
 export type { Fetched, GetManyOptions } from "./storage/get_many.ts";
+export { help, HelpPage } from "./storage/help.ts";
 export { HttpFile } from "./storage/http_file.ts";
 export type { AbortUploadsOptions, UploadsOptions } from "./storage/incomplete_uploads.ts";
 export { Listing, type ListOptions } from "./storage/listing.ts";

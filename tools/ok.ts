@@ -6,6 +6,7 @@
  */
 import { checkLayers } from "./check_layers.ts";
 import { type CommandOptions, exists, run, Unavailable } from "./commands.ts";
+import { checkHelpPages } from "./help_pages.ts";
 import { stdImports } from "./import_map.ts";
 import { cargoTarget, ci, deno, repository, root } from "./repository.ts";
 
@@ -51,6 +52,7 @@ export const checks: readonly Check[] = [
       return await succeeds(deno, ["doc", "--lint", ...modules], options);
     },
   },
+  { name: "help", run: () => checkHelpPages({ write: !ci }) },
   {
     name: "clippy",
     async run(options) {

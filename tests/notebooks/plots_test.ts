@@ -1,5 +1,6 @@
 /**
- * Plots in the real kernel: they are shown, what is no plot is a short error, and the kernel goes on.
+ * Plots and help in the real kernel: they are shown, what is none is a short error, and the kernel
+ * goes on.
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
@@ -43,5 +44,25 @@ it({
     assertStringIncludes(notDrawn && errorOf(notDrawn)?.evalue || "", "more than 20,000 shapes");
     assert(next?.alive);
     assertEquals(printed(next), "alive\n");
+  },
+});
+
+it({
+  name: "help shows itself in the kernel as Markdown",
+  ignore: python === undefined,
+  async fn() {
+    const [page, method, misspelt, next] = await runInKernel([
+      { code: `import { file, help } from "../mod.ts"; help(file)` },
+      { code: `help(file("s3://bucket/key").ranges)` },
+      { code: `help("ObjectFile.rangs")` },
+      { code: `console.log("alive")` },
+    ]);
+    const { "text/markdown": markdown, "text/plain": plain } = bundleOf(page);
+    assertMatch(markdown ?? "", /^# file\n.*Throws:.*Example:/s);
+    assertEquals(plain, markdown);
+    assertMatch(bundleOf(method)["text/markdown"] ?? "", /^# ObjectFile.ranges\n/);
+    assertEquals(misspelt && errorOf(misspelt)?.ename, "InvalidInputError");
+    assertStringIncludes(misspelt && errorOf(misspelt)?.evalue || "", "ObjectFile.ranges");
+    assertEquals(next && printed(next), "alive\n");
   },
 });
