@@ -3,7 +3,7 @@
 use aws_sdk_s3::error::ProvideErrorMetadata;
 
 use crate::sdk_error::About;
-use crate::{Client, Error, ObjectRef, elsewhere};
+use crate::{Client, Error, ObjectRef, answered, elsewhere};
 
 /// Ends an upload in parts; its parts are gone then. That it is gone already is no error.
 ///
@@ -22,11 +22,8 @@ pub async fn abort_upload(
         .bucket(&object.bucket)
         .key(&object.key)
         .upload_id(upload_id);
-    loop {
-        match elsewhere!(client, &object.bucket, abort.clone()).send().await {
-            Err(error) if about.has_moved(&error) => {}
-            Err(error) if error.code() == Some("NoSuchUpload") => return Ok(()),
-            ended => return ended.map(|_| ()).map_err(|error| about.error(error)),
-        }
+    match answered!(about, elsewhere!(client, &object.bucket, abort.clone())) {
+        Err(error) if error.code() == Some("NoSuchUpload") => Ok(()),
+        ended => ended.map(|_| ()).map_err(|error| about.error(error)),
     }
 }

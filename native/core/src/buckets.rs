@@ -7,7 +7,7 @@ use aws_sdk_s3::types::{
 
 use crate::sdk_error::About;
 use crate::stat::milliseconds;
-use crate::{Client, Error, elsewhere};
+use crate::{Client, Error, answered, elsewhere};
 
 /// A bucket of the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,13 +70,8 @@ pub async fn delete_bucket(client: &Client, name: &str) -> Result<(), Error> {
     let connected = client.connected().await?;
     let about = About { client, connected, bucket: Some(name), key: None };
     let request = connected.s3.delete_bucket().bucket(name);
-    loop {
-        match elsewhere!(client, name, request.clone()).send().await {
-            Ok(_) => return Ok(()),
-            Err(error) if about.has_moved(&error) => {}
-            Err(error) => return Err(about.error(error)),
-        }
-    }
+    let answer = answered!(about, elsewhere!(client, name, request.clone()));
+    answer.map(|_| ()).map_err(|error| about.error(error))
 }
 
 /// The region that a bucket lives in, whoever owns it.

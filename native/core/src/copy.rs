@@ -24,7 +24,7 @@ use crate::upload::{
 };
 use crate::{
     ChecksumOption, Client, CustomerKey, Error, ObjectRef, Progress, Stat, Status, WriteOptions,
-    delete, elsewhere, tags,
+    answered, delete, elsewhere, tags,
 };
 
 /// What to copy, and how.
@@ -246,13 +246,12 @@ async fn look_at(
         .set_version_id(object.version_id.clone())
         .checksum_mode(ChecksumMode::Enabled);
     let key_headers = CustomerKey::of(object);
-    let head = loop {
-        let head = elsewhere!(client, &object.bucket, head.clone());
-        match with_headers!(head, key_headers).send().await {
-            Err(error) if about.has_moved(&error) => meter.retry(),
-            head => break head.map_err(|error| about.error(error))?,
-        }
-    };
+    let head = answered!(
+        about,
+        with_headers!(elsewhere!(client, &object.bucket, head.clone()), key_headers),
+        meter.retry()
+    )
+    .map_err(|error| about.error(error))?;
     let size = head.content_length.and_then(|length| u64::try_from(length).ok());
     let (Some(size), Some(etag)) = (size, head.e_tag.clone()) else {
         return Err(about.without_etag("neither ETag nor length"));

@@ -13,7 +13,7 @@ use futures::{StreamExt, stream};
 
 use crate::retry::Retries;
 use crate::sdk_error::{About, Answered};
-use crate::{Client, Error, ObjectRef, Status, delete, elsewhere};
+use crate::{Client, Error, ObjectRef, Status, answered, delete, elsewhere};
 
 /// An object of a bucket, or one version of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -157,20 +157,17 @@ async fn ask(
     }
     let list = list.build().map_err(|error| Error::internal(error.to_string()))?;
     let request = connected.s3.delete_objects().bucket(bucket).delete(list);
-    let answer = loop {
-        match elsewhere!(client, bucket, request.clone()).send().await {
-            Ok(answer) => break answer,
-            Err(error) if about.has_moved(&error) => {}
-            Err(error) => {
-                // MD5 is what the batch had to carry before other checksums were known.
-                let code = error.code().unwrap_or_default();
-                let told = matches!(code, "MissingContentMD5" | "NotImplemented");
-                let error = about.error(error);
-                if told || error.status == Status::Unsupported {
-                    return Ok(None);
-                }
-                return Err(error);
+    let answer = match answered!(about, elsewhere!(client, bucket, request.clone())) {
+        Ok(answer) => answer,
+        Err(error) => {
+            // MD5 is what the batch had to carry before other checksums were known.
+            let code = error.code().unwrap_or_default();
+            let told = matches!(code, "MissingContentMD5" | "NotImplemented");
+            let error = about.error(error);
+            if told || error.status == Status::Unsupported {
+                return Ok(None);
             }
+            return Err(error);
         }
     };
     let request_id = answer.request_id().map(str::to_owned);

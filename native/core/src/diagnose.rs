@@ -22,7 +22,7 @@ use crate::client::Connected;
 use crate::credential_cache::Cached;
 use crate::gate::HostRefused;
 use crate::sdk_error::{About, find, not_allowed, reason};
-use crate::{Client, Error, Status};
+use crate::{Client, Error, Status, answered};
 
 /// What was found out.
 #[derive(Debug, Default)]
@@ -215,13 +215,9 @@ impl Probe<'_> {
         let begun = Instant::now();
         let s3 = &self.connected.s3;
         let about = self.about(None);
-        let answer = loop {
-            let page = s3.list_objects_v2().bucket(self.bucket).prefix(prefix).max_keys(10);
-            match page.customize().config_override(self.changed()).send().await {
-                Err(error) if about.has_moved(&error) => {}
-                answer => break answer.map_err(|error| about.error(error)),
-            }
-        };
+        let page = s3.list_objects_v2().bucket(self.bucket).prefix(prefix).max_keys(10);
+        let answer = answered!(about, page.clone().customize().config_override(self.changed()))
+            .map_err(|error| about.error(error));
         let mut first = None;
         let outcome = match answer {
             Ok(page) => {
@@ -238,13 +234,9 @@ impl Probe<'_> {
     async fn head_bucket(&self) -> Verdict {
         let begun = Instant::now();
         let about = self.about(None);
-        let answer = loop {
-            let head = self.connected.s3.head_bucket().bucket(self.bucket);
-            match head.customize().config_override(self.changed()).send().await {
-                Err(error) if about.has_moved(&error) => {}
-                answer => break answer.map_err(|error| about.error(error)),
-            }
-        };
+        let head = self.connected.s3.head_bucket().bucket(self.bucket);
+        let answer = answered!(about, head.clone().customize().config_override(self.changed()))
+            .map_err(|error| about.error(error));
         let outcome = match answer {
             Ok(_) => Outcome::Allowed(None),
             Err(error) => Outcome::Failed(error),
@@ -255,13 +247,9 @@ impl Probe<'_> {
     async fn head(&self, key: &str) -> Verdict {
         let begun = Instant::now();
         let about = self.about(Some(key));
-        let answer = loop {
-            let head = self.connected.s3.head_object().bucket(self.bucket).key(key);
-            match head.customize().config_override(self.changed()).send().await {
-                Err(error) if about.has_moved(&error) => {}
-                answer => break answer.map_err(|error| about.error(error)),
-            }
-        };
+        let head = self.connected.s3.head_object().bucket(self.bucket).key(key);
+        let answer = answered!(about, head.clone().customize().config_override(self.changed()))
+            .map_err(|error| about.error(error));
         let outcome = match answer {
             Ok(head) => {
                 let class = head.storage_class().map(|class| class.as_str().to_owned());
@@ -283,14 +271,9 @@ impl Probe<'_> {
     async fn get(&self, key: &str) -> Verdict {
         let begun = Instant::now();
         let about = self.about(Some(key));
-        let answer = loop {
-            let get = self.connected.s3.get_object().bucket(self.bucket).key(key);
-            let get = get.range("bytes=0-0").customize().config_override(self.changed());
-            match get.send().await {
-                Err(error) if about.has_moved(&error) => {}
-                answer => break answer.map_err(|error| about.error(error)),
-            }
-        };
+        let get = self.connected.s3.get_object().bucket(self.bucket).key(key).range("bytes=0-0");
+        let answer = answered!(about, get.clone().customize().config_override(self.changed()))
+            .map_err(|error| about.error(error));
         let outcome = match answer {
             Ok(_) => Outcome::Allowed(None),
             // There is no first byte to ask for.

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use aws_sdk_s3::types::{EncodingType, Owner as SdkOwner};
+use aws_sdk_s3::types::{CommonPrefix, EncodingType, Owner as SdkOwner};
 use dipper_wire::{Line, Listed, Listing, Owner};
 
 use crate::list::{Asked, ListRequest, Listable};
 use crate::metrics::Meter;
 use crate::sdk_error::About;
 use crate::stat::milliseconds;
-use crate::{Client, Error, elsewhere};
+use crate::{Client, Error, answered, elsewhere};
 
 /// One answer.
 pub(crate) async fn listing_by_sdk(
@@ -55,12 +55,8 @@ async fn objects(
         .set_continuation_token(text(asked.token))
         .set_max_keys(size_of(asked))
         .encoding_type(EncodingType::Url);
-    let page = loop {
-        match elsewhere!(client, &request.bucket, listing.clone()).send().await {
-            Err(error) if about.has_moved(&error) => {}
-            page => break page.map_err(|error| about.error(error))?,
-        }
-    };
+    let page = answered!(about, elsewhere!(client, &request.bucket, listing.clone()))
+        .map_err(|error| about.error(error))?;
     // A web page that happens to be well-formed reads as an empty listing.
     if page.name().is_none() && page.key_count().is_none() && page.max_keys().is_none() {
         return Err(about.no_listing(&request.prefix, "it says nothing of one"));
@@ -77,12 +73,7 @@ async fn objects(
             ..line(Line::Object, naming.name(object.key))
         });
     }
-    lines.extend(
-        page.common_prefixes
-            .unwrap_or_default()
-            .into_iter()
-            .map(|group| line(Line::Prefix, naming.name(group.prefix))),
-    );
+    lines.extend(naming.prefixes(page.common_prefixes));
     Ok(Listing {
         lines,
         truncated: page.is_truncated.unwrap_or(false),
@@ -109,12 +100,8 @@ async fn versions(
         .set_version_id_marker(text(asked.after_id))
         .set_max_keys(size_of(asked))
         .encoding_type(EncodingType::Url);
-    let page = loop {
-        match elsewhere!(client, &request.bucket, listing.clone()).send().await {
-            Err(error) if about.has_moved(&error) => {}
-            page => break page.map_err(|error| about.error(error))?,
-        }
-    };
+    let page = answered!(about, elsewhere!(client, &request.bucket, listing.clone()))
+        .map_err(|error| about.error(error))?;
     if page.name().is_none() && page.max_keys().is_none() && page.is_truncated().is_none() {
         return Err(about.no_listing(&request.prefix, "it says nothing of one"));
     }
@@ -141,12 +128,7 @@ async fn versions(
             ..line(Line::DeleteMarker, naming.name(marker.key))
         });
     }
-    lines.extend(
-        page.common_prefixes
-            .unwrap_or_default()
-            .into_iter()
-            .map(|group| line(Line::Prefix, naming.name(group.prefix))),
-    );
+    lines.extend(naming.prefixes(page.common_prefixes));
     Ok(Listing {
         lines,
         truncated: page.is_truncated.unwrap_or(false),
@@ -173,12 +155,8 @@ async fn uploads(
         .set_upload_id_marker(text(asked.after_id))
         .set_max_uploads(size_of(asked))
         .encoding_type(EncodingType::Url);
-    let page = loop {
-        match elsewhere!(client, &request.bucket, listing.clone()).send().await {
-            Err(error) if about.has_moved(&error) => {}
-            page => break page.map_err(|error| about.error(error))?,
-        }
-    };
+    let page = answered!(about, elsewhere!(client, &request.bucket, listing.clone()))
+        .map_err(|error| about.error(error))?;
     if page.bucket().is_none() && page.max_uploads().is_none() && page.is_truncated().is_none() {
         return Err(about.no_listing(&request.prefix, "it says nothing of one"));
     }
@@ -193,12 +171,7 @@ async fn uploads(
             ..line(Line::Upload, naming.name(upload.key))
         });
     }
-    lines.extend(
-        page.common_prefixes
-            .unwrap_or_default()
-            .into_iter()
-            .map(|group| line(Line::Prefix, naming.name(group.prefix))),
-    );
+    lines.extend(naming.prefixes(page.common_prefixes));
     Ok(Listing {
         lines,
         truncated: page.is_truncated.unwrap_or(false),
@@ -239,6 +212,11 @@ struct Naming {
 impl Naming {
     fn of(encoding: Option<&EncodingType>) -> Self {
         Self { encoded: encoding == Some(&EncodingType::Url) }
+    }
+
+    fn prefixes(&self, groups: Option<Vec<CommonPrefix>>) -> impl Iterator<Item = Listed> {
+        let groups = groups.unwrap_or_default().into_iter();
+        groups.map(|group| line(Line::Prefix, self.name(group.prefix)))
     }
 
     fn name(&self, text: Option<String>) -> String {

@@ -24,7 +24,7 @@ use crate::stall_guard::BodyStalled;
 use crate::stat::{date, milliseconds};
 use crate::upload::with_headers;
 use crate::web::Page;
-use crate::{Client, CustomerKey, Error, ObjectRef, Span, Stat, Status, elsewhere};
+use crate::{Client, CustomerKey, Error, ObjectRef, Span, Stat, Status, answered, elsewhere};
 
 /// Where bytes come from.
 #[derive(Clone)]
@@ -364,13 +364,12 @@ async fn head_object(
         .set_part_number(part.and_then(|part| i32::try_from(part).ok()))
         .checksum_mode(ChecksumMode::Enabled);
     let key_headers = CustomerKey::of(object);
-    let head = loop {
-        let head = elsewhere!(client, &object.bucket, head.clone());
-        match with_headers!(head, key_headers).send().await {
-            Err(error) if about.has_moved(&error) => meter.retry(),
-            head => break head.map_err(|error| about.error(error))?,
-        }
-    };
+    let head = answered!(
+        about,
+        with_headers!(elsewhere!(client, &object.bucket, head.clone()), key_headers),
+        meter.retry()
+    )
+    .map_err(|error| about.error(error))?;
     let expected = expected_of(|algorithm| match algorithm {
         Algorithm::Crc64Nvme => head.checksum_crc64_nvme(),
         Algorithm::Crc32 => head.checksum_crc32(),
@@ -432,13 +431,12 @@ async fn open_by_sdk(
         .set_range(range)
         .set_if_match(ask.if_match.map(str::to_owned));
     let key_headers = CustomerKey::of(object);
-    let answer = loop {
-        let get = elsewhere!(client, &object.bucket, get.clone());
-        match with_headers!(get, key_headers).send().await {
-            Err(error) if about.has_moved(&error) => meter.retry(),
-            answer => break answer.map_err(|error| about.error(error))?,
-        }
-    };
+    let answer = answered!(
+        about,
+        with_headers!(elsewhere!(client, &object.bucket, get.clone()), key_headers),
+        meter.retry()
+    )
+    .map_err(|error| about.error(error))?;
     // Every S3 server tells at least one of these; a web server that is none often does not.
     if answer.e_tag.is_none() && answer.last_modified.is_none() {
         let mut message = Vec::new();

@@ -31,6 +31,21 @@ macro_rules! elsewhere {
     }};
 }
 
+/// The answer to a request of the SDK's, which is made and sent anew while its bucket turns out to
+/// live elsewhere. What follows the request is done each time.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! answered {
+    ($about:expr, $request:expr $(, $again:expr)?) => {
+        loop {
+            match $request.send().await {
+                Err(error) if $about.has_moved(&error) => { $($again;)? }
+                answer => break answer,
+            }
+        }
+    };
+}
+
 /// What an operation was about, for messages.
 #[derive(Clone, Copy)]
 pub(crate) struct About<'a> {

@@ -6,7 +6,7 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{Tag, Tagging};
 
 use crate::sdk_error::About;
-use crate::{Client, Error, ObjectRef, elsewhere};
+use crate::{Client, Error, ObjectRef, answered, elsewhere};
 
 /// The tags of an object, or of the version that is named.
 ///
@@ -21,16 +21,11 @@ pub async fn tags(client: &Client, object: &ObjectRef) -> Result<BTreeMap<String
         .bucket(&object.bucket)
         .key(&object.key)
         .set_version_id(object.version_id.clone());
-    loop {
-        match elsewhere!(client, &object.bucket, request.clone()).send().await {
-            Err(error) if about.has_moved(&error) => {}
-            // What some servers say of an object without tags.
-            Err(error) if error.code() == Some("NoSuchTagSet") => return Ok(BTreeMap::new()),
-            Err(error) => return Err(about.error(error)),
-            Ok(answer) => {
-                return Ok(answer.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect());
-            }
-        }
+    match answered!(about, elsewhere!(client, &object.bucket, request.clone())) {
+        // What some servers say of an object without tags.
+        Err(error) if error.code() == Some("NoSuchTagSet") => Ok(BTreeMap::new()),
+        Err(error) => Err(about.error(error)),
+        Ok(answer) => Ok(answer.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect()),
     }
 }
 
@@ -60,13 +55,8 @@ pub async fn replace_tags(
         .key(&object.key)
         .set_version_id(object.version_id.clone())
         .tagging(set.build().map_err(|error| Error::internal(error.to_string()))?);
-    loop {
-        match elsewhere!(client, &object.bucket, request.clone()).send().await {
-            Err(error) if about.has_moved(&error) => {}
-            Err(error) => return Err(about.error(error)),
-            Ok(_) => return Ok(()),
-        }
-    }
+    let answer = answered!(about, elsewhere!(client, &object.bucket, request.clone()));
+    answer.map(|_| ()).map_err(|error| about.error(error))
 }
 
 async fn delete_tags(client: &Client, object: &ObjectRef) -> Result<(), Error> {
@@ -78,11 +68,6 @@ async fn delete_tags(client: &Client, object: &ObjectRef) -> Result<(), Error> {
         .bucket(&object.bucket)
         .key(&object.key)
         .set_version_id(object.version_id.clone());
-    loop {
-        match elsewhere!(client, &object.bucket, request.clone()).send().await {
-            Err(error) if about.has_moved(&error) => {}
-            Err(error) => return Err(about.error(error)),
-            Ok(_) => return Ok(()),
-        }
-    }
+    let answer = answered!(about, elsewhere!(client, &object.bucket, request.clone()));
+    answer.map(|_| ()).map_err(|error| about.error(error))
 }

@@ -11,7 +11,7 @@ use super::store::{Stored, Sum, with_headers};
 use super::write_options::{Headers, WriteOptions};
 use crate::metrics::Meter;
 use crate::sdk_error::About;
-use crate::{Client, Error, ObjectRef, Status, elsewhere};
+use crate::{Client, Error, ObjectRef, Status, answered, elsewhere};
 
 /// An upload that was begun and not ended.
 pub(super) struct Multipart<'a> {
@@ -73,13 +73,12 @@ impl<'a> Multipart<'a> {
             .key(&object.key)
             .set_checksum_algorithm(algorithm.map(named))
             .set_checksum_type(kind);
-        let begun = loop {
-            let begin = elsewhere!(client, &object.bucket, begin.clone());
-            match with_headers!(begin, headers).send().await {
-                Err(error) if about.has_moved(&error) => meter.retry(),
-                begun => break begun.map_err(|error| about.error(error))?,
-            }
-        };
+        let begun = answered!(
+            about,
+            with_headers!(elsewhere!(client, &object.bucket, begin.clone()), headers),
+            meter.retry()
+        )
+        .map_err(|error| about.error(error))?;
         let id = begun.upload_id.filter(|id| !id.is_empty()).ok_or_else(|| {
             Error::new(Status::NotS3, "the server began an upload without naming it")
                 .hint("check that endpoint is the address of an S3 server")
@@ -169,13 +168,12 @@ impl<'a> Multipart<'a> {
             .set_mpu_object_size(whole.and_then(|_| i64::try_from(size).ok()));
         let mut headers = options.conditions()?;
         headers.extend(options.part_headers());
-        let answer = loop {
-            let complete = elsewhere!(client, &self.object.bucket, complete.clone());
-            match with_headers!(complete, headers).send().await {
-                Err(error) if about.has_moved(&error) => meter.retry(),
-                answer => break answer.map_err(|error| about.error(error))?,
-            }
-        };
+        let answer = answered!(
+            about,
+            with_headers!(elsewhere!(client, &self.object.bucket, complete.clone()), headers),
+            meter.retry()
+        )
+        .map_err(|error| about.error(error))?;
         let told = |text: Option<&str>| {
             let algorithm = self.algorithm?;
             let expected = Expected::parse(algorithm, text?)?;
