@@ -39,6 +39,8 @@ export interface OpenedLines {
 
 /** What batches are read from. */
 export interface LinesOrigin {
+  /** The source, as it may be shown. */
+  readonly uri: string | undefined;
   /** Opens the source. */
   open(signal: AbortSignal): Promise<OpenedLines>;
   /** Why nothing can be read any more, for sources that outlive their client. */

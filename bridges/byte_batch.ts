@@ -1,6 +1,8 @@
 // Elements as bytes: a batch of them, and each by itself.
 
 import type { Elements } from "./element_iterator.ts";
+import { displayed } from "../jupyter/media_bundle.ts";
+import { type ElementsLike, showElements } from "../jupyter/show_elements.ts";
 import type { RawBatch } from "./batches.ts";
 
 /** Lines or messages as bytes, one after the other without anything between them. */
@@ -19,6 +21,22 @@ export interface ByteBatch {
 export function byteBatch({ bytes, offsets }: RawBatch): ByteBatch {
   if (offsets === undefined) throw new TypeError("a batch of bytes has no offsets");
   return { bytes, offsets };
+}
+
+/** Gives a batch displays. */
+export function shownBatch(batch: ByteBatch): ByteBatch {
+  return displayed(batch, () => showElements(elementsLike(batch)));
+}
+
+function elementsLike({ bytes, offsets }: ByteBatch): ElementsLike {
+  return {
+    name: "ByteBatch",
+    noun: "element",
+    length: Math.max(0, offsets.length - 1),
+    bytes: bytes.length,
+    at: (index) => bytes.subarray(offsets[index], offsets[index + 1]),
+    use: "bytes.subarray(offsets[i], offsets[i + 1])",
+  };
 }
 
 /** The elements of a batch, each a view of its bytes. */

@@ -2,6 +2,8 @@
 
 import { invalidInput } from "../ffi/errors.ts";
 import { described, kindOfArray, lend } from "../ffi/lent.ts";
+import { displayed } from "../jupyter/media_bundle.ts";
+import { showArray } from "../jupyter/show_array.ts";
 import { isNdArray, layoutOf, type NdArrayLike, shownList, type TypedArray } from "./nd_array.ts";
 
 /** An array of several dimensions whose elements lie one behind the other, in the order of rows. */
@@ -62,7 +64,14 @@ export function contiguous<Data extends TypedArray>(
   const copy = room(make, size, shape);
   if (size > 0) gather(plain, copy, shape, strides, offset);
   const rows = stridesOfRows(shape);
-  return { data: copy as Data, shape: [...shape], stride: rows, strides: [...rows], offset: 0 };
+  const array: ContiguousArray<Data> = {
+    data: copy as Data,
+    shape: [...shape],
+    stride: rows,
+    strides: [...rows],
+    offset: 0,
+  };
+  return displayed(array, () => showArray(array));
 }
 
 /** A constructor of typed arrays. */

@@ -9,12 +9,13 @@ import { ensure } from "../ffi/permissions.ts";
 import { endIfStopped } from "../ffi/stop.ts";
 import type { ReadMessage, TableHandle } from "../ffi/symbols.ts";
 import { writablePath } from "../ffi/writable_path.ts";
-import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
+import { displayed, JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import {
   describeEmbeddings,
   type EmbeddingsLike,
   showEmbeddings,
 } from "../jupyter/show_embeddings.ts";
+import { showNearest } from "../jupyter/show_nearest.ts";
 import { refuseUnknownOptions } from "./known_options.ts";
 import { type Matrix, matrixOf, queriesOf, vectorOf } from "./vectors.ts";
 
@@ -321,7 +322,9 @@ export class EmbeddingTable implements Disposable {
       throw invalidInput("topK", `k is ${String(k)}`, "pass a whole number from 0 on");
     }
     const { numbers } = queriesOf(queries, this.#dimension, "topK");
-    return this.#open("topK").nearest(metric, numbers, k);
+    const nearest = this.#open("topK").nearest(metric, numbers, k);
+    const shown = { ...nearest, queries: numbers.length / this.#dimension, metric };
+    return displayed(nearest, () => showNearest(shown));
   }
 
   /**

@@ -1,8 +1,9 @@
 // Lines of a source that is open to be read: each by itself or in batches, as text or as bytes.
 
 import { stoppable } from "../ffi/stop.ts";
+import { shownHandle } from "../jupyter/handles.ts";
 import { BatchReader, type LinesOrigin } from "./batches.ts";
-import { type ByteBatch, byteBatch, byteElements } from "./byte_batch.ts";
+import { type ByteBatch, byteBatch, byteElements, shownBatch } from "./byte_batch.ts";
 import { ElementIterator, type Elements } from "./element_iterator.ts";
 import type { RawBatch } from "./batches.ts";
 import type { FramesOptions, LinesOptions } from "./line_options.ts";
@@ -14,13 +15,19 @@ export type LineOf<O extends LinesOptions> = O extends { as: "bytes"; batch: tru
   : O extends { batch: true } ? string[]
   : string;
 
+const LINE = "for await (const line of …)";
+const LINES = "for await (const lines of …)";
+const BATCH = "for await (const { bytes, offsets } of …)";
+
 /** The lines of a source. Each loop over them opens it anew. */
 export function linesOf<O extends LinesOptions>(
   origin: LinesOrigin,
   options: O,
 ): AsyncIterable<LineOf<O>> {
   const text = options.as !== "bytes";
-  return iterable(origin, options, "lines", text, elementsOf(text, options.batch === true));
+  const batch = options.batch === true;
+  const use = !batch ? LINE : text ? LINES : BATCH;
+  return iterable(origin, options, "lines", text, elementsOf(text, batch), use);
 }
 
 /** The messages of a source. Each loop over them opens it anew. */
@@ -28,12 +35,14 @@ export function framesOf<T extends Uint8Array | ByteBatch>(
   origin: LinesOrigin,
   options: Pick<FramesOptions, "batch" | "signal" | "onProgress" | "background">,
 ): AsyncIterable<T> {
-  return iterable(origin, options, "frames", false, elementsOf(false, options.batch === true));
+  const batch = options.batch === true;
+  const use = batch ? BATCH : "for await (const frame of …)";
+  return iterable(origin, options, "frames", false, elementsOf(false, batch), use);
 }
 
 function elementsOf(text: boolean, batch: boolean): (batch: RawBatch) => Elements<unknown> {
   if (text) return batch ? (raw) => [textLines(raw)] : textLines;
-  return batch ? (raw) => [byteBatch(raw)] : byteElements;
+  return batch ? (raw) => [shownBatch(byteBatch(raw))] : byteElements;
 }
 
 function iterable<T>(
@@ -42,9 +51,10 @@ function iterable<T>(
   operation: string,
   text: boolean,
   elements: (batch: RawBatch) => Elements<unknown>,
+  use: string,
 ): AsyncIterable<T> {
   const { signal, onProgress, background } = options;
-  return {
+  const read = {
     [Symbol.asyncIterator]() {
       // Only now it is known which Stop of a notebook is meant.
       const reading = { signal: stoppable(operation, signal, background), onProgress };
@@ -55,4 +65,5 @@ function iterable<T>(
       );
     },
   };
+  return shownHandle(read, { name: operation, of: origin.uri, use: [use] });
 }

@@ -15,6 +15,7 @@ import { collect, library, libraryNeeds } from "./library.ts";
 import { mapBuffer, memory } from "./memory.ts";
 import { ensure, isGranted, permissionError } from "./permissions.ts";
 import { queueHandle } from "./queue.ts";
+import { shownInNotebook, shownView } from "./shown_bytes.ts";
 import { endIfStopped } from "./stop.ts";
 import type { BufferHandle } from "./symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
@@ -146,7 +147,7 @@ export class RustBuffer implements Disposable {
   view(): Uint8Array<ArrayBuffer> {
     this.#require("view");
     if (this.#state === "unsafe") this.#closeUnsafe();
-    return this.#view ??= new Uint8Array(this.#memory);
+    return this.#view ??= shownView(new Uint8Array(this.#memory));
   }
 
   /**
@@ -180,7 +181,7 @@ export class RustBuffer implements Disposable {
       ? memory.transferToImmutable()
       : memory.transfer();
     this.#end("adopted");
-    return adopted;
+    return shownInNotebook(adopted);
   }
 
   /**
@@ -298,7 +299,7 @@ export class RustBuffer implements Disposable {
     return {
       bytes: gone ? new Uint8Array(0) : new Uint8Array(this.#unsafe ?? this.#memory),
       state: gone
-        ? this.#state === "adopted" ? "adopted" : "disposed"
+        ? this.#state === "adopted" ? "moved" : this.#state === "disposed" ? "disposed" : "detached"
         : this.#state === "unsafe"
         ? "unsafe"
         : "borrowed",

@@ -76,14 +76,14 @@ export function joined(...parts: HtmlPart[]): Html {
  */
 export function markedText(text: string): Html {
   return joined(
-    ...visibleParts(text).map((part) => part.escaped ? escapeMark(part.text) : part.text),
+    visibleParts(text).map((part) => part.escaped ? escapeMark(part.text) : part.text),
   );
 }
 
 /** Text of several lines for a `<pre>`: line breaks and tabs stay, the rest is escaped. */
 export function preformatted(text: string): Html {
   return joined(
-    ...visibleParts(text.replaceAll("\r\n", "\n")).map((part) => {
+    visibleParts(text.replaceAll("\r\n", "\n")).map((part) => {
       if (!part.escaped) return part.text;
       if (part.text === "\\n") return new Html("\n");
       if (part.text === "\\t") return new Html("\t");

@@ -4,6 +4,7 @@
 import { type ContentPreview, previewContent } from "./content_preview.ts";
 import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
 import { formatExactBytes } from "./quantities.ts";
+import { shownUri } from "./redaction.ts";
 import {
   below,
   type Fact,
@@ -14,25 +15,31 @@ import {
   title,
   view,
 } from "./view.ts";
+import { cutMiddle } from "./visible_text.ts";
 
 /** Bytes in memory, as {@linkcode showBytes} takes them. */
 export interface BytesLike {
-  /** The content. It is not looked at when the state is `disposed`. */
+  /** The content. It is not looked at when the memory is gone. */
   readonly bytes: Uint8Array;
   /** Who owns the memory. */
-  readonly state: "borrowed" | "adopted" | "disposed" | "unsafe";
+  readonly state: "borrowed" | "adopted" | "unsafe" | "disposed" | "moved" | "detached";
   /** Where the memory lies, such as `0x7f2a4c000000`. */
   readonly address?: string;
-  /** The class of the value, such as `RustBuffer` or `Uint8Array`. */
+  /** The class of the value, such as `RustBuffer` or `Uint8Array`; of many objects, the URI. */
   readonly className: string;
 }
 
 const OWNERSHIP: Record<BytesLike["state"], string> = {
   borrowed: "Rust owns the memory; dispose() ends every view",
   adopted: "JavaScript owns the memory; freed with its last holder",
-  disposed: "the memory is released",
   unsafe: "nothing keeps the memory alive; it dangles after dispose()",
+  disposed: "the memory is released",
+  moved: "adopt() gave the memory to an ArrayBuffer; this buffer is empty",
+  detached: "the memory was transferred elsewhere, or released",
 };
+
+/** Where there is no memory any more. */
+const GONE: readonly BytesLike["state"][] = ["disposed", "moved", "detached"];
 
 /**
  * Displays bytes by their content: an image as an image, the columns of Parquet and Arrow, CSV and
@@ -72,12 +79,11 @@ function plainText({ name, tags, facts, preview }: BytesParts): string {
 
 function parts(b: BytesLike): BytesParts {
   const state: Fact = { label: "State", value: b.state, note: `(${OWNERSHIP[b.state]})` };
-  if (b.state === "disposed") {
-    return { name: b.className, tags: ["disposed"], facts: [state], preview: undefined };
-  }
+  const name = cutMiddle(shownUri(b.className), 200);
+  if (GONE.includes(b.state)) return { name, tags: [b.state], facts: [state], preview: undefined };
   const preview = previewContent(b.bytes, b.bytes.length);
   const facts: Fact[] = [{ label: "Size", value: formatExactBytes(b.bytes.length) }];
   if (b.address !== undefined) facts.push({ label: "Address", value: b.address, code: true });
   facts.push(state);
-  return { name: b.className, tags: [preview.label], facts, preview };
+  return { name, tags: [preview.label], facts, preview };
 }

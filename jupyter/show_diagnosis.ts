@@ -58,7 +58,7 @@ const COLUMNS: Column[] = [
   { name: "Request", code: true },
   { name: "Verdict" },
   { name: "Time", numeric: true },
-  { name: "Because" },
+  { name: "Because", wraps: true },
 ];
 
 /**

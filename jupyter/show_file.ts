@@ -52,6 +52,8 @@ export interface FileLike {
   readonly tail?: Uint8Array;
   /** Which bytes of the object the file is, where it is a part; `preview` and `tail` are of these. */
   readonly slice?: { readonly start: number; readonly end: number };
+  /** The slices that the file is of the object, where its size is not known: `.slice(2, 5)`. */
+  readonly slices?: string;
   /** Why something is missing, such as `the preview took too long`. */
   readonly note?: string;
 }
@@ -138,6 +140,7 @@ function fileParts(f: FileLike): FileParts {
     tags: preview === undefined ? [] : [preview.label],
     facts: [
       { label: "URI", value: shownUri(f.uri), code: true },
+      ...(f.slices ? [{ label: "Slice", value: f.slices, code: true }] : []),
       ...(slice === undefined ? [] : [{ label: "Slice", value: rangeOf(slice) }]),
       ...(f.stat === undefined ? [] : properties(f.stat)),
     ],

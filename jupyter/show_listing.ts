@@ -47,6 +47,8 @@ export interface ListingLike {
   readonly options?: Readonly<Record<string, string | number | boolean>>;
   /** How many names were looked at, where only those that match are entries. */
   readonly looked?: number;
+  /** How to read all, in code, where it is not `list`. */
+  readonly use?: string;
   /** The user holds all entries already, as an array. */
   readonly isArray?: boolean;
   /** Why there are no entries. */
@@ -160,7 +162,9 @@ function row(entry: EntryLike, hasClasses: boolean, hasVersions: boolean): Cell[
         : { text: formatBytes(entry.size), title: formatExactBytes(entry.size) },
       { text: formatDate(entry.lastModified) },
     ];
-  if (hasClasses) cells.push({ text: "prefix" in entry ? "" : entry.storageClass ?? "" });
+  if (hasClasses) {
+    cells.push({ text: "prefix" in entry ? "" : cutMiddle(entry.storageClass ?? "", MAX_ID) });
+  }
   if (hasVersions) {
     const id = "prefix" in entry ? "" : cutMiddle(entry.versionId ?? "", MAX_ID);
     cells.push({ text: "key" in entry && entry.isLatest ? `${id} (latest)` : id });
@@ -193,6 +197,7 @@ function notes(l: ListingLike): ListingParts["notes"] {
     notes.push({ words: `First ${formatCount(Math.min(length, PAGE_ROWS))}${of}${rest}.` });
   }
   if (l.isArray) return notes;
+  if (l.use !== undefined) return [...notes, { words: "All of them:", code: l.use }];
   const call = callOf(l);
   return [
     ...notes,

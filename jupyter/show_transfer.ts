@@ -1,5 +1,6 @@
 // How the report of a transfer shows itself: what was done, and what failed and why.
 
+import { type Html, joined } from "./html.ts";
 import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
 import {
   countOf,
@@ -62,7 +63,10 @@ const FAILURE_ROWS = 20;
 const STEP_ROWS = 20;
 const IGNORED_ROWS = 10;
 const LONGEST_NAME = 100;
-const FAILED: Column[] = [{ name: "Failed", code: true }, { name: "Code" }, { name: "Reason" }];
+const FAILED: Column[] = [{ name: "Failed", code: true }, { name: "Code" }, {
+  name: "Reason",
+  wraps: true,
+}];
 const STEPS: Column[] = [
   { name: "Would" },
   { name: "What", code: true },
@@ -91,25 +95,35 @@ interface Listed {
  * ```
  */
 export function showTransfer(report: TransferLike): MediaBundle {
-  const { tags, facts, lists } = parts(report);
+  const { tags } = parts(report);
   return mediaBundle(
-    view(
-      title(cutEnd(report.operation, 100), tags),
-      factsTable(facts),
-      ...lists.flatMap(({ label, columns, rows, note }) => [
-        dataTable(label, columns, rows),
-        note === undefined ? undefined : noteLine(note),
-      ]),
-    ),
+    view(title(cutEnd(report.operation, 100), tags), transferBody(report)),
     describeTransfer(report),
   );
 }
 
 /** The plain-text twin of {@linkcode showTransfer}. */
 export function describeTransfer(report: TransferLike): string {
-  const { tags, facts, lists } = parts(report);
+  const { tags } = parts(report);
+  return plainParts(plainTitle(cutEnd(report.operation, 100), tags), plainTransferBody(report));
+}
+
+/** A report without its title, for the error that carries it. */
+export function transferBody(report: TransferLike): Html {
+  const { facts, lists } = parts(report);
+  return joined(
+    factsTable(facts),
+    ...lists.flatMap(({ label, columns, rows, note }) => [
+      dataTable(label, columns, rows),
+      note === undefined ? undefined : noteLine(note),
+    ]),
+  );
+}
+
+/** The plain-text twin of {@linkcode transferBody}. */
+export function plainTransferBody(report: TransferLike): string {
+  const { facts, lists } = parts(report);
   return plainParts(
-    plainTitle(cutEnd(report.operation, 100), tags),
     plainFacts(facts),
     ...lists.flatMap(({ columns, rows, note }) => [
       plainTable(columns, rows),

@@ -1,11 +1,12 @@
 // The frame that every display shares: its style, a title, a table of facts, and the plain-text
-// twin of each. The style follows JupyterLab's theme through its variables; elsewhere everything is
-// derived from the text colour around it, so it fits light and dark pages without asking which. All
+// twin of each. The style follows the themes of JupyterLab and VS Code through their variables;
+// elsewhere greys are derived from the text colour around it, which fits light and dark pages alike,
+// and the two colours follow what the reader prefers. All
 // selectors start at `.dipper-view`: the page around it is left alone, and JupyterLab's own table
 // rules are outweighed.
 
 import { Html, type HtmlPart, markedText, markup } from "./html.ts";
-import { columnsOf, cutMiddle, visibleText } from "./visible_text.ts";
+import { columnsOf, cutEnd, cutMiddle, visibleText } from "./visible_text.ts";
 
 /** A labelled line of a display. `note` is shown beside the value in a weaker colour. */
 export interface Fact {
@@ -27,6 +28,8 @@ export interface Column {
   readonly numeric?: boolean;
   /** Set for keys and identifiers. */
   readonly code?: boolean;
+  /** Set for sentences: they go on in the next line. */
+  readonly wraps?: boolean;
 }
 
 /** A cell: its text, and optionally other markup for the HTML and a tooltip. */
@@ -39,11 +42,14 @@ export interface Cell {
   readonly title?: string;
 }
 
-/** The longest value a fact shows: an S3 key may have 1,024 bytes, metadata 2 KiB. */
+/** The longest value of a fact or a cell: an S3 key may have 1,024 bytes, metadata 2 KiB. */
 const MAX_VALUE = 1200;
+/** The longest title and label. */
+const MAX_TITLE = 600;
 
 const STYLE = new Html(`<style>
-.dipper-view{--dipper-weak:var(--jp-content-font-color2,color-mix(in srgb,currentColor 68%,transparent));--dipper-line:var(--jp-border-color2,color-mix(in srgb,currentColor 24%,transparent));--dipper-panel:color-mix(in srgb,currentColor 6%,transparent);--dipper-accent:var(--jp-brand-color1,#2a7fc9);--dipper-error:color-mix(in srgb,var(--jp-error-color1,#d93a35) 78%,currentColor);--dipper-mono:var(--jp-code-font-family,ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace);color:var(--jp-content-font-color1,inherit);font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.45;text-align:left;max-width:100%;padding:2px 0 4px}
+.dipper-view{--dipper-blue:#1f6fb5;--dipper-red:#c9302c;--dipper-weak:var(--jp-content-font-color2,var(--vscode-descriptionForeground,color-mix(in srgb,currentColor 72%,transparent)));--dipper-line:var(--jp-border-color2,color-mix(in srgb,currentColor 24%,transparent));--dipper-panel:color-mix(in srgb,currentColor 6%,transparent);--dipper-accent:var(--jp-brand-color1,var(--vscode-charts-blue,var(--dipper-blue)));--dipper-error:color-mix(in srgb,var(--jp-error-color1,var(--vscode-errorForeground,var(--dipper-red))) 78%,currentColor);--dipper-mono:var(--jp-code-font-family,var(--vscode-editor-font-family,ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace));color:var(--jp-content-font-color1,var(--vscode-editor-foreground,inherit));font-family:var(--jp-ui-font-family,var(--vscode-font-family,system-ui,sans-serif));font-size:13px;line-height:1.45;text-align:left;max-width:100%;padding:2px 0 4px}
+@media (prefers-color-scheme:dark){.dipper-view{--dipper-blue:#6cb0f0;--dipper-red:#ff7b72}}
 .dipper-view *{box-sizing:border-box}
 .dipper-view .dipper-title{display:flex;flex-wrap:wrap;align-items:baseline;gap:2px 10px;margin:0 0 6px}
 .dipper-view .dipper-name{font-weight:600;font-size:14px;overflow-wrap:anywhere}
@@ -62,6 +68,7 @@ const STYLE = new Html(`<style>
 .dipper-view table.dipper-table tbody tr:first-child>*{border-top:0}
 .dipper-view table.dipper-table tbody tr:nth-child(n):hover{background:var(--dipper-panel)}
 .dipper-view table.dipper-table thead th.dipper-number,.dipper-view table.dipper-table tbody td.dipper-number{text-align:right;font-variant-numeric:tabular-nums}
+.dipper-view table.dipper-table tbody td.dipper-words{white-space:normal;min-width:220px;max-width:560px;overflow-wrap:anywhere}
 .dipper-view pre.dipper-pre{font-family:var(--dipper-mono);font-size:12px;line-height:1.45;margin:0;padding:8px 12px;border:0;background:none;color:inherit;white-space:pre;overflow:visible;width:max-content;min-width:100%}
 .dipper-view .dipper-note{color:var(--dipper-weak);margin:6px 0 0;overflow-wrap:anywhere}
 .dipper-view .dipper-image{display:block;max-width:100%;max-height:420px;width:auto;height:auto;margin:0;background:repeating-conic-gradient(color-mix(in srgb,currentColor 12%,transparent) 0 25%,transparent 0 50%) 0 0/16px 16px}
@@ -84,16 +91,23 @@ export function view(...body: HtmlPart[]): Html {
 
 /** The first line: a name, and after it what the thing is, as tags. */
 export function title(name: string, tags: readonly (string | undefined)[]): Html {
-  const shown = tags.filter((tag) => tag !== undefined && tag !== "")
-    .map((tag) => markup`<span class="dipper-tag">${tag}</span>`);
-  const first = markup`<span class="dipper-name"><bdi>${markedText(name)}</bdi></span>`;
+  const shown = shownTags(tags).map((tag) => markup`<span class="dipper-tag">${tag}</span>`);
+  const first = markup`<span class="dipper-name"><bdi>${
+    markedText(cutMiddle(name, MAX_TITLE))
+  }</bdi></span>`;
   return markup`<div class="dipper-title">${first}${shown}</div>`;
 }
 
 /** The first line as plain text. */
 export function plainTitle(name: string, tags: readonly (string | undefined)[]): string {
-  const shown = tags.filter((tag) => tag !== undefined && tag !== "");
-  return visibleText(shown.length > 0 ? `${name}: ${shown.join(", ")}` : name);
+  const shown = shownTags(tags);
+  const first = cutMiddle(name, MAX_TITLE);
+  return visibleText(shown.length > 0 ? `${first}: ${shown.join(", ")}` : first);
+}
+
+function shownTags(tags: readonly (string | undefined)[]): string[] {
+  return tags.filter((tag) => tag !== undefined && tag !== "")
+    .map((tag) => cutEnd(tag ?? "", MAX_TITLE));
 }
 
 /** Facts as a two-column table whose first column heads the rows. */
@@ -102,14 +116,16 @@ export function factsTable(facts: readonly Fact[]): Html {
     const text = markedText(cutMiddle(value, MAX_VALUE));
     const shown = code ? markup`<code class="dipper-code">${text}</code>` : text;
     const aside = note && markup` <span class="dipper-weak">${note}</span>`;
-    return markup`<tr><th scope="row">${label}</th><td><bdi>${shown}</bdi>${aside}</td></tr>`;
+    return markup`<tr><th scope="row">${
+      cutMiddle(label, MAX_TITLE)
+    }</th><td><bdi>${shown}</bdi>${aside}</td></tr>`;
   });
   return markup`<table class="dipper-facts"><tbody>${rows}</tbody></table>`;
 }
 
 /** Facts as aligned plain lines, indented by two. */
 export function plainFacts(facts: readonly Fact[]): string {
-  const labels = facts.map(({ label }) => visibleText(label));
+  const labels = facts.map(({ label }) => visibleText(cutMiddle(label, MAX_TITLE)));
   const width = Math.max(0, ...labels.map(columnsOf));
   return facts.map(({ value, note }, index) => {
     const label = labels[index] ?? "";
@@ -126,14 +142,24 @@ export function dataTable(
 ): Html {
   const heads = columns.map(({ name, numeric }) => {
     const className = numeric ? "dipper-number" : "dipper-text";
-    return markup`<th scope="col" class="${className}">${markedText(name)}</th>`;
+    return markup`<th scope="col" class="${className}">${
+      markedText(cutMiddle(name, MAX_TITLE))
+    }</th>`;
   });
   const body = rows.map((row) => {
     const cells = row.map((cell, index) => {
-      const { numeric, code } = columns[index] ?? {};
-      const className = numeric ? "dipper-number" : code ? "dipper-code" : "dipper-text";
-      const tip = cell.title === undefined ? undefined : markup` title="${cell.title}"`;
-      return markup`<td class="${className}"${tip}>${cell.html ?? markedText(cell.text)}</td>`;
+      const { numeric, code, wraps } = columns[index] ?? {};
+      const className = numeric
+        ? "dipper-number"
+        : code
+        ? "dipper-code"
+        : wraps
+        ? "dipper-words"
+        : "dipper-text";
+      const { text, html, title } = cell;
+      const tip = title === undefined ? undefined : markup` title="${cutMiddle(title, MAX_VALUE)}"`;
+      const shown = html ?? markedText(cutMiddle(text, MAX_VALUE));
+      return markup`<td class="${className}"${tip}>${shown}</td>`;
     });
     return markup`<tr>${cells}</tr>`;
   });
@@ -146,8 +172,8 @@ export function dataTable(
 /** The same table as aligned plain lines. */
 export function plainTable(columns: readonly Column[], rows: readonly (readonly Cell[])[]): string {
   const lines = [
-    columns.map(({ name }) => visibleText(name)),
-    ...rows.map((row) => row.map(({ text }) => visibleText(text))),
+    columns.map(({ name }) => visibleText(cutMiddle(name, MAX_TITLE))),
+    ...rows.map((row) => row.map(({ text }) => visibleText(cutMiddle(text, MAX_VALUE)))),
   ];
   const widths = columns.map((_, index) =>
     Math.max(...lines.map((line) => columnsOf(line[index] ?? "")))

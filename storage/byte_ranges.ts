@@ -6,9 +6,11 @@ import { defined } from "../client/connection.ts";
 import { errorOf, invalidInput, InvalidInputError } from "../ffi/errors.ts";
 import { adoptedBytes } from "../ffi/memory.ts";
 import { metricsFrom, rememberMetrics } from "../ffi/metrics.ts";
+import { shownBytes } from "../ffi/shown_bytes.ts";
 import type { ReadMessage, SpanMessage } from "../ffi/symbols.ts";
 import type { ReadOptions } from "./read_options.ts";
-import { shownBytes } from "./shown_bytes.ts";
+import { displayed } from "../jupyter/media_bundle.ts";
+import { showElements } from "../jupyter/show_elements.ts";
 
 /** Neighbours that are no further apart share a request: reading over costs less than asking. */
 const GAP = 1024 * 1024;
@@ -53,7 +55,7 @@ export async function readRanges(
     });
     const metrics = metricsFrom((payload as ReadMessage).metrics);
     const all = results.map((bytes) => rememberMetrics(bytes ?? new Uint8Array(0), metrics));
-    return rememberMetrics(all, metrics);
+    return rememberMetrics(shownRanges(all), metrics);
   } catch (reason) {
     // Nobody has seen them: their memory is free at once.
     for (const bytes of results) bytes?.buffer.transfer(0);
@@ -104,4 +106,17 @@ function inObject(
     }
     return [span.start + start, span.start + end];
   });
+}
+
+/** Results that show themselves together, too. */
+function shownRanges(all: Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer>[] {
+  return displayed(all, () =>
+    showElements({
+      name: "ranges",
+      noun: "range",
+      length: all.length,
+      bytes: all.reduce((sum, { length }) => sum + length, 0),
+      at: (index) => all[index] ?? new Uint8Array(0),
+      use: "results[0]",
+    }));
 }

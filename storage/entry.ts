@@ -1,6 +1,9 @@
 // One line of a listing.
 
 import type { PageMessage } from "../ffi/symbols.ts";
+import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
+import { isActive } from "../jupyter/plugin.ts";
+import { type EntryFacts, showEntry } from "../jupyter/show_entry.ts";
 
 /** Whose an object or an upload is. */
 export interface Owner {
@@ -140,4 +143,15 @@ export function classOf(page: PageMessage, index: number): string | undefined {
 
 function ownerOf(page: PageMessage, index: number): Owner | undefined {
   return page.ownerOf === undefined ? page.owners?.[0] : page.owners?.[page.ownerOf[index]!];
+}
+
+/** In a notebook, entries that show themselves; elsewhere they are plain, which is quicker. */
+export function shownEntries<T>(make: EntryMaker<T>): EntryMaker<T> {
+  if (!isActive()) return make;
+  return (page, index) =>
+    Object.defineProperty(make(page, index), JUPYTER_DISPLAY, { configurable: true, value: shown });
+}
+
+function shown(this: EntryFacts): MediaBundle {
+  return showEntry(this);
 }

@@ -10,10 +10,17 @@
 import { type Connection, Grants, type ReadSubject } from "../client/connection.ts";
 import { shownLocation } from "../client/location.ts";
 import { quoted } from "../client/s3_uri.ts";
+import { shownHandle } from "../jupyter/handles.ts";
+import { displayed } from "../jupyter/media_bundle.ts";
+import { isActive } from "../jupyter/plugin.ts";
+import { formatCount } from "../jupyter/quantities.ts";
+import { showBytes } from "../jupyter/show_bytes.ts";
+import { showError } from "../jupyter/show_error.ts";
 import { DipperError, errorOf, InternalError, invalidInput } from "../ffi/errors.ts";
 import { adoptedBytes, releaseBuffer } from "../ffi/memory.ts";
 import { type Metrics, metricsFrom, metricsOfAll } from "../ffi/metrics.ts";
 import type { Progress } from "../ffi/queue.ts";
+import { shownInNotebook } from "../ffi/shown_bytes.ts";
 import { stoppable } from "../ffi/stop.ts";
 import type { BufferHandle, ErrorDetails, MetricsMessage, SourceMessage } from "../ffi/symbols.ts";
 import { checkedLater } from "./call_options.ts";
@@ -58,6 +65,7 @@ const WINDOW = 2048;
 const REFILL = 512;
 const PROGRESS_INTERVAL = 100;
 const OPERATION = "getMany";
+const USE = "for await (const { uri, bytes, error } of …)";
 
 /** Many objects, to be read with `for await`. Each loop reads anew, as far as the sources allow. */
 export function manyObjects(
@@ -71,11 +79,22 @@ export function manyObjects(
   if (!isSource) {
     throw invalidInput(OPERATION, "the sources are no list", "pass an array or another iterable");
   }
-  return {
-    [Symbol.asyncIterator]: () => new ManyReads(connection, sources, checked),
-    [Symbol.for("Deno.customInspect")]: () =>
-      "getMany: for await (const { uri, bytes, error } of …)",
-  } as AsyncIterable<Fetched>;
+  const many = { [Symbol.asyncIterator]: () => new ManyReads(connection, sources, checked) };
+  const facts = Array.isArray(sources)
+    ? [{ label: "Sources", value: formatCount(sources.length) }]
+    : [];
+  return shownHandle(many, { name: "getMany", facts, use: [USE] });
+}
+
+/** Gives a result displays, where somebody looks at them. */
+function shownFetched(fetched: Fetched): Fetched {
+  if (!isActive()) return fetched;
+  const { uri, bytes, error } = fetched;
+  return displayed(fetched, () => {
+    if (error !== undefined) return showError(error);
+    const state = bytes.buffer.detached ? "detached" : "adopted";
+    return showBytes({ bytes, state, className: uri });
+  });
 }
 
 /** One source, from when it was read to when its result is taken. */
@@ -388,9 +407,9 @@ class ManyReads implements AsyncIterator<Fetched, void, void> {
       this.#roomMade = undefined;
     }
     const { uri, buffer, failure, error } = read;
-    if (error !== undefined) return { uri, error };
-    if (failure !== undefined) return { uri, error: errorOf(failure, OPERATION) };
-    return { uri, bytes: adoptedBytes(buffer!) };
+    if (error !== undefined) return shownFetched({ uri, error });
+    if (failure !== undefined) return shownFetched({ uri, error: errorOf(failure, OPERATION) });
+    return shownFetched({ uri, bytes: shownInNotebook(adoptedBytes(buffer!)) });
   }
 
   // -- progress ------------------------------------------------------------------------------------

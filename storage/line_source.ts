@@ -35,6 +35,7 @@ export function objectOrigin(
   part: (signal: AbortSignal) => Promise<Part>,
 ): LinesOrigin {
   return {
+    uri: subject.uri,
     async open(signal) {
       const { span, ifMatch } = await part(signal);
       const grants = new Grants();
@@ -74,6 +75,7 @@ export function otherOrigin(
 ): LinesOrigin {
   const subject = { operation, uri: source.uri };
   return {
+    uri: source.uri,
     async open(signal) {
       ensure(operation, [...libraryNeeds(), ...source.needs], source.uri);
       const feed = source.feed(operation, cutting);

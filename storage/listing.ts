@@ -9,7 +9,14 @@ import type { PageMessage, PlaceMessage } from "../ffi/symbols.ts";
 import { displayed, JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { showListing } from "../jupyter/show_listing.ts";
 import { checkedLater } from "./call_options.ts";
-import { type Entry, type EntryMaker, GROUP, objectMaker, versionMaker } from "./entry.ts";
+import {
+  type Entry,
+  type EntryMaker,
+  GROUP,
+  objectMaker,
+  shownEntries,
+  versionMaker,
+} from "./entry.ts";
 import { Glob } from "./glob.ts";
 import { ListedPages, type ListingPlan } from "./listed_pages.ts";
 import { placeOf, type Position, tokenOf } from "./listing_token.ts";
@@ -67,6 +74,9 @@ export interface ListingParts<T> {
   show(shown: ShownPage<T>): MediaBundle;
 }
 
+/** The first page of a listing, for its display. */
+export let firstPageOf: <T>(listing: Listing<T>) => Promise<ShownPage<T>>;
+
 /** The first page of a listing, or why there is none. */
 export interface ShownPage<T> {
   readonly uri: string;
@@ -98,6 +108,10 @@ export interface ShownPage<T> {
  * ```
  */
 export class Listing<T = Entry> implements AsyncIterable<T> {
+  static {
+    firstPageOf = (listing) => listing.#shown();
+  }
+
   readonly #connection: Connection;
   readonly #parts: ListingParts<T>;
   /** How far the last reader came. */
@@ -202,6 +216,7 @@ class Walk<T> implements AsyncIterableIterator<T, void, void> {
   #page: PageMessage | undefined;
   /** The next line of the page. */
   #index = 0;
+  #make: EntryMaker<T>;
   /** The page that was handed out before this one, for its last line. */
   #before: PageMessage | undefined;
   #left: number;
@@ -217,6 +232,7 @@ class Walk<T> implements AsyncIterableIterator<T, void, void> {
     // Between two pages nothing else listens, and a walk that is stopped there was stopped too.
     signal?.addEventListener("abort", this.#listener);
     this.#left = limit;
+    this.#make = parts.make;
     // How many lines there are to so many that match, nobody knows.
     const lines = wanted === undefined || limit === 0 ? limit : Infinity;
     this.#pages = new ListedPages(connection, plan, place, lines, signal);
@@ -315,6 +331,7 @@ class Walk<T> implements AsyncIterableIterator<T, void, void> {
       const last = this.#page?.names.length ? this.#page : this.#before;
       this.#before = last;
       this.#page = page;
+      this.#make = shownEntries(this.#parts.make);
       // Some servers start a page with the line that the last one ended with.
       this.#index = last !== undefined && startsWithEndOf(page, last) ? 1 : 0;
     }
@@ -325,7 +342,7 @@ class Walk<T> implements AsyncIterableIterator<T, void, void> {
   #take(): T | undefined {
     const page = this.#page;
     if (page === undefined || this.#closed || this.#left <= 0) return undefined;
-    const { wanted, make } = this.#parts;
+    const { wanted } = this.#parts;
     const count = page.names.length;
     while (this.#index < count) {
       const index = this.#index++;
@@ -335,7 +352,7 @@ class Walk<T> implements AsyncIterableIterator<T, void, void> {
         continue;
       }
       this.#left--;
-      return make(page, index);
+      return this.#make(page, index);
     }
     if (count < 2) this.#pages.ahead();
     return undefined;

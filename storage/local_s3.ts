@@ -7,6 +7,8 @@ import { invalidInput } from "../ffi/errors.ts";
 import { libraryNeeds } from "../ffi/library.ts";
 import { ensure, type Need } from "../ffi/permissions.ts";
 import { stopServer, submit } from "../ffi/queue.ts";
+import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
+import { showHandle } from "../jupyter/show_handle.ts";
 import type { LocalS3Message, ServerHandle } from "../ffi/symbols.ts";
 import { checkedCall } from "./call_options.ts";
 import type { CallOptions } from "./read_options.ts";
@@ -116,6 +118,21 @@ export class LocalS3 implements AsyncDisposable {
   /** Stops the server at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+  }
+
+  /** Shows in a notebook where it listens, without its credentials. */
+  [JUPYTER_DISPLAY](): MediaBundle {
+    return showHandle({
+      name: "LocalS3",
+      label: "Endpoint",
+      of: this.endpoint,
+      facts: [
+        { label: "Region", value: this.region },
+        { label: "Credentials", value: "random ones, in its property credentials" },
+        { label: "State", value: this.#stopped === undefined ? "running" : "stopped" },
+      ],
+      use: ["const client = s3.client()", "await s3.stop()"],
+    });
   }
 
   /** Shows where it listens, without its credentials. */

@@ -9,6 +9,7 @@ import { mapAdopted } from "../ffi/memory.ts";
 import { type Metrics, metricsFrom, rememberMetrics } from "../ffi/metrics.ts";
 import type { Completed } from "../ffi/queue.ts";
 import { type RustBuffer, wrapBuffer } from "../ffi/rust_buffer.ts";
+import { shownBytes } from "../ffi/shown_bytes.ts";
 import type {
   BufferHandle,
   ReadMessage,
@@ -16,8 +17,9 @@ import type {
   SpanMessage,
   StatMessage,
 } from "../ffi/symbols.ts";
-import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
+import { displayed, JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { describeFile, showFile } from "../jupyter/show_file.ts";
+import { showHandle } from "../jupyter/show_handle.ts";
 import type { ByteBatch } from "../bridges/byte_batch.ts";
 import {
   checkedFrames,
@@ -38,7 +40,6 @@ import { takeTarget } from "./into_target.ts";
 import { objectOrigin, type Part } from "./line_source.ts";
 import type { PresignOptions } from "./presign.ts";
 import { type CallOptions, READ_OPTIONS, type ReadOptions } from "./read_options.ts";
-import { shownBytes } from "./shown_bytes.ts";
 import { type Stat, statOf } from "./stat.ts";
 import { decodeText, LONGEST_STRING } from "./text.ts";
 import type { WriteOptions } from "./write_options.ts";
@@ -139,7 +140,7 @@ export abstract class ObjectFile {
   /** Reads the bytes as an `ArrayBuffer`, as {@linkcode ObjectFile.bytes} does. */
   async arrayBuffer(options: ReadOptions = {}): Promise<ArrayBuffer> {
     const { memory, metrics } = await this.#mapped("arrayBuffer", options);
-    return rememberMetrics(memory, metrics);
+    return rememberMetrics(shownBytes(memory), metrics);
   }
 
   /**
@@ -194,7 +195,8 @@ export abstract class ObjectFile {
     const taken = takeTarget(target, this.#shown);
     try {
       const { extent, payload } = await this.#read("into", options, undefined, taken.memory);
-      return rememberMetrics(taken.filled(extent), metricsFrom((payload as ReadMessage).metrics));
+      const { metrics } = payload as ReadMessage;
+      return rememberMetrics(shownBytes(taken.filled(extent)), metricsFrom(metrics));
     } catch (reason) {
       throw taken.failed(reason);
     }
@@ -269,7 +271,7 @@ export abstract class ObjectFile {
     options = checkedCall(options, "stream", this.#shown, READ_OPTIONS);
     const subject = this.#subject("stream");
     const { connection } = this.#at;
-    return byteStream(async (signal) => {
+    const stream = byteStream(async (signal) => {
       const { span, ifMatch } = await this.#span("stream", { ...options, signal });
       const request = ({ client, source }: Reached): Request => ({
         operation: "openStream",
@@ -285,6 +287,8 @@ export abstract class ObjectFile {
       onProgress: options.onProgress,
       gone: () => connection.gone(subject),
     });
+    const use = ["for await (const chunk of …)", "new Response(…)"];
+    return displayed(stream, () => showHandle({ name: "stream", of: subject.uri, use }));
   }
 
   /**
@@ -605,7 +609,10 @@ export abstract class ObjectFile {
 
   /** Shows the handle in a terminal, without I/O. */
   [Symbol.for("Deno.customInspect")](): string {
-    return describeFile({ uri: this.#shown, name: this.name });
+    const slices = this.#slices.map(({ start, end }) =>
+      end === undefined ? `.slice(${start})` : `.slice(${start}, ${end})`
+    );
+    return describeFile({ uri: this.#shown, name: this.name, slices: slices.join("") });
   }
 
   async #part(operation: string, options: ReadOptions, signal: AbortSignal): Promise<Part> {

@@ -1,6 +1,7 @@
 // The public client: one configuration, and everything that can be done with it.
 
 import { Connection, defined, type Subject } from "../client/connection.ts";
+import type { CheckedCredentials } from "../client/credentials.ts";
 import { checkOptions, type S3ClientOptions } from "../client/options.ts";
 import { checkBucket } from "../client/s3_uri.ts";
 import { invalidInput } from "../ffi/errors.ts";
@@ -15,6 +16,8 @@ import { framesOf, type LineOf, linesOf } from "../bridges/lines.ts";
 import type { Completed } from "../ffi/queue.ts";
 import type { RustBuffer } from "../ffi/rust_buffer.ts";
 import type { TransferReport } from "../ffi/transfer_report.ts";
+import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
+import { showHandle } from "../jupyter/show_handle.ts";
 import type { BucketMessage, ClientHandle, RegionMessage, Request } from "../ffi/symbols.ts";
 import { type Bucket, bucketsOf, type CreateBucketOptions } from "./bucket.ts";
 import { checkedCall, checkedLater } from "./call_options.ts";
@@ -554,6 +557,21 @@ export class S3Client implements Disposable {
     this.dispose();
   }
 
+  /** Shows in a notebook where the client goes, and never with what credentials. */
+  [JUPYTER_DISPLAY](): MediaBundle {
+    const { place, options: { region, credentials } } = this.#connection;
+    return showHandle({
+      name: "S3Client",
+      label: "Endpoint",
+      of: place,
+      facts: [
+        ...(region === undefined ? [] : [{ label: "Region", value: region }]),
+        { label: "Credentials", value: kindOfCredentials(credentials) },
+      ],
+      use: ['client.list("s3://bucket/")', 'await client.diagnose("s3://bucket/key")'],
+    });
+  }
+
   /** Shows where the client goes, and never with what credentials. */
   [Symbol.for("Deno.customInspect")](): string {
     return `S3Client { ${this.#connection.place} }`;
@@ -620,4 +638,9 @@ export interface SyncOptions extends UploadTreeOptions {
   source?: S3Client;
   /** The client that reaches the destination, when it is on S3. Default: that of the call. */
   destination?: S3Client;
+}
+
+function kindOfCredentials(credentials: CheckedCredentials | undefined): string {
+  if (credentials === undefined) return "those of the standard AWS chain";
+  return credentials.isAnonymous ? "none: unsigned requests" : "given as an option";
 }

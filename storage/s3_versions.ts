@@ -1,11 +1,16 @@
 // The versions of one object: the first ones of a listing that starts with its key.
 
+import { displayed } from "../jupyter/media_bundle.ts";
+import { describeHandle } from "../jupyter/show_handle.ts";
+import { type ListingLike, showListing } from "../jupyter/show_listing.ts";
 import type { Location } from "../client/location.ts";
 import { checkedLater } from "./call_options.ts";
-import type { ObjectEntry } from "./entry.ts";
-import { listingOf } from "./listing.ts";
+import type { Entry, ObjectEntry } from "./entry.ts";
+import { firstPageOf, listingOf, type ShownPage } from "./listing.ts";
 import type { ObjectAt } from "./object_file.ts";
 import type { CallOptions } from "./read_options.ts";
+
+const USE = "for await (const { versionId, isLatest, deleteMarker } of …)";
 
 /** The versions of an object, the newest first. */
 export function versionsOf(
@@ -19,7 +24,7 @@ export function versionsOf(
     ...(signal === undefined ? {} : { signal }),
     ...(background === undefined ? {} : { background }),
   });
-  return {
+  const versions = {
     async *[Symbol.asyncIterator]() {
       for await (const entry of listed) {
         // The key itself is the first that starts with it.
@@ -27,7 +32,18 @@ export function versionsOf(
         yield entry;
       }
     },
-    [Symbol.for("Deno.customInspect")]: () =>
-      `Versions of ${uri}: for await (const { versionId, isLatest, deleteMarker } of …)`,
   } as AsyncIterable<ObjectEntry>;
+  return displayed(
+    versions,
+    async () => showListing(versionsOn(await firstPageOf(listed), uri, key)),
+    () => describeHandle({ name: "versions", of: uri, use: [USE] }),
+  );
+}
+
+/** Of the names that begin with the key, the key itself. */
+function versionsOn(page: ShownPage<Entry>, uri: string, key: string): ListingLike {
+  const entries = page.entries.filter((entry) => "key" in entry && entry.key === key);
+  // Where another name follows, the key's versions are all there.
+  const complete = page.complete || entries.length < page.entries.length;
+  return { ...page, uri, entries, complete, use: USE };
 }

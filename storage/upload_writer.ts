@@ -3,6 +3,8 @@
 
 import { metricsFrom, rememberMetrics } from "../ffi/metrics.ts";
 import type { NativeUpload } from "../ffi/native_upload.ts";
+import { displayed } from "../jupyter/media_bundle.ts";
+import { showHandle } from "../jupyter/show_handle.ts";
 import { bytesOf } from "./pieces.ts";
 import { leave, type PumpOptions, reasonOf, teller } from "./pump.ts";
 
@@ -70,5 +72,6 @@ export function uploadWriter(
       }),
     abort: fail,
   });
-  return stream;
+  const use = ["await readable.pipeTo(…)", "await writer.getWriter().write(…)"];
+  return displayed(stream, () => showHandle({ name: "writer", of: uri, use }));
 }

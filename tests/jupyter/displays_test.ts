@@ -10,6 +10,11 @@ import { describeTransfer, showTransfer } from "../../jupyter/show_transfer.ts";
 import { describeUploads, showUploads } from "../../jupyter/show_uploads.ts";
 import { describeUsage, showUsage, type UsageLike } from "../../jupyter/show_usage.ts";
 import { describeBytes, showBytes } from "../../jupyter/show_bytes.ts";
+import { describeArray, showArray } from "../../jupyter/show_array.ts";
+import { describeElements, showElements } from "../../jupyter/show_elements.ts";
+import { describeEntry, showEntry } from "../../jupyter/show_entry.ts";
+import { describeHandle, showHandle } from "../../jupyter/show_handle.ts";
+import { describeNearest, showNearest } from "../../jupyter/show_nearest.ts";
 import { describeEmbeddings, showEmbeddings } from "../../jupyter/show_embeddings.ts";
 import { describeError, showError } from "../../jupyter/show_error.ts";
 import { describeFile, describeStat, showFile, showStat } from "../../jupyter/show_file.ts";
@@ -259,6 +264,95 @@ const SHOWN: Record<string, { bundle: MediaBundle; twin: string }> = {
     pages: 1,
     milliseconds: 3,
   }),
+  "listing that matches nothing yet": shown(showListing, describeListing, {
+    uri: "s3://taxi/",
+    entries: [],
+    complete: false,
+    looked: 1000,
+    options: { glob: "**/*.csv" },
+  }),
+  "listing that failed": shown(showListing, describeListing, {
+    uri: "s3://missing/",
+    entries: [],
+    complete: false,
+    note: "the bucket missing does not exist; check its name",
+  }),
+  "array of entries": shown(showListing, describeListing, {
+    uri: "s3://taxi/",
+    entries: Array.from({ length: 21 }, () => ENTRIES[1]!),
+    complete: true,
+    isArray: true,
+  }),
+  "entry": shown(showEntry, describeEntry, {
+    uri: "s3://taxi/a.csv",
+    key: "a.csv",
+    size: 5_000_000,
+    lastModified: MODIFIED,
+    etag: '"1"',
+    storageClass: "STANDARD",
+    owner: { id: "1a2b", displayName: "Ada" },
+  }),
+  "entry of a version": shown(showEntry, describeEntry, {
+    uri: "s3://taxi/a.csv",
+    key: "a.csv",
+    size: 0,
+    lastModified: MODIFIED,
+    versionId: "v2",
+    isLatest: true,
+    deleteMarker: true,
+  }),
+  "entry of a folder": shown(showEntry, describeEntry, { uri: "s3://taxi/a/", prefix: "a/" }),
+  "entry of an upload": shown(showEntry, describeEntry, {
+    uri: "s3://taxi/a.csv",
+    key: "a.csv",
+    uploadId: "upload-1",
+    initiated: MODIFIED,
+  }),
+  "file that is a slice": shown(showFile, describeFile, {
+    uri: "s3://taxi/people.csv",
+    name: "people.csv",
+    stat: STAT,
+    slice: { start: 100, end: 109 },
+    preview: utf8("Oslo,7000"),
+  }),
+  "nearest": shown(showNearest, describeNearest, {
+    indices: new Uint32Array([7, 3, 9]),
+    scores: new Float32Array([0.9, 0.5, NaN]),
+    queries: 1,
+    metric: "cosine",
+  }),
+  "nearest of two queries": shown(showNearest, describeNearest, {
+    indices: Uint32Array.from({ length: 24 }, (_, at) => at),
+    scores: Float32Array.from({ length: 24 }, (_, at) => 1 - (at % 12) / 10),
+    queries: 2,
+    metric: "dot",
+  }),
+  "nearest by distance": shown(showNearest, describeNearest, {
+    indices: new Uint32Array([7, 3]),
+    scores: new Float32Array([0.25, 4]),
+    queries: 1,
+    metric: "euclidean",
+  }),
+  "nearest of nothing": shown(showNearest, describeNearest, {
+    indices: new Uint32Array(0),
+    scores: new Float32Array(0),
+    queries: 1,
+    metric: "dot",
+  }),
+  "array": shown(showArray, describeArray, { data: new Int16Array([1, 2, 3, 4]), shape: [2, 2] }),
+  "array of three dimensions": shown(showArray, describeArray, {
+    data: Float64Array.from({ length: 2 * 9 * 11 }, (_, at) => at / 3),
+    shape: [2, 9, 11],
+  }),
+  "array of nothing": shown(showArray, describeArray, { data: new Float32Array(0), shape: [0, 3] }),
+  "elements": shown(showElements, describeElements, {
+    name: "ByteBatch",
+    noun: "element",
+    length: 12,
+    bytes: 48,
+    at: (index) => index === 1 ? new Uint8Array([0, 1, 2, 255]) : utf8(`line ${index}\x1b`),
+    use: "bytes.subarray(offsets[i], offsets[i + 1])",
+  }),
   "four bytes": shown(showBytes, describeBytes, bytesOf(new Uint8Array([1, 2, 3, 4]))),
   "three hundred bytes": shown(
     showBytes,
@@ -275,6 +369,11 @@ const SHOWN: Record<string, { bundle: MediaBundle; twin: string }> = {
     bytesOf('{"id": 9007199254740993, "list": [1, 2, {"deep": true}], "none": {}}'),
   ),
   "image": shown(showBytes, describeBytes, bytesOf(JPEG)),
+  "moved": shown(showBytes, describeBytes, {
+    bytes: new Uint8Array(),
+    state: "moved",
+    className: "RustBuffer",
+  }),
   "disposed": shown(showBytes, describeBytes, {
     bytes: new Uint8Array(),
     state: "disposed",
@@ -357,6 +456,50 @@ const SHOWN: Record<string, { bundle: MediaBundle; twin: string }> = {
     requestId: "4442587FB7D0A2F9",
     hint: "List s3://taxi/ to see its keys.",
   }),
+  "error whose message ends with the hint": shown(showError, describeError, {
+    name: "NetworkError",
+    code: "ConnectionFailed",
+    message: "127.0.0.1:9000 refuses the connection; start the server",
+    hint: "start the server",
+    retryable: true,
+    cause: new Error("while opening", { cause: "a thrown string" }),
+  }),
+  "error of a transfer": shown(showError, describeError, {
+    name: "TransferError",
+    code: "TransferFailed",
+    message: "download: 1 of 4 failed: and so on",
+    operation: "download",
+    uri: "s3://taxi/a",
+    hint: "the error's report names each",
+    report: {
+      operation: "download",
+      transferred: 3,
+      bytes: 300,
+      skipped: 0,
+      deleted: 0,
+      failures: [{ uri: "s3://taxi/a", error: { code: "AccessDenied", message: "refused" } }],
+      milliseconds: 1500,
+      dryRun: false,
+      steps: [],
+      ignored: [],
+    },
+  }),
+};
+
+// What has a longer display in a notebook than in a terminal.
+const HANDLES: Record<string, { bundle: MediaBundle; twin: string }> = {
+  "client": shown(showHandle, describeHandle, {
+    name: "S3Client",
+    label: "Endpoint",
+    of: "https://me:secret@host/",
+    facts: [{ label: "Credentials", value: "given as an option" }],
+    use: ['client.list("s3://bucket/")', "await client.buckets()"],
+  }),
+  "lines": shown(showHandle, describeHandle, {
+    name: "lines",
+    of: "s3://taxi/log\x1b",
+    use: ["for await (const line of …)"],
+  }),
 };
 
 function shown<T>(
@@ -365,6 +508,14 @@ function shown<T>(
   value: T,
 ): { bundle: MediaBundle; twin: string } {
   return { bundle: show(value), twin: twin(value) };
+}
+
+for (const [name, { bundle, twin }] of Object.entries(HANDLES)) {
+  Deno.test(`display of a handle: ${name}`, async (t) => {
+    await t.assertSnapshot(twin);
+    await t.assertSnapshot(bundle["text/plain"]);
+    await t.assertSnapshot(String(bundle["text/html"]).replace(/<style>[^]*<\/style>/, ""));
+  });
 }
 
 for (const [name, { bundle, twin }] of Object.entries(SHOWN)) {

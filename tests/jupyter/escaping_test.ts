@@ -1,22 +1,16 @@
 // Names and contents from a bucket are hostile until shown otherwise. Each display is parsed the way
-// a browser would and searched for anything that acts.
+// a browser would and searched for anything that acts; whatever it shows, it stays under 1 MiB.
 
-import { assert, assertEquals, assertFalse } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertLess } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { parseHTML } from "linkedom";
 import { escapeHtml, type Html, markedText, markup, preformatted } from "../../jupyter/html.ts";
-import type { MediaBundle } from "../../jupyter/media_bundle.ts";
+import { MAX_BUNDLE_BYTES, type MediaBundle } from "../../jupyter/media_bundle.ts";
 import { showBuckets } from "../../jupyter/show_buckets.ts";
-import { showDiagnosis } from "../../jupyter/show_diagnosis.ts";
-import { showTransfer } from "../../jupyter/show_transfer.ts";
-import { showUploads } from "../../jupyter/show_uploads.ts";
-import { showUsage } from "../../jupyter/show_usage.ts";
 import { showBytes } from "../../jupyter/show_bytes.ts";
-import { showError } from "../../jupyter/show_error.ts";
-import { showFile, showStat } from "../../jupyter/show_file.ts";
-import { showListing } from "../../jupyter/show_listing.ts";
 import { cutEnd, cutMiddle, visibleText } from "../../jupyter/visible_text.ts";
-import { usageOf, utf8 } from "./samples.ts";
+import { displaysOf } from "./every_display.ts";
+import { utf8 } from "./samples.ts";
 
 const HOSTILE = [
   "<script>alert(1)</script>",
@@ -34,116 +28,9 @@ const HOSTILE = [
   "line\nbreak\r\ttab",
   "\ud800 half a pair",
   "zero\u200bwidth\ufeff",
+  // One megabyte of it.
+  "<&\"'\u202ex".repeat(175_000),
 ];
-
-/** Every display of a string, in every place a string can come from. */
-function displaysOf(text: string): [string, MediaBundle][] {
-  const stat = {
-    size: 3,
-    etag: text,
-    contentType: text,
-    storageClass: text,
-    metadata: { [text]: text },
-  };
-  const bytes = (content: string): MediaBundle =>
-    showBytes({ bytes: utf8(content), state: "adopted", address: text, className: text });
-  const cell = text.replaceAll('"', '""');
-  const json = JSON.stringify(text);
-  return [
-    ["file", showFile({ uri: `s3://b/${text}`, name: text, stat, note: text })],
-    ["preview", showFile({ uri: "s3://b/k", name: "k", stat, preview: utf8(text) })],
-    ["stat", showStat({ uri: `s3://b/${text}`, ...stat })],
-    [
-      "listing",
-      showListing({
-        uri: `s3://b/${text}`,
-        complete: false,
-        entries: [
-          {
-            uri: `s3://b/${text}`,
-            key: text,
-            size: 1,
-            lastModified: new Date(0),
-            storageClass: text,
-          },
-          { uri: `s3://b/${text}`, prefix: text },
-        ],
-      }),
-    ],
-    [
-      "versions",
-      showListing({
-        uri: text,
-        complete: true,
-        entries: [{ uri: text, key: text, size: 1, lastModified: new Date(0), versionId: text }],
-      }),
-    ],
-    [
-      "uploads",
-      showUploads({
-        uri: `s3://b/${text}`,
-        complete: true,
-        uploads: [{ uri: `s3://b/${text}`, key: text, uploadId: text, initiated: new Date(0) }],
-      }),
-    ],
-    ["usage", showUsage(usageOf(text))],
-    ["buckets", showBuckets([{ name: text, region: text }])],
-    [
-      "a diagnosis",
-      showDiagnosis({
-        uri: text,
-        healthy: false,
-        place: text,
-        region: text,
-        bucketRegion: text,
-        provider: text,
-        caller: { account: text, arn: text },
-        verdicts: Array(3).fill({
-          request: text,
-          verdict: text,
-          uri: text,
-          milliseconds: 1,
-          note: text,
-          error: { code: text, message: text },
-        }),
-        errors: [{ code: text, message: text }],
-        remedy: text,
-      }),
-    ],
-    [
-      "transfer",
-      showTransfer({
-        operation: text,
-        transferred: 1,
-        bytes: 1,
-        skipped: 0,
-        deleted: 0,
-        failures: Array(1).fill({ uri: text, error: { code: text, message: text } }),
-        milliseconds: 1,
-        dryRun: false,
-        steps: [{ action: text, target: text, source: text, bytes: 1 }],
-        ignored: [text],
-      }),
-    ],
-    [
-      "error",
-      showError({
-        name: text,
-        code: text,
-        message: text,
-        operation: text,
-        uri: text,
-        requestId: text,
-        hint: text,
-      }),
-    ],
-    ["text", bytes(text)],
-    ["CSV", bytes(`"${cell}","b"\n"${cell}","1"\n"${cell}","2"\n"${cell}","3"\n`)],
-    ["JSON", bytes(`{${json}: [${json}, {${json}: ${json}}]}`)],
-    ["NDJSON", bytes(`{${json}: ${json}}\n{${json}: [${json}]}\n`)],
-    ["SVG", bytes(`<svg xmlns="http://www.w3.org/2000/svg"><title>${text}</title></svg>`)],
-  ];
-}
 
 // What a display may consist of. Anything else came out of the data.
 const ELEMENTS = new Set(
@@ -193,9 +80,10 @@ const INVISIBLE = /(?![\n\t])[\p{Cc}\p{Cs}\u200B\u200E\u200F\u202A-\u202E\u2066-
 
 describe("hostile text", () => {
   for (const text of HOSTILE) {
-    it(`stays text everywhere: ${JSON.stringify(visibleText(text))}`, () => {
+    it(`stays text everywhere, and short: ${JSON.stringify(visibleText(cutEnd(text, 60)))}`, () => {
       for (const [name, bundle] of displaysOf(text)) {
         assertHarmless(name, bundle);
+        assertLess(utf8(JSON.stringify(bundle)).length, MAX_BUNDLE_BYTES, name);
         for (const [type, shown] of Object.entries(bundle)) {
           assertEquals(typeof shown, "string", `${name}: ${type}`);
           assertFalse(

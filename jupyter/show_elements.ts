@@ -1,0 +1,112 @@
+// How several runs of bytes show themselves: a batch of lines or messages, and the results of
+// `ranges`. A table of the first ones; each shows its beginning, as text or in hexadecimal.
+
+import { sniffContent } from "./content_kind.ts";
+import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
+import { countOf, formatBytes, formatCount, formatExactBytes } from "./quantities.ts";
+import {
+  type Cell,
+  type Column,
+  dataTable,
+  noteLine,
+  plainParts,
+  plainTable,
+  plainTitle,
+  title,
+  view,
+} from "./view.ts";
+import { cutEnd } from "./visible_text.ts";
+
+/** Several runs of bytes, as {@linkcode showElements} takes them. */
+export interface ElementsLike {
+  /** What they are, such as `ByteBatch` or `ranges`. */
+  readonly name: string;
+  /** What one is called, such as `element`. */
+  readonly noun: string;
+  /** How many there are. */
+  readonly length: number;
+  /** The bytes of all together. */
+  readonly bytes: number;
+  /** One of them. It is asked for the first few only. */
+  at(index: number): Uint8Array;
+  /** How to get one, in code. */
+  readonly use: string;
+}
+
+const ROWS = 10;
+/** So much of an element is looked at. */
+const HEAD_BYTES = 256;
+const TEXT_CHARACTERS = 72;
+const HEX_BYTES = 16;
+const COLUMNS: readonly Column[] = [
+  { name: "#", numeric: true },
+  { name: "Size", numeric: true },
+  { name: "Begins with", code: true },
+];
+
+/**
+ * Displays several runs of bytes: how many, how long together, and a table of the first ten.
+ *
+ * @example
+ * ```ts
+ * const bytes = new Uint8Array([104, 105]);
+ * const more = { noun: "element", length: 1, bytes: 2, at: () => bytes, use: "batch.bytes" };
+ * showElements({ name: "ByteBatch", ...more });
+ * ```
+ */
+export function showElements(elements: ElementsLike): MediaBundle {
+  const rows = rowsOf(elements);
+  const notes = notesOf(elements);
+  const label = `The first of ${countOf(elements.length, elements.noun)}`;
+  return mediaBundle(
+    view(
+      title(elements.name, tagsOf(elements)),
+      rows.length > 0 ? dataTable(label, COLUMNS, rows) : undefined,
+      notes.map((note) => noteLine(note)),
+    ),
+    describeElements(elements),
+  );
+}
+
+/** The plain-text twin of {@linkcode showElements}. */
+export function describeElements(elements: ElementsLike): string {
+  const rows = rowsOf(elements);
+  return plainParts(
+    plainTitle(elements.name, tagsOf(elements)),
+    rows.length > 0 ? plainTable(COLUMNS, rows) : undefined,
+    ...notesOf(elements).map((note) => `  ${note}`),
+  );
+}
+
+function tagsOf({ length, bytes, noun }: ElementsLike): string[] {
+  return [countOf(length, noun), formatBytes(bytes)];
+}
+
+function notesOf({ length, use }: ElementsLike): string[] {
+  return [
+    ...(length > ROWS ? [`First ${ROWS} of ${formatCount(length)}.`] : []),
+    ...(length > 0 ? [`One of them: ${use}`] : []),
+  ];
+}
+
+function rowsOf({ length, at }: ElementsLike): Cell[][] {
+  return Array.from({ length: Math.min(length, ROWS) }, (_, index) => {
+    const bytes = at(index);
+    return [
+      { text: formatCount(index) },
+      { text: formatBytes(bytes.length), title: formatExactBytes(bytes.length) },
+      { text: beginningOf(bytes) },
+    ];
+  });
+}
+
+/** Text as it is, a known format by its name, and the rest in hexadecimal. */
+function beginningOf(bytes: Uint8Array): string {
+  if (bytes.length === 0) return "";
+  const head = bytes.slice(0, HEAD_BYTES);
+  const { kind, label, text } = sniffContent(head, head.length === bytes.length);
+  if (text !== undefined) return cutEnd(text, TEXT_CHARACTERS);
+  if (kind !== "binary") return label;
+  const hex = Array.from(head.subarray(0, HEX_BYTES), (byte) => byte.toString(16).padStart(2, "0"));
+  return hex.join(" ") + (bytes.length > HEX_BYTES ? " …" : "");
+}
