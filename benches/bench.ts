@@ -14,6 +14,7 @@
  */
 import { killAll, Unavailable } from "../tools/commands.ts";
 import { type BenchCase, type Figure, Results } from "./bench_case.ts";
+import { displays } from "./displays.ts";
 import { borrowing } from "./borrowing.ts";
 import { checksum, scaleDoubles, scaleSingles } from "./in_memory.ts";
 import { largeObjectHttp, largeObjectHttps } from "./large_object.ts";
@@ -42,6 +43,7 @@ const CASES: readonly BenchCase[] = [
   latency,
   listing,
   borrowing,
+  displays,
   checksum,
   scaleDoubles,
   scaleSingles,

@@ -23,6 +23,7 @@ export type Work =
   | "checksum" // FNV-1a over bytes in memory
   | "scale" // numbers in memory, multiplied in place
   | "search" // vectors of 768 numbers, as many as `size` bytes are, asked `count` times
+  | "display" // what a notebook shows of a value, `count` times
   | "soak"; // small objects for a long time
 
 /** What to do. Fields that a run does not need are left out. */

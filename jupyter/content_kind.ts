@@ -140,6 +140,11 @@ const NEEDS_BINARY: ReadonlySet<ContentKind> = new Set(["orc", "bzip2", "parquet
 // Backspace, tab, line feed, form feed, carriage return, and the escape that colours a terminal.
 const TEXT_CONTROLS: ReadonlySet<number> = new Set([0x08, 0x09, 0x0a, 0x0c, 0x0d, 0x1b]);
 
+/** So many values are read of a document that goes on; nobody sees more of them. */
+const JSON_VALUES = 2000;
+/** So many bytes are looked at for control characters. */
+const CONTROLS_SAMPLE = 8 * 1024;
+
 function hasAt(bytes: Uint8Array, at: number, magic: string): boolean {
   if (bytes.length < at + magic.length) return false;
   for (let i = 0; i < magic.length; i++) if (bytes[at + i] !== magic.charCodeAt(i)) return false;
@@ -216,14 +221,13 @@ function isArrowStream(head: Uint8Array): boolean {
 /** The head as UTF-8, or `undefined` if it is not text. A character cut off at the end is dropped. */
 function decodeText(head: Uint8Array, complete: boolean): string | undefined {
   // Small integers would decode as control characters; text has next to none, and no NUL.
+  if (head.includes(0)) return undefined;
+  const sample = head.subarray(0, CONTROLS_SAMPLE);
   let controls = 0;
-  for (let at = 0; at < head.length; at++) {
-    const byte = head[at] ?? 0;
-    if (byte >= 0x20) continue;
-    if (byte === 0) return undefined;
-    if (!TEXT_CONTROLS.has(byte)) controls++;
+  for (const byte of sample) {
+    if (byte < 0x20 && !TEXT_CONTROLS.has(byte)) controls++;
   }
-  if (controls * 50 > head.length) return undefined;
+  if (controls * 50 > sample.length) return undefined;
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(head, { stream: !complete });
   } catch {
@@ -238,7 +242,7 @@ function sniffText(text: string, complete: boolean): Content {
     return { ...found("svg"), text };
   }
   if (/^\s*[[{]/.test(text)) {
-    const first = readJsonHead(text, 0);
+    const first = readJsonHead(text, 0, complete ? Infinity : JSON_VALUES);
     if (first.state === "cut" && !complete) return { ...found("json"), text, json: first };
     if (first.state === "whole") {
       const rest = text.slice(first.end);

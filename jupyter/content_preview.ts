@@ -295,10 +295,10 @@ function previewText(content: Content, complete: boolean): ContentPreview {
 }
 
 function previewJson(content: Content, complete: boolean): ContentPreview {
-  const { node, state } = content.json ?? readJsonHead(content.text ?? "", 0);
+  const { node, state, end } = content.json ?? readJsonHead(content.text ?? "", 0);
   const note = complete && state === "whole"
     ? undefined
-    : `First ${formatBytes(HEAD_BYTES)}; counts are of what was read.`;
+    : `Counts are of what was read: the first ${formatBytes(end)}.`;
   return {
     kind: content.kind,
     label: node?.type === "array" || node?.type === "object"

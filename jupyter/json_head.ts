@@ -36,6 +36,12 @@ const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const LITERAL = /true|false|null/y;
 const SPACE = /[ \t\r\n]*/y;
 
+const SPACE_CODE = 0x20;
+/** Below are control characters, which a string spells as escapes. */
+const FIRST_PLAIN = 0x20;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
 /** The text ended inside the value, or the value is no JSON: unwinds to {@linkcode readJsonHead}. */
 class Stopped extends Error {
   constructor(readonly state: "cut" | "invalid", readonly at: number) {
@@ -46,13 +52,15 @@ class Stopped extends Error {
 /**
  * Reads one JSON value from `start`, as far as the text goes.
  *
+ * @param most After so many values, those inside others included, the rest is taken as cut off.
+ *
  * @example
  * ```ts
  * readJsonHead('{"a": [1, 2', 0).state; // "cut"
  * ```
  */
-export function readJsonHead(text: string, start: number): JsonHead {
-  const reader = new Reader(text, start);
+export function readJsonHead(text: string, start: number, most: number = Infinity): JsonHead {
+  const reader = new Reader(text, start, most);
   try {
     reader.value(0);
     return { node: reader.root, state: "whole", end: reader.at };
@@ -62,15 +70,21 @@ export function readJsonHead(text: string, start: number): JsonHead {
   }
 }
 
+/** What a string says. */
+function decoded(source: string): string {
+  return source.includes("\\") ? JSON.parse(source) : source.slice(1, -1);
+}
+
 class Reader {
   root: JsonNode | undefined;
 
-  constructor(readonly text: string, public at: number) {}
+  constructor(readonly text: string, public at: number, public left: number) {}
 
   /** Reads a value and hands it to `keep` before its children, so that a cut tree is still a tree. */
   value(depth: number, keep?: (node: JsonNode) => void): void {
     this.space();
     const start = this.at;
+    if (this.left-- <= 0) throw new Stopped("cut", start);
     const begin = (node: JsonNode): void => {
       this.root ??= node;
       keep?.(node);
@@ -105,7 +119,7 @@ class Reader {
       this.space();
       this.expect(":");
       this.value(depth + 1, (value) => {
-        if (node.count++ < MAX_CHILDREN) node.entries.push({ key: JSON.parse(source), value });
+        if (node.count++ < MAX_CHILDREN) node.entries.push({ key: decoded(source), value });
       });
     });
     node.source = this.text.slice(start, this.at);
@@ -143,7 +157,7 @@ class Reader {
 
   string(): string {
     const start = this.at;
-    const source = this.match(STRING);
+    const source = this.plainString() ?? this.match(STRING);
     if (source === undefined) {
       // Without a closing quote it is cut, if what is there could begin a string.
       const rest = this.text.slice(start + 1);
@@ -152,7 +166,22 @@ class Reader {
     return source;
   }
 
+  /** A string without escapes, as nearly all are: many times quicker than the pattern. */
+  plainString(): string | undefined {
+    const { text, at } = this;
+    for (let end = at + 1; end < text.length; end++) {
+      const code = text.charCodeAt(end);
+      if (code === QUOTE) {
+        this.at = end + 1;
+        return text.slice(at, end + 1);
+      }
+      if (code < FIRST_PLAIN || code === BACKSLASH) return undefined;
+    }
+    return undefined;
+  }
+
   space(): void {
+    if (this.text.charCodeAt(this.at) > SPACE_CODE) return;
     this.match(SPACE);
   }
 

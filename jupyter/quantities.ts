@@ -6,7 +6,12 @@ const UNITS = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
 /** A count with its thousands grouped: `1,234,567`. */
 export function formatCount(count: number): string {
-  return Number.isFinite(count) ? count.toLocaleString("en-US") : "unknown";
+  if (!Number.isFinite(count)) return "unknown";
+  // `toLocaleString` loads its tables at the first call, which alone is most of a display's time.
+  const [whole = "", part] = String(Math.round(count * 1000) / 1000).split(".");
+  if (/\D/.test(whole.replace("-", ""))) return String(count);
+  const grouped = whole.replace(/\B(?=(?:\d{3})+$)/g, ",");
+  return part === undefined ? grouped : `${grouped}.${part}`;
 }
 
 /** A count and its noun: `1 object`, `2,000 objects`. */

@@ -19,6 +19,7 @@ import {
 } from "dipper";
 import type { Missing, Outcome } from "../../job.ts";
 import { borrowAndMove } from "../../borrow_and_move.ts";
+import { displayedValue, displayOf } from "../../displayed_values.ts";
 import { chunks, jobGiven, measure, report, resident } from "./meter.ts";
 
 const job = jobGiven();
@@ -96,6 +97,8 @@ async function run(): Promise<Outcome | Missing> {
     }
     case "borrow":
       return await borrow();
+    case "display":
+      return await display(client);
     case "checksum":
     case "scale":
       return await onNumbers();
@@ -196,6 +199,20 @@ async function borrow(): Promise<Outcome> {
   return await measure(() => {
     const times = borrowAndMove(job.size, job.count)[way].map((time) => time / 1000);
     return Promise.resolve({ bytes: 0, operations: job.count, times });
+  });
+}
+
+/** What a notebook pays to show a value. */
+async function display(client: S3Client): Promise<Outcome> {
+  const value = await displayedValue(job.way ?? "zeros", client, job);
+  return await measure(async () => {
+    const times: number[] = [];
+    for (let round = 0; round < job.count; round++) {
+      const start = performance.now();
+      if (await displayOf(value) < 100) throw new Error("nothing was shown");
+      times.push((performance.now() - start) / 1000);
+    }
+    return { bytes: 0, operations: job.count, times };
   });
 }
 
