@@ -28,7 +28,14 @@ export const displays: BenchCase = {
   served: [],
   job: { case: "display", bucket: LISTING.bucket, key: "", size: 2 ** 30, count: FIRST },
   rate: operationsPerSecond,
-  columns: [{ head: "p50 ms", of: milliseconds, digits: 2 }],
+  columns: [
+    { head: "p50 ms", of: milliseconds, digits: 2 },
+    {
+      head: "CPU ms each",
+      of: ({ cpuSeconds, operations }) => cpuSeconds * 1e3 / operations,
+      digits: 2,
+    },
+  ],
   contenders: SHOWN.flatMap(([way, name]) =>
     ([[FIRST, "the first"], [MANY, "again"]] as const).map(([count, words]): Contender => ({
       label: `${name}, ${words}`,

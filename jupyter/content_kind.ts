@@ -141,7 +141,7 @@ const NEEDS_BINARY: ReadonlySet<ContentKind> = new Set(["orc", "bzip2", "parquet
 const TEXT_CONTROLS: ReadonlySet<number> = new Set([0x08, 0x09, 0x0a, 0x0c, 0x0d, 0x1b]);
 
 /** So many values are read of a document that goes on; nobody sees more of them. */
-const JSON_VALUES = 2000;
+const JSON_VALUES = 800;
 /** So many bytes are looked at for control characters. */
 const CONTROLS_SAMPLE = 8 * 1024;
 

@@ -42,11 +42,12 @@ const FIRST_PLAIN = 0x20;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-/** The text ended inside the value, or the value is no JSON: unwinds to {@linkcode readJsonHead}. */
-class Stopped extends Error {
-  constructor(readonly state: "cut" | "invalid", readonly at: number) {
-    super(state);
-  }
+/**
+ * The text ended inside the value, or the value is no JSON: unwinds to {@linkcode readJsonHead}. It
+ * is no `Error`: nobody asks for its stack, and to take one costs.
+ */
+class Stopped {
+  constructor(readonly state: "cut" | "invalid", readonly at: number) {}
 }
 
 /**
