@@ -9,6 +9,7 @@
  */
 import { memory } from "dipper";
 import { GCProfiler, getHeapStatistics } from "node:v8";
+import { Costs } from "./show_costs.ts";
 
 /** What calls cost. */
 export interface Measured {
@@ -112,33 +113,7 @@ function dispose(kept: unknown): void {
   }
 }
 
-const COLUMNS: readonly [head: string, of: (row: Measured) => string][] = [
-  ["", ({ what }) => what],
-  ["ms a call", ({ median }) => median.toFixed(3)],
-  ["slowest", ({ slowest }) => slowest.toFixed(3)],
-  ["new buffers", ({ buffers }) => count(buffers)],
-  ["held by Rust", ({ rust }) => count(rust)],
-  ["new on the heap", ({ heap }) => count(heap)],
-  ["collections", ({ collections }) => count(collections)],
-  ["ms paused", ({ paused }) => paused.toFixed(2)],
-  ["longest pause", ({ longestPause }) => longestPause.toFixed(2)],
-];
-
-function count(number: number): string {
-  return number.toLocaleString("en-US");
-}
-
-/** Prints what was measured: bytes for one call, collections and pauses for all of them. */
-export function tell(...rows: readonly Measured[]): void {
-  const cells = [
-    COLUMNS.map(([head]) => head),
-    ...rows.map((row) => COLUMNS.map(([, of]) => of(row))),
-  ];
-  const widths = COLUMNS.map((_, at) => Math.max(...cells.map((row) => row[at]!.length)));
-  for (const row of cells) {
-    const padded = row.map((cell, at) =>
-      at === 0 ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]!)
-    );
-    console.log(padded.join("  ").trimEnd());
-  }
+/** What was measured, side by side. As the last value of a cell it shows itself. */
+export function tell(...rows: readonly Measured[]): Costs {
+  return new Costs(rows);
 }

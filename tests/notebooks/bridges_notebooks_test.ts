@@ -20,6 +20,14 @@ const SIZE = 5_000_000;
 /** What a view, a record or a few numbers take beside what is counted. */
 const LITTLE = 4096;
 
+/** The table of a cell's last value: as text, after a look at its markup. */
+function costs(notebook: Notebook, id: string): string {
+  const html = notebook.displayed(id, "text/html");
+  assertStringIncludes(html, "<table");
+  assertStringIncludes(html, "dipper-bar");
+  return notebook.displayed(id, "text/plain");
+}
+
 /** What a row of a printed table says: its label, then its figures. */
 function row(text: string, label: string): number[] {
   const line = text.split("\n").find((line) => line.startsWith(`${label}  `));
@@ -57,7 +65,7 @@ describe("03_bridges.ipynb in the kernel", { ignore: python === undefined }, () 
     const rust = address(text, "address of the view:");
     assertEquals(address(text, "address after adopt\\(\\):"), rust);
     assert(Math.abs(address(text, "address of the twin:") - rust) >= SIZE, "they overlap");
-    const cost = notebook.stdout("object-cost");
+    const cost = costs(notebook, "object-cost");
     assert(made(cost, "get, view()").rust >= SIZE, cost);
     const more = made(cost, "get, toBytes()").buffers;
     assert(more >= SIZE, cost);
@@ -70,7 +78,7 @@ describe("03_bridges.ipynb in the kernel", { ignore: python === undefined }, () 
     const sum = String(fnv1a(batch));
     assertStringIncludes(text, `sum of both: ${sum} ${sum}`);
     assertStringIncludes(text, `odd place: ${fnv1a(batch.subarray(3, 1003))}`);
-    const cost = notebook.stdout("bytes-cost");
+    const cost = costs(notebook, "bytes-cost");
     assert(made(cost, "checksumBytes(batch)").buffers < LITTLE, cost);
     about(made(cost, "checksumBytes(batch.slice())").buffers, SIZE, "the twin");
   });
@@ -88,11 +96,11 @@ describe("03_bridges.ipynb in the kernel", { ignore: python === undefined }, () 
       assert(figure(text, "copied by the bridge:") < LITTLE, text);
       about(figure(text, "on the way down:"), SIZE, "the twin");
     }
-    const costs = [
-      [notebook.stdout("numbers-cost"), "scaleInplace(x, 1.5)"],
-      [notebook.stdout("typed-cost"), "scaleBuffer(pixels, 1.5)"],
+    const tables = [
+      [costs(notebook, "numbers-cost"), "scaleInplace(x, 1.5)"],
+      [costs(notebook, "typed-cost"), "scaleBuffer(pixels, 1.5)"],
     ] as const;
-    for (const [text, label] of costs) {
+    for (const [text, label] of tables) {
       assert(made(text, label).buffers < LITTLE, text);
       about(made(text, "copied down and up").buffers, SIZE, "the twin");
     }
@@ -108,7 +116,7 @@ describe("03_bridges.ipynb in the kernel", { ignore: python === undefined }, () 
     assert(figure(text, "new buffers of a question:") < LITTLE, text);
     assertEquals(figure(text, "held by Rust after it:"), held);
     assertStringIncludes(notebook.displayed("table-copied", "text/html"), "768");
-    const cost = notebook.stdout("table-cost");
+    const cost = costs(notebook, "table-cost");
     assertEquals(made(cost, "topK").rust, 0);
     assert(made(cost, "all vectors with each question").rust >= bytes, cost);
   });
@@ -118,7 +126,7 @@ describe("03_bridges.ipynb in the kernel", { ignore: python === undefined }, () 
     assertEquals(figure(text, "lines:"), SIZE / 100);
     assertEquals(figure(text, "bytes without their ends:"), SIZE / 100 * 99);
     assert(figure(text, "largest memory of a batch:") <= 2 ** 20, text);
-    const cost = notebook.stdout("lines-cost");
+    const cost = costs(notebook, "lines-cost");
     const bytes = made(cost, "lines(), batches of bytes").heap;
     assert(made(cost, "readTextFile(), split()").heap > bytes, cost);
     made(cost, "lines(), batches of strings");
@@ -132,7 +140,7 @@ describe("03_bridges.ipynb in the kernel", { ignore: python === undefined }, () 
   });
 
   it("ends with a cell to edit", () => {
-    const text = notebook.stdout("edit");
+    const text = costs(notebook, "edit");
     assert(made(text, "borrowed").buffers < LITTLE, text);
     about(made(text, "copied").buffers, SIZE, "the twin");
   });
@@ -152,7 +160,7 @@ describe("04_streaming.ipynb in the kernel", { ignore: python === undefined }, (
   });
 
   it("measures four forms and two twins", () => {
-    const text = notebook.stdout("forms");
+    const text = costs(notebook, "forms");
     const forms = ["line by line", "batches of strings", "bytes, one by one", "batches of bytes"];
     for (const form of [...forms, "twin: text(), split()", "twin: Deno's streams"]) {
       made(text, form);
@@ -201,7 +209,7 @@ describe("04_streaming.ipynb in the kernel", { ignore: python === undefined }, (
   });
 
   it("ends with a cell to edit", () => {
-    made(notebook.stdout("edit"), "lines()");
-    made(notebook.stdout("edit"), "text(), split()");
+    made(costs(notebook, "edit"), "lines()");
+    made(costs(notebook, "edit"), "text(), split()");
   });
 });
