@@ -52,6 +52,8 @@ pub struct DownloadFilesRequest {
 
 /// So many bytes may be in memory before they are written.
 pub(super) const MEMORY: u64 = 64 << 20;
+/// A file of no more bytes is written where it arrives, if the disk is near and quick.
+pub(super) const SHORT: u64 = 64 << 10;
 /// So much of a large object is written in one go.
 const STEP: usize = 4 << 20;
 
@@ -149,6 +151,7 @@ impl Downloads {
         let to = Destination::Buffer;
         let got = read(&origin, &request, to, Beginning::OneOfMany, admission, &self.meter).await?;
         let buffer = got.buffer.ok_or_else(|| Error::internal("a read without a buffer"))?;
+        let near = got.length <= SHORT && self.root.is_near(split(&file.path)?.0);
         let (root, file) = (Arc::clone(&self.root), file.clone());
         let write = move || {
             let written = begun(&root, &file.path).and_then(|(new, name)| {
@@ -158,7 +161,7 @@ impl Downloads {
             });
             written.map_err(|error| not_written(&error, &root.shown(&file.path)))
         };
-        self.queue.run(write).await?;
+        self.queue.run_short(near, write).await?;
         Ok(got.length)
     }
 

@@ -24,9 +24,23 @@ const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags
 
 /// The directory of a tree.
 pub(crate) struct Root {
-    directory: Arc<OwnedFd>,
+    directory: Folder,
     shown: PathBuf,
-    folders: Mutex<HashMap<String, Arc<OwnedFd>>>,
+    folders: Mutex<HashMap<String, Folder>>,
+}
+
+/// A folder that is open.
+#[derive(Clone)]
+struct Folder {
+    descriptor: Arc<OwnedFd>,
+    /// On a file system of this machine.
+    near: bool,
+}
+
+impl From<OwnedFd> for Folder {
+    fn from(descriptor: OwnedFd) -> Self {
+        Self { near: is_near(&descriptor), descriptor: Arc::new(descriptor) }
+    }
 }
 
 /// Whether what is missing is made.
@@ -62,14 +76,23 @@ impl Root {
             })?;
         }
         Ok(Some(Self {
-            directory: Arc::new(directory),
+            directory: directory.into(),
             shown: path.to_owned(),
             folders: Mutex::default(),
         }))
     }
 
     pub(crate) fn directory(&self) -> &Arc<OwnedFd> {
-        &self.directory
+        &self.directory.descriptor
+    }
+
+    /// Whether a folder is open and on a file system of this machine: nobody has to wait for
+    /// another one to use it.
+    pub(crate) fn is_near(&self, path: &str) -> bool {
+        if path.is_empty() {
+            return self.directory.near;
+        }
+        self.lock().get(path).is_some_and(|folder| folder.near)
     }
 
     /// A path below it, as it may be shown.
@@ -83,10 +106,10 @@ impl Root {
     /// What the system reports; a link in the place of a folder is no folder.
     pub(crate) fn folder(&self, path: &str, missing: Missing) -> io::Result<Arc<OwnedFd>> {
         if path.is_empty() {
-            return Ok(Arc::clone(&self.directory));
+            return Ok(Arc::clone(&self.directory.descriptor));
         }
         if let Some(folder) = self.lock().get(path) {
-            return Ok(Arc::clone(folder));
+            return Ok(Arc::clone(&folder.descriptor));
         }
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
         let parent = self.folder(parent, missing)?;
@@ -96,18 +119,45 @@ impl Root {
             }
             folder => folder?,
         };
-        let folder = Arc::new(folder);
+        let folder = Folder::from(folder);
+        let descriptor = Arc::clone(&folder.descriptor);
         let mut folders = self.lock();
         if folders.len() >= MOST_OPEN {
             folders.clear();
         }
-        folders.insert(path.to_owned(), Arc::clone(&folder));
-        Ok(folder)
+        folders.insert(path.to_owned(), folder);
+        Ok(descriptor)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<OwnedFd>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Folder>> {
         self.folders.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a directory is on a file system that is known to wait for no network and no other
+/// program.
+#[cfg(target_os = "linux")]
+fn is_near(directory: &OwnedFd) -> bool {
+    /// ext2 to ext4, XFS, Btrfs, tmpfs, ramfs, overlayfs, F2FS, bcachefs and ZFS, as statfs(2)
+    /// numbers them.
+    const NEAR: [i64; 9] = [
+        0xef53,
+        0x5846_5342,
+        0x9123_683e,
+        0x0102_1994,
+        0x8584_58f6,
+        0x794c_7630,
+        0xf2f5_2010,
+        0xca45_1a4e,
+        0x2fc1_2fc1,
+    ];
+    rustix::fs::fstatfs(directory).is_ok_and(|told| NEAR.contains(&told.f_type))
+}
+
+/// As above; this system numbers none.
+#[cfg(not(target_os = "linux"))]
+fn is_near(_directory: &OwnedFd) -> bool {
+    false
 }
 
 fn make(parent: &OwnedFd, name: &[u8]) -> io::Result<OwnedFd> {
@@ -218,6 +268,25 @@ pub(crate) mod tests {
         assert!(Root::open(&place.0.join("new/one/away"), Missing::Leave).is_err());
         assert_eq!(std::fs::read_dir(&outside.0).unwrap().count(), 0);
         assert!(Root::open(&place.0.join("none"), Missing::Leave).unwrap().is_none());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_folder_is_near_once_it_is_open_on_a_file_system_of_this_machine() {
+        let place = Place::new();
+        let root = Root::open(&place.0, Missing::Leave).unwrap().unwrap();
+        assert!(!root.is_near("a/b"));
+        root.folder("a/b", Missing::Make).unwrap();
+        assert_eq!(root.is_near("a/b"), root.is_near(""));
+        // Its files come from the kernel, not from a disk, as those of a network would.
+        let other = Root::open(Path::new("/proc"), Missing::Leave).unwrap().unwrap();
+        other.folder("self", Missing::Leave).unwrap_err();
+        other.folder("sys", Missing::Leave).unwrap();
+        assert!(!other.is_near("") && !other.is_near("sys"));
+        let memory = Root::open(Path::new("/dev/shm"), Missing::Leave);
+        if let Ok(Some(memory)) = memory {
+            assert!(memory.is_near(""));
+        }
     }
 
     #[test]

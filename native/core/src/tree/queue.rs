@@ -1,22 +1,56 @@
-//! Work with files, away from the runtime's own threads.
+//! Work with files, away from the runtime's own threads where it may take long.
 //!
 //! Many small pieces of work share a few threads: each takes what waits, one after the
 //! other, until nothing does. To start a thread for each file would cost more than to write
 //! it.
+//!
+//! To wake another thread costs as much as a small file, so short work on a file system of
+//! this machine is done where it comes up, as long as that is quick. One thread of the
+//! runtime always stays with the sockets, whatever a disk does.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::Error;
 
 type Work = Box<dyn FnOnce() + Send>;
 
+/// So long may short work take on the average.
+const SHORT: Duration = Duration::from_millis(1);
+/// Once it took so much longer altogether, it goes to the queue.
+const PATIENCE: Duration = Duration::from_millis(20);
+
 /// Work that waits for a thread.
 pub(crate) struct WorkQueue {
     most: usize,
     inner: Mutex<Inner>,
+    aside: Aside,
+    /// How much longer short work took than it may, in microseconds.
+    late: AtomicU64,
+}
+
+/// Threads of the runtime that are with files instead of sockets.
+#[derive(Clone, Copy)]
+struct Aside {
+    most: usize,
+    now: &'static AtomicUsize,
+}
+
+/// Those of the process.
+static ASIDE: AtomicUsize = AtomicUsize::new(0);
+
+/// One thread back, however the work ends.
+struct Back(&'static AtomicUsize);
+
+impl Drop for Back {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[derive(Default)]
@@ -37,7 +71,46 @@ impl Drop for Leaving<'_> {
 impl WorkQueue {
     pub(crate) fn new() -> Arc<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Arc::new(Self { most: cores.clamp(2, 4), inner: Mutex::default() })
+        let threads = Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers());
+        Arc::new(Self {
+            most: cores.clamp(2, 4),
+            inner: Mutex::default(),
+            aside: Aside { most: threads.saturating_sub(1), now: &ASIDE },
+            late: AtomicU64::new(0),
+        })
+    }
+
+    /// Does a piece of work that is short if its files are `near`: on this machine.
+    ///
+    /// # Errors
+    /// What the work reports.
+    pub(crate) async fn run_short<T: Send + 'static>(
+        self: &Arc<Self>,
+        near: bool,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let Some(_back) = self.step_aside(near) else { return self.run(work).await };
+        let started = Instant::now();
+        let done = work();
+        self.took(started.elapsed());
+        done
+    }
+
+    fn step_aside(&self, near: bool) -> Option<Back> {
+        if !near || u128::from(self.late.load(Ordering::Relaxed)) > PATIENCE.as_micros() {
+            return None;
+        }
+        let Aside { most, now } = self.aside;
+        let one_more = |now| (now < most).then_some(now + 1);
+        now.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(Back(now))
+    }
+
+    /// A thread that waits for a processor is late as well: a few times that is forgiven.
+    fn took(&self, time: Duration) {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let late = self.late.load(Ordering::Relaxed).saturating_add(micros(time));
+        self.late.store(late.saturating_sub(micros(SHORT)), Ordering::Relaxed);
     }
 
     /// Does a piece of work. What nobody waits for any more is not begun.
@@ -98,7 +171,61 @@ impl WorkQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread::ThreadId;
+
+    fn queue(most: usize, aside: usize) -> Arc<WorkQueue> {
+        Arc::new(WorkQueue {
+            most,
+            inner: Mutex::default(),
+            aside: Aside { most: aside, now: Box::leak(Box::default()) },
+            late: AtomicU64::new(0),
+        })
+    }
+
+    /// Which thread does short work.
+    async fn who(queue: &Arc<WorkQueue>, near: bool) -> ThreadId {
+        queue.run_short(near, || Ok(std::thread::current().id())).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn short_work_is_done_here_when_its_files_are_near() {
+        let here = std::thread::current().id();
+        let queue = queue(1, 1);
+        assert_eq!(who(&queue, true).await, here);
+        assert_ne!(who(&queue, false).await, here);
+        let refused: Result<(), _> = queue.run_short(true, || Err(Error::cancelled())).await;
+        assert!(refused.is_err());
+        assert_eq!(queue.aside.now.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn one_thread_stays_with_the_sockets() {
+        let here = std::thread::current().id();
+        assert_ne!(who(&queue(1, 0), true).await, here);
+        // A runtime of one thread has none to spare.
+        assert_ne!(who(&WorkQueue::new(), true).await, here);
+        let queue = queue(1, 1);
+        let inner = Arc::clone(&queue);
+        let within = move || Ok(inner.step_aside(true).is_none());
+        assert!(queue.run_short(true, within).await.unwrap());
+        assert_eq!(who(&queue, true).await, here);
+    }
+
+    #[tokio::test]
+    async fn what_is_slow_goes_to_the_queue() {
+        let here = std::thread::current().id();
+        let queue = queue(1, 1);
+        // Late once in a while is no matter.
+        for _ in 0..50 {
+            queue.took(Duration::from_millis(10));
+            (0..20).for_each(|_| queue.took(Duration::ZERO));
+        }
+        assert_eq!(who(&queue, true).await, here);
+        for _ in 0..4 {
+            queue.took(Duration::from_millis(8));
+        }
+        assert_ne!(who(&queue, true).await, here);
+    }
 
     #[tokio::test]
     async fn all_work_is_done_by_a_few_threads() {
@@ -120,7 +247,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_nobody_waits_for_is_not_begun() {
-        let queue = Arc::new(WorkQueue { most: 1, inner: Mutex::default() });
+        let queue = queue(1, 0);
         let (go, wait) = std::sync::mpsc::channel::<()>();
         let first = tokio::spawn({
             let queue = Arc::clone(&queue);
@@ -134,7 +261,7 @@ mod tests {
             let begun = Arc::clone(&begun);
             queue.run(move || Ok(begun.fetch_add(1, Ordering::SeqCst)))
         };
-        let gave_up = tokio::time::timeout(std::time::Duration::from_millis(10), second).await;
+        let gave_up = tokio::time::timeout(Duration::from_millis(10), second).await;
         assert!(gave_up.is_err());
         go.send(()).unwrap();
         first.await.unwrap().unwrap();

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use dipper_wire::{FillError, Slot};
 use rustix::fs::{FileType, Mode, OFlags, fstat, openat};
 
-use super::download_files::MEMORY;
+use super::download_files::{MEMORY, SHORT};
 use super::each::{for_each, shown};
 use super::folder::{Missing, Root, not_read, split};
 use super::queue::WorkQueue;
@@ -142,7 +142,8 @@ impl Uploads {
         let mut options = self.options.clone();
         options.content_type = file.content_type.clone().or(options.content_type);
         let (root, path) = (Arc::clone(&self.root), file.path.clone());
-        let (opened, size) = self.queue.run(move || open(&root, &path)).await?;
+        let near = self.root.is_near(split(&file.path)?.0);
+        let (opened, size) = self.queue.run_short(near, move || open(&root, &path)).await?;
         let counted =
             Arc::new(Counted { meter: Arc::clone(&self.meter), bytes: AtomicU64::new(0) });
         let written = if size <= SMALL {
@@ -180,7 +181,8 @@ impl Uploads {
         let length = usize::try_from(size).map_err(|_| Error::invalid("the file is too large"))?;
         let (landing, slot) = Draft::recycled(length, tickets)?.land();
         let shown = self.root.shown(&file.path);
-        self.queue.run(move || fill(&opened, slot, &shown)).await?;
+        let near = size <= SHORT && self.root.is_near(split(&file.path)?.0);
+        self.queue.run_short(near, move || fill(&opened, slot, &shown)).await?;
         Ok(Some(landing.finish()?))
     }
 }
