@@ -23,13 +23,11 @@ import { type Bucket, bucketsOf, type CreateBucketOptions } from "./bucket.ts";
 import { checkedCall, checkedLater } from "./call_options.ts";
 import { type Diagnosis, diagnosisOf } from "./diagnosis.ts";
 import { customerKeyOf } from "./customer_key.ts";
-import { deleteMany } from "./delete_many.ts";
 import type { ObjectEntry, UploadEntry } from "./entry.ts";
 import { type Fetched, type GetManyOptions, manyObjects } from "./get_many.ts";
 import { HttpFile } from "./http_file.ts";
 import {
   abortUpload,
-  abortUploads,
   type AbortUploadsOptions,
   uploadsOf,
   type UploadsOptions,
@@ -47,11 +45,9 @@ import {
   type Source,
 } from "./read_options.ts";
 import { S3File } from "./s3_file.ts";
-import { downloadTree } from "./download.ts";
 import type { TreeOptions, UploadTreeOptions } from "./tree_options.ts";
 import { directoryOf, folderOf, type PrefixLike, prefixOf } from "./tree_place.ts";
-import { syncTrees, type TreePlace } from "./sync.ts";
-import { uploadTree } from "./upload.ts";
+import type { TreePlace } from "./sync.ts";
 import { namedBy, type ObjectLocation } from "./source.ts";
 import type { TransferOptions } from "./transfer_tally.ts";
 import { type UsageCounting, usageOf, type UsageOptions } from "./usage.ts";
@@ -282,6 +278,7 @@ export class S3Client implements Disposable {
     options: AbortUploadsOptions = {},
   ): Promise<TransferReport> {
     const location = prefixOf(prefix, "abortIncompleteUploads");
+    const { abortUploads } = await import("./abort_uploads.ts");
     return await abortUploads(this.#connection, location, options);
   }
 
@@ -314,6 +311,7 @@ export class S3Client implements Disposable {
     sources: Iterable<Source | ObjectLocation> | AsyncIterable<Source | ObjectLocation>,
     options: TransferOptions = {},
   ): Promise<TransferReport> {
+    const { deleteMany } = await import("./delete_many.ts");
     return await deleteMany(this.#connection, sources, options);
   }
 
@@ -358,6 +356,7 @@ export class S3Client implements Disposable {
   ): Promise<TransferReport> {
     const from = folderOf(prefix, this.#connection, "download");
     const to = directoryOf(directory, "download");
+    const { downloadTree } = await import("./download.ts");
     return await downloadTree(from, to, options, "download");
   }
 
@@ -395,6 +394,7 @@ export class S3Client implements Disposable {
   ): Promise<TransferReport> {
     const from = directoryOf(directory, "upload");
     const to = folderOf(prefix, this.#connection, "upload");
+    const { uploadTree } = await import("./upload.ts");
     return await uploadTree(from, to, options, "upload");
   }
 
@@ -444,6 +444,7 @@ export class S3Client implements Disposable {
       source: S3Client.#connectionOf(source, "source"),
       destination: S3Client.#connectionOf(destination, "destination"),
     };
+    const { syncTrees } = await import("./sync.ts");
     return await syncTrees(clients, from, to, rest);
   }
 
