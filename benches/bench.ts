@@ -16,6 +16,7 @@ import { killAll, Unavailable } from "../tools/commands.ts";
 import { type BenchCase, type Figure, Results } from "./bench_case.ts";
 import { displays } from "./displays.ts";
 import { borrowing } from "./borrowing.ts";
+import { importing } from "./importing.ts";
 import { checksum, scaleDoubles, scaleSingles } from "./in_memory.ts";
 import { largeObjectHttp, largeObjectHttps } from "./large_object.ts";
 import { latency } from "./latency.ts";
@@ -44,6 +45,7 @@ const CASES: readonly BenchCase[] = [
   listing,
   borrowing,
   displays,
+  importing,
   checksum,
   scaleDoubles,
   scaleSingles,

@@ -19,6 +19,7 @@ export type Work =
   | "downloadTree" // many small objects into a folder
   | "uploadTree" // a folder of many small files
   | "lines" // the lines of a file
+  | "import" // of a module, once
   | "borrow" // what a view costs
   | "checksum" // FNV-1a over bytes in memory
   | "scale" // numbers in memory, multiplied in place

@@ -24,6 +24,7 @@ export type ProgramName =
   | "NumPy"
   | "aws-sdk-rust"
   | "Deno fetch"
+  | "Deno import"
   | "@aws-sdk/client-s3"
   | "@aws-sdk/lib-storage"
   | "Bun S3Client"
@@ -133,6 +134,15 @@ export class Programs {
           version: Deno.version.deno,
           command: (job) => denoPeer("deno_fetch.ts", job),
         };
+      case "Deno import": {
+        const command = (job: Job) => denoPeer("importing.ts", job);
+        // The first import of all compiles, which is not what is measured.
+        for (const way of ["dipper", "nothing"]) {
+          const { program, args } = command({ ...NO_JOB, way });
+          await run(program, args, { quiet: true });
+        }
+        return { version: Deno.version.deno, command };
+      }
       case "@aws-sdk/client-s3":
         return await this.#awsSdk("client-s3", {});
       case "@aws-sdk/lib-storage":
