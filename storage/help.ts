@@ -12,6 +12,8 @@ import * as errors from "../ffi/errors.ts";
 import { described } from "../ffi/lent.ts";
 import { memory } from "../ffi/memory.ts";
 import { metricsOf } from "../ffi/metrics.ts";
+import { nodeUrl } from "../ffi/node.ts";
+import { ensure } from "../ffi/permissions.ts";
 import { RustBuffer } from "../ffi/rust_buffer.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import * as plugin from "../jupyter/plugin.ts";
@@ -25,10 +27,38 @@ import { ObjectFile } from "./object_file.ts";
 import { S3Client } from "./s3_client.ts";
 import { S3File } from "./s3_file.ts";
 import { UsageCounting } from "./usage.ts";
-import written from "./help_pages.json" with { type: "json" };
 
-const EXTENDS: ReadonlyMap<string, string> = new Map(Object.entries(written.extends));
-const PAGES: ReadonlyMap<string, string> = new Map(Object.entries(written.pages));
+/** What `help_pages.json` holds. */
+interface Written {
+  readonly overview: string;
+  /** What a class or an interface inherits from: names separated by spaces. */
+  readonly extends: ReadonlyMap<string, string>;
+  readonly pages: ReadonlyMap<string, string>;
+}
+
+let read: Written | undefined;
+
+/** The pages, read at the first call: importing them would take a tenth of what importing takes. */
+function written(): Written {
+  if (read !== undefined) return read;
+  const place = new URL("./help_pages.json", import.meta.url);
+  if (place.protocol !== "file:") {
+    throw new errors.UnsupportedError("help reads its pages from dipper's folder", {
+      code: "Unsupported",
+      operation: "help",
+      hint: "import dipper from a folder of this machine",
+    });
+  }
+  const path = nodeUrl().fileURLToPath(place);
+  ensure("help", [{ name: "read", path }]);
+  const { overview, extends: bases, pages } = JSON.parse(Deno.readTextFileSync(path));
+  read = {
+    overview,
+    extends: new Map(Object.entries(bases)),
+    pages: new Map(Object.entries(pages)),
+  };
+  return read;
+}
 
 /**
  * Shows the documentation of a public symbol: its signature, what it does, parameters, errors and
@@ -38,6 +68,7 @@ const PAGES: ReadonlyMap<string, string> = new Map(Object.entries(written.pages)
  * `"ObjectFile.ranges"`. Without it: what there is.
  * @throws {InvalidInputError} For what has no documentation; the message names what is spelt nearly
  * so.
+ * @throws {PermissionError} When the pages, a file in dipper's folder, may not be read.
  *
  * @example
  * ```ts
@@ -50,10 +81,10 @@ const PAGES: ReadonlyMap<string, string> = new Map(Object.entries(written.pages)
  * ```
  */
 export function help(...about: [about?: unknown]): HelpPage {
-  if (about.length === 0 || isModule(about[0])) return new HelpPage("dipper", written.overview);
+  if (about.length === 0 || isModule(about[0])) return new HelpPage("dipper", written().overview);
   const [x] = about;
   const name = typeof x === "string" ? nameSpelt(x) : nameOf(x);
-  return new HelpPage(name, PAGES.get(name) ?? written.overview);
+  return new HelpPage(name, written().pages.get(name) ?? written().overview);
 }
 
 /** A page of documentation, made by {@linkcode help}. It shows itself. */
@@ -124,7 +155,7 @@ function namesOfValues(): Map<unknown, string> {
   if (names !== undefined) return names;
   names = new Map();
   for (const [name, value] of Object.entries(VALUES)) {
-    if (!PAGES.has(name)) continue;
+    if (!written().pages.has(name)) continue;
     names.set(value, name);
     const { prototype } = value as { prototype?: object };
     for (const member of membersOf(name)) {
@@ -142,7 +173,7 @@ function namesOfValues(): Map<unknown, string> {
 
 /** The members that have a page, without those of its bases. */
 function membersOf(name: string): string[] {
-  return [...PAGES.keys()].filter((page) => page.startsWith(`${name}.`))
+  return [...written().pages.keys()].filter((page) => page.startsWith(`${name}.`))
     .map((page) => page.slice(name.length + 1));
 }
 
@@ -174,7 +205,7 @@ function nameByProperties(keys: readonly string[]): string | undefined {
   if (keys.length < 2) return undefined;
   let found: string | undefined;
   let fewest = Infinity;
-  for (const name of PAGES.keys()) {
+  for (const name of written().pages.keys()) {
     if (/[.[]/.test(name) || VALUES[name] !== undefined) continue;
     const members = new Set([name, ...basesOf(name)].flatMap(membersOf));
     if (members.size < fewest && keys.every((key) => members.has(key))) {
@@ -186,7 +217,7 @@ function nameByProperties(keys: readonly string[]): string | undefined {
 
 /** What a class or an interface inherits from, the nearest first. */
 function basesOf(name: string): string[] {
-  const direct = EXTENDS.get(name)?.split(" ") ?? [];
+  const direct = written().extends.get(name)?.split(" ") ?? [];
   return direct.flatMap((base) => [base, ...basesOf(base)]);
 }
 
@@ -208,10 +239,10 @@ function nameSpelt(given: string): string {
 
 /** The page of this name, or of the inherited member that it names. */
 function find(name: string | undefined): string | undefined {
-  if (name === undefined || PAGES.has(name)) return name;
+  if (name === undefined || written().pages.has(name)) return name;
   const [owner = "", ...member] = name.split(".");
   return basesOf(owner).map((base) => [base, ...member].join("."))
-    .find((inherited) => PAGES.has(inherited));
+    .find((inherited) => written().pages.has(inherited));
 }
 
 function sameLetters(name: string): string | undefined {
@@ -221,10 +252,10 @@ function sameLetters(name: string): string | undefined {
 
 /** All pages, and inherited members under the names of those who inherit. */
 function everyName(): string[] {
-  const inherited = [...EXTENDS.keys()].flatMap((name) =>
+  const inherited = [...written().extends.keys()].flatMap((name) =>
     basesOf(name).flatMap(membersOf).map((member) => `${name}.${member}`)
   );
-  return [...new Set([...PAGES.keys(), ...inherited])];
+  return [...new Set([...written().pages.keys(), ...inherited])];
 }
 
 const MOST_SUGGESTIONS = 5;
@@ -239,7 +270,7 @@ function nearTo(given: string): string[] {
     const member = spelt.slice(spelt.indexOf(".") + 1);
     const full = wanted.includes(".");
     // An inherited member is suggested for a full name only.
-    if (!full && !PAGES.has(name)) continue;
+    if (!full && !written().pages.has(name)) continue;
     const ways = full ? [spelt] : [spelt, member];
     const distance = Math.min(...ways.map((way) => editDistance(wanted, way)));
     if (distance <= farthest) ranked.push({ name, distance });

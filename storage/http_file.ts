@@ -8,7 +8,6 @@ import { destinationOf } from "./destination.ts";
 import { type ObjectAt, objectAt, ObjectFile, slicedFurther } from "./object_file.ts";
 import type { CallOptions } from "./read_options.ts";
 import type { Stat } from "./stat.ts";
-import { streamedCopy } from "./stream_copy.ts";
 import type { WriteOptions } from "./write_options.ts";
 
 /**
@@ -56,7 +55,9 @@ export class HttpFile extends ObjectFile {
     destination: string | URL | ObjectFile,
     options: WriteOptions = {},
   ): Promise<Stat> {
-    return await streamedCopy(this, destinationOf(this, destination, "copyTo"), "copyTo", options);
+    const to = destinationOf(this, destination, "copyTo");
+    const { streamedCopy } = await import("./stream_copy.ts");
+    return await streamedCopy(this, to, "copyTo", options);
   }
 
   /** Web addresses are read only. @throws {UnsupportedError} Always. */

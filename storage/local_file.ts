@@ -18,7 +18,6 @@ import { pump, type PumpOptions } from "./pump.ts";
 import type { CallOptions } from "./read_options.ts";
 import { targetOf, writeFromFile, written } from "./s3_write.ts";
 import type { Stat } from "./stat.ts";
-import { streamedCopy, unchanged } from "./stream_copy.ts";
 import { uploadWriter } from "./upload_writer.ts";
 import { checkedLocalWrite, type LocalWriteOptions, type WriteOptions } from "./write_options.ts";
 
@@ -139,7 +138,10 @@ export class LocalFile extends ObjectFile {
     options: WriteOptions = {},
   ): Promise<Stat> {
     const to = destinationOf(this, destination, "copyTo");
-    if (slicesOf(this).length > 0) return await streamedCopy(this, to, "copyTo", options);
+    if (slicesOf(this).length > 0) {
+      const { streamedCopy } = await import("./stream_copy.ts");
+      return await streamedCopy(this, to, "copyTo", options);
+    }
     return to instanceof LocalFile
       ? await this.#toFile(to, "copyTo", options)
       : await writeFromFile(targetOf(to), this.path, options, "copyTo");
@@ -167,6 +169,7 @@ export class LocalFile extends ObjectFile {
     const before = await this.stat(asked);
     const stat = await writeFromFile(targetOf(to), this.path, options, "moveTo");
     // What somebody wrote into it meanwhile is nowhere else.
+    const { unchanged } = await import("./stream_copy.ts");
     await unchanged(this, before, "moveTo", asked);
     await this.delete(asked);
     return stat;

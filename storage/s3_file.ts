@@ -12,9 +12,8 @@ import { destinationOf } from "./destination.ts";
 import type { ObjectEntry } from "./entry.ts";
 import { checkedTags } from "./object_tags.ts";
 import { type ObjectAt, objectAt, ObjectFile, slicedFurther, slicesOf } from "./object_file.ts";
-import { type PresignOptions, presignRequest } from "./presign.ts";
+import type { PresignOptions } from "./presign.ts";
 import type { CallOptions } from "./read_options.ts";
-import { copyObject } from "./s3_copy.ts";
 import { versionsOf } from "./s3_versions.ts";
 import { objectWriter, targetOf, writeObject, type WriteTarget } from "./s3_write.ts";
 import type { Stat } from "./stat.ts";
@@ -165,7 +164,9 @@ export class S3File extends ObjectFile {
     destination: string | URL | ObjectFile,
     options: WriteOptions = {},
   ): Promise<Stat> {
-    return await copyObject(this, destinationOf(this, destination, "copyTo"), "copyTo", options);
+    const to = destinationOf(this, destination, "copyTo");
+    const { copyObject } = await import("./s3_copy.ts");
+    return await copyObject(this, to, "copyTo", options);
   }
 
   /**
@@ -196,7 +197,9 @@ export class S3File extends ObjectFile {
     options: WriteOptions = {},
   ): Promise<Stat> {
     this.#requireWhole("moveTo");
-    return await copyObject(this, destinationOf(this, destination, "moveTo"), "moveTo", options);
+    const to = destinationOf(this, destination, "moveTo");
+    const { copyObject } = await import("./s3_copy.ts");
+    return await copyObject(this, to, "moveTo", options);
   }
 
   /**
@@ -262,6 +265,7 @@ export class S3File extends ObjectFile {
     checkedCall({ versionId }, "restore", this.uri);
     const at = objectAt(this);
     const version = new S3File({ ...at, versionId });
+    const { copyObject } = await import("./s3_copy.ts");
     return await copyObject(
       version,
       new S3File({ ...at, versionId: undefined }),
@@ -363,6 +367,7 @@ export class S3File extends ObjectFile {
    */
   override async presign(options: PresignOptions = {}): Promise<string> {
     this.#requireWhole("presign");
+    const { presignRequest } = await import("./presign.ts");
     const request = presignRequest(options, objectAt(this));
     const { bucket, key } = this.#location;
     const { payload } = await this.#connection.runHere(
