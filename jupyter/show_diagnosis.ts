@@ -81,7 +81,7 @@ export function showDiagnosis(diagnosis: DiagnosisLike): MediaBundle {
     view(
       title("Diagnosis", tagsOf(diagnosis)),
       factsTable(factsOf(diagnosis)),
-      rows.length > 0 ? dataTable("Requests", COLUMNS, rows) : undefined,
+      rows.length > 0 ? dataTable("Requests", columnsOf(diagnosis), rows) : undefined,
     ),
     describeDiagnosis(diagnosis),
   );
@@ -93,7 +93,7 @@ export function describeDiagnosis(diagnosis: DiagnosisLike): string {
   return plainParts(
     plainTitle("Diagnosis", tagsOf(diagnosis)),
     plainFacts(factsOf(diagnosis)),
-    rows.length > 0 ? plainTable(COLUMNS, rows) : undefined,
+    rows.length > 0 ? plainTable(columnsOf(diagnosis), rows) : undefined,
   );
 }
 
@@ -140,11 +140,20 @@ function skewOf(milliseconds: number): string {
   return `${seconds} s ${milliseconds > 0 ? "ahead of" : "behind"} the server's`;
 }
 
-function rowsOf({ verdicts }: DiagnosisLike): Cell[][] {
-  return verdicts.map(({ request, verdict, uri, milliseconds, note, error }) => [
-    { text: word(request), title: cutMiddle(shownUri(uri), 200) },
-    { text: error === undefined ? word(verdict) : `${word(verdict)} (${word(error.code)})` },
-    { text: verdict === "not tried" ? "" : `${Math.round(milliseconds)} ms` },
-    { text: shown(error?.message ?? note ?? "") },
-  ]);
+/** Where nothing needs a reason, there is no column of reasons. */
+function columnsOf({ verdicts }: DiagnosisLike): Column[] {
+  const hasReasons = verdicts.some(({ error, note }) => (error?.message ?? note ?? "") !== "");
+  return hasReasons ? COLUMNS : COLUMNS.slice(0, -1);
+}
+
+function rowsOf(diagnosis: DiagnosisLike): Cell[][] {
+  const columns = columnsOf(diagnosis).length;
+  return diagnosis.verdicts.map(({ request, verdict, uri, milliseconds, note, error }) =>
+    [
+      { text: word(request), title: cutMiddle(shownUri(uri), 200) },
+      { text: error === undefined ? word(verdict) : `${word(verdict)} (${word(error.code)})` },
+      { text: verdict === "not tried" ? "" : `${Math.round(milliseconds)} ms` },
+      { text: shown(error?.message ?? note ?? "") },
+    ].slice(0, columns)
+  );
 }

@@ -63,14 +63,14 @@ const FAILURE_ROWS = 20;
 const STEP_ROWS = 20;
 const IGNORED_ROWS = 10;
 const LONGEST_NAME = 100;
-const FAILED: Column[] = [{ name: "Failed", code: true }, { name: "Code" }, {
+const FAILED: Column[] = [{ name: "Failed", code: true, wraps: true }, { name: "Code" }, {
   name: "Reason",
   wraps: true,
 }];
 const STEPS: Column[] = [
   { name: "Would" },
-  { name: "What", code: true },
-  { name: "From", code: true },
+  { name: "What", code: true, wraps: true },
+  { name: "From", code: true, wraps: true },
   { name: "Size", numeric: true },
 ];
 const IGNORED: Column[] = [{ name: "Ignored", code: true }];

@@ -28,7 +28,7 @@ export interface Column {
   readonly numeric?: boolean;
   /** Set for keys and identifiers. */
   readonly code?: boolean;
-  /** Set for sentences: they go on in the next line. */
+  /** Set for sentences and long names beside them: they go on in the next line. */
   readonly wraps?: boolean;
 }
 
@@ -68,7 +68,7 @@ const STYLE = new Html(`<style>
 .dipper-view table.dipper-table tbody tr:first-child>*{border-top:0}
 .dipper-view table.dipper-table tbody tr:nth-child(n):hover{background:var(--dipper-panel)}
 .dipper-view table.dipper-table thead th.dipper-number,.dipper-view table.dipper-table tbody td.dipper-number{text-align:right;font-variant-numeric:tabular-nums}
-.dipper-view table.dipper-table tbody td.dipper-words{white-space:normal;min-width:220px;max-width:560px;overflow-wrap:anywhere}
+.dipper-view table.dipper-table tbody td.dipper-words{white-space:normal;min-width:14ch;max-width:72ch;overflow-wrap:anywhere}
 .dipper-view pre.dipper-pre{font-family:var(--dipper-mono);font-size:12px;line-height:1.45;margin:0;padding:8px 12px;border:0;background:none;color:inherit;white-space:pre;overflow:visible;width:max-content;min-width:100%}
 .dipper-view .dipper-note{color:var(--dipper-weak);margin:6px 0 0;overflow-wrap:anywhere}
 .dipper-view .dipper-image{display:block;max-width:100%;max-height:420px;width:auto;height:auto;margin:0;background:repeating-conic-gradient(color-mix(in srgb,currentColor 12%,transparent) 0 25%,transparent 0 50%) 0 0/16px 16px}
@@ -149,13 +149,8 @@ export function dataTable(
   const body = rows.map((row) => {
     const cells = row.map((cell, index) => {
       const { numeric, code, wraps } = columns[index] ?? {};
-      const className = numeric
-        ? "dipper-number"
-        : code
-        ? "dipper-code"
-        : wraps
-        ? "dipper-words"
-        : "dipper-text";
+      const kind = numeric ? "dipper-number" : code ? "dipper-code" : "dipper-text";
+      const className = wraps ? `${kind} dipper-words` : kind;
       const { text, html, title } = cell;
       const tip = title === undefined ? undefined : markup` title="${cutMiddle(title, MAX_VALUE)}"`;
       const shown = html ?? markedText(cutMiddle(text, MAX_VALUE));

@@ -7,9 +7,12 @@ import { type ContentKind, sniffContent } from "../../jupyter/content_kind.ts";
 import { imageSize } from "../../jupyter/image_size.ts";
 import { sampleDirectory } from "../../tools/sample_data.ts";
 import {
+  AVIF_HEAD,
+  BMP,
   BZIP2,
   GIF,
   GZIP,
+  icon,
   JPEG,
   latin1,
   LZ4,
@@ -36,6 +39,12 @@ describe("sniffContent on binary formats", () => {
     ["a JPEG", JPEG, "jpeg"],
     ["a GIF", GIF, "gif"],
     ["a WebP", WEBP, "webp"],
+    ["an AVIF", AVIF_HEAD, "avif"],
+    ["a BMP", BMP, "bmp"],
+    ["an icon", icon(head("ffox.png")), "ico"],
+    ["two letters that begin no BMP", latin1("BM\0\x01\x02\x03".repeat(8)), "binary"],
+    ["a cursor, which is no icon", latin1("\0\0\x02\0\x01\0" + "\0".repeat(20)), "binary"],
+    ["an MP4, which is no AVIF", latin1("\0\0\0\x14ftypisom\0\0\0\0mp42"), "binary"],
     ["Parquet", head("flights-3m.parquet"), "parquet"],
     ["an Arrow file", head("flights-200k.arrow"), "arrow-file"],
     [
@@ -137,6 +146,9 @@ describe("imageSize", () => {
     ["PNG", "png", head("ffox.png"), 100, 100],
     ["JPEG", "jpeg", JPEG, 3, 2],
     ["GIF", "gif", GIF, 1, 1],
+    ["AVIF", "avif", AVIF_HEAD, 3, 2],
+    ["BMP", "bmp", BMP, 3, 2],
+    ["icon", "ico", icon(head("ffox.png")), 100, 100],
     ["lossy WebP", "webp", WEBP, 3, 2],
     ["lossless WebP", "webp", WEBP_LOSSLESS, 3, 2],
     ["extended WebP", "webp", WEBP_EXTENDED, 3, 2],

@@ -70,3 +70,42 @@ export function usageOf(text: string): UsageLike {
     milliseconds: 1,
   };
 }
+
+/** A bitmap of 3 × 2 red pixels, rows of three bytes a pixel, each filled up to 12 bytes. */
+export const BMP: Uint8Array<ArrayBuffer> = ((bytes) => {
+  const words = new DataView(bytes.buffer);
+  bytes.set(latin1("BM"));
+  words.setUint32(2, bytes.length, true);
+  words.setUint32(10, 54, true);
+  words.setUint32(14, 40, true);
+  words.setInt32(18, 3, true);
+  words.setInt32(22, -2, true);
+  words.setUint16(26, 1, true);
+  words.setUint16(28, 24, true);
+  for (const row of [54, 66]) {
+    for (let pixel = 0; pixel < 3; pixel++) bytes.set([0, 0, 255], row + 3 * pixel);
+  }
+  return bytes;
+})(new Uint8Array(54 + 2 * 12));
+
+/** An icon that holds a PNG of 100 × 100 pixels. */
+export function icon(png: Uint8Array): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(22 + png.length);
+  const words = new DataView(bytes.buffer);
+  words.setUint16(2, 1, true);
+  words.setUint16(4, 1, true);
+  bytes.set([100, 100], 6);
+  words.setUint16(10, 1, true);
+  words.setUint16(12, 32, true);
+  words.setUint32(14, png.length, true);
+  words.setUint32(18, 22, true);
+  bytes.set(png, 22);
+  return bytes;
+}
+
+/** The boxes at the beginning of an AVIF file that tell what it is and how large; no picture. */
+export const AVIF_HEAD: Uint8Array<ArrayBuffer> = latin1(
+  "\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf" +
+    "\0\0\0\x28meta\0\0\0\0\0\0\0\x1ciprp\0\0\0\x14ipco" +
+    "\0\0\0\x14ispe\0\0\0\0\0\0\0\x03\0\0\0\x02",
+);
