@@ -13,7 +13,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 601820835326571;
+export const ABI_HASH = 3652697990230456;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {
@@ -631,7 +631,12 @@ buffer?: number, write: WriteMessage, progress: boolean, } | { "operation": "ope
 /**
  * How many bytes will come, where that is known.
  */
-size?: number, progress: boolean, } | { "operation": "uploadRoom", upload: number, } | { "operation": "finishUpload", upload: number, } | { "operation": "uploadClosed", upload: number, } | { "operation": "delete", object: ObjectMessage, ifMatch?: string, } | { "operation": "deleteMany", client: number, bucket: string, objects: Array<NameMessage>, } | { "operation": "tags", object: ObjectMessage, } | { "operation": "replaceTags", object: ObjectMessage, tags: { [key in string]: string }, } | { "operation": "copy", object: ObjectMessage, bucket: string, key: string, write: WriteMessage, 
+size?: number, 
+/**
+ * The folder where parts lie that are too large for memory, in files without a name. They
+ * lie in memory all the same when it is unset, or cannot be written.
+ */
+scratch?: string, progress: boolean, } | { "operation": "uploadRoom", upload: number, } | { "operation": "finishUpload", upload: number, } | { "operation": "uploadClosed", upload: number, } | { "operation": "delete", object: ObjectMessage, ifMatch?: string, } | { "operation": "deleteMany", client: number, bucket: string, objects: Array<NameMessage>, } | { "operation": "tags", object: ObjectMessage, } | { "operation": "replaceTags", object: ObjectMessage, tags: { [key in string]: string }, } | { "operation": "copy", object: ObjectMessage, bucket: string, key: string, write: WriteMessage, 
 /**
  * Whether the metadata of `write` replace the source's.
  */

@@ -9,6 +9,7 @@ import { type Body, bodyOf, SizedPieces, type Writable } from "./body.ts";
 import { mediaTypeOf } from "./media_type.ts";
 import { objectAt, type ObjectFile } from "./object_file.ts";
 import { pump, type PumpOptions } from "./pump.ts";
+import { scratchFolder } from "./scratch_folder.ts";
 import { type Stat, statOf } from "./stat.ts";
 import { uploadWriter } from "./upload_writer.ts";
 import { checkedWrite, type WriteOptions, writtenAs } from "./write_options.ts";
@@ -143,7 +144,7 @@ async function openUpload(
     object: { client, ...object },
     write,
     progress: onProgress !== undefined,
-    ...defined({ size }),
+    ...defined({ size, scratch: scratchFolder({ size, partSize: write.partSize }) }),
   }), { signal });
 }
 

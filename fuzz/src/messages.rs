@@ -165,6 +165,9 @@ impl Messages {
                 if let Some(Value::Array(granted)) = map.get_mut("granted") {
                     granted.retain(|host| host.as_str().is_none_or(|host| self.may_reach(host)));
                 }
+                if map.contains_key("scratch") {
+                    map.insert("scratch".to_owned(), json!(self.places.folder));
+                }
                 if let Some(Value::String(path)) = map.get_mut("path") {
                     *path = format!("{}/{}", self.places.folder, path.replace("..", ""));
                 }

@@ -57,6 +57,34 @@ describe("the flags of a script", () => {
     assertEquals(told, { ok: ["content", 1, 1, false] });
   });
 
+  it("to write in parts beyond the window are the same: without a folder they lie in memory", async () => {
+    const folder = await Deno.makeTempDir({ prefix: "dipper-scratch-" });
+    const source = `await tell(async () => {
+      const piece = new Uint8Array(1 << 20);
+      async function* pieces() {
+        for (let at = 0; at < 70; at++) yield piece;
+      }
+      const file = connect().file("s3://bucket/large");
+      const { size } = await file.write(pieces(), { partSize: 64 << 20 });
+      return size;
+    });`;
+    const write = [
+      "--allow-env=TMPDIR",
+      `--allow-read=${folder}`,
+      `--allow-write=${folder}`,
+    ];
+    try {
+      for (const more of [[], write.slice(0, 1), write]) {
+        const flags = [FFI, "--allow-net=127.0.0.1", ...more];
+        const told = await runOne(source, { flags, input, env: { TMPDIR: folder } });
+        assertEquals(told, { ok: 70 << 20 });
+      }
+      assertEquals([...Deno.readDirSync(folder)], []);
+    } finally {
+      await Deno.remove(folder);
+    }
+  });
+
   it("may name the port", async () => {
     assertEquals(await runOne(READ, { flags: [FFI, `--allow-net=${host}`], input }), {
       ok: "content",

@@ -612,6 +612,9 @@ pub enum Request {
         write: WriteMessage,
         /// How many bytes will come, where that is known.
         size: Option<u64>,
+        /// The folder where parts lie that are too large for memory, in files without a name. They
+        /// lie in memory all the same when it is unset, or cannot be written.
+        scratch: Option<String>,
         progress: bool,
     },
     /// Waits until an upload takes bytes; `extent` says how many. Where progress was asked

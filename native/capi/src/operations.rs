@@ -620,9 +620,11 @@ async fn on_s3(
             let written = dipper_core::upload_file(client, object, path, write.into(), progress);
             told(&WrittenMessage::from(written.await?))
         }
-        Request::OpenUpload { object, write, size, progress } => {
+        Request::OpenUpload { object, write, size, scratch, progress } => {
             let through = Handle::from_number(object.client);
-            let request = UploadRequest { object: object.into(), options: write.into(), size };
+            let spill = scratch.map(PathBuf::from);
+            let request =
+                UploadRequest { object: object.into(), options: write.into(), size, spill };
             let sink = Arc::new(Sink::Object(Upload::open(client, request)?));
             let value = Value::Upload(Open { client: through, sink, progress });
             Ok(Outcome { value, ..Outcome::default() })

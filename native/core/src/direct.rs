@@ -2,11 +2,11 @@
 
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::identity::Identity;
-use bytes::Bytes;
 use dipper_wire::Head;
 
 use crate::metrics::Meter;
 use crate::plane::Answer as Reply;
+use crate::request_body::RequestBody;
 use crate::sdk_error::{About, Answered, action_of_request, message_of, region_in};
 use crate::site::Site;
 use crate::{Error, ObjectRef};
@@ -24,8 +24,7 @@ pub(crate) struct DirectRequest<'a> {
     pub(crate) query: Vec<(&'a str, &'a str)>,
     /// Names in small letters.
     pub(crate) headers: &'a [(&'a str, &'a str)],
-    /// Sent from where it lies.
-    pub(crate) body: Bytes,
+    pub(crate) body: RequestBody,
 }
 
 /// What came of a request.
@@ -50,7 +49,7 @@ impl<'a> DirectRequest<'a> {
             key: Some(&object.key),
             query: version.map(|version| ("versionId", version)).into_iter().collect(),
             headers,
-            body: Bytes::new(),
+            body: RequestBody::default(),
         }
     }
 

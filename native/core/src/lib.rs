@@ -48,6 +48,7 @@ mod plane;
 mod presign;
 mod proxy;
 mod ranges;
+mod request_body;
 mod requester_pays;
 mod retry;
 mod revocable_body;

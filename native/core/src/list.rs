@@ -169,7 +169,7 @@ async fn directly(
             key: None,
             query: asked.query(request.what),
             headers: &[],
-            body: bytes::Bytes::new(),
+            body: crate::request_body::RequestBody::default(),
         };
         let (head, reply) = match direct.send(&about, &site, meter).await? {
             Sent::Answer(head, reply) => (head, reply),

@@ -96,10 +96,10 @@ impl NewFile {
         let (target, replaced) = target_of(path, existing)?;
         let failed = |error: &io::Error| write_failed(error, path);
         let folder = folder_of(&target);
-        let (file, temporary) = match nameless(folder) {
+        let (file, temporary) = match nameless(folder, USUAL_MODE) {
             Ok(file) => (file, None),
             Err(error) if lacks_nameless(&error) => {
-                let (file, name) = named(folder).map_err(|error| failed(&error))?;
+                let (file, name) = named(folder, USUAL_MODE).map_err(|error| failed(&error))?;
                 (file, Some(name))
             }
             Err(error) => return Err(failed(&error)),
@@ -240,10 +240,27 @@ fn folder_of(target: &Path) -> &Path {
     }
 }
 
+/// A new file that nobody else can reach, and that is gone when it is closed: also when the process
+/// is killed.
+pub(crate) fn passing(folder: &Path) -> io::Result<File> {
+    const MINE: u32 = 0o600;
+    match nameless(folder, MINE) {
+        Err(error) if lacks_nameless(&error) => {
+            let (file, name) = named(folder, MINE)?;
+            std::fs::remove_file(name)?;
+            Ok(file)
+        }
+        made => made,
+    }
+}
+
+/// What everybody may do with a new file, less what the process withholds.
+const USUAL_MODE: u32 = 0o666;
+
 /// A new file with a name of its own.
-fn named(folder: &Path) -> io::Result<(File, PathBuf)> {
+fn named(folder: &Path, mode: u32) -> io::Result<(File, PathBuf)> {
     with_a_name(folder, |name| {
-        OpenOptions::new().read(true).write(true).create_new(true).mode(0o666).open(name)
+        OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(name)
     })
 }
 
@@ -267,18 +284,18 @@ fn with_a_name<T>(
 
 /// A new file without a name.
 #[cfg(target_os = "linux")]
-fn nameless(folder: &Path) -> io::Result<File> {
+fn nameless(folder: &Path, mode: u32) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags, open};
     // It gets its name through here.
     if !Path::new("/proc/self/fd").exists() {
         return Err(io::ErrorKind::Unsupported.into());
     }
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    Ok(File::from(open(folder, flags, Mode::from_raw_mode(0o666))?))
+    Ok(File::from(open(folder, flags, Mode::from_raw_mode(mode))?))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn nameless(_folder: &Path) -> io::Result<File> {
+fn nameless(_folder: &Path, _mode: u32) -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -341,7 +358,7 @@ mod tests {
 
     /// As if the file system had no files without a name.
     fn with_named(path: &Path, existing: Existing) -> NewFile {
-        let (file, temporary) = named(folder_of(path)).unwrap();
+        let (file, temporary) = named(folder_of(path), USUAL_MODE).unwrap();
         NewFile { file, target: path.to_owned(), temporary: Some(temporary), existing }
     }
 

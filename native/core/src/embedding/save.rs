@@ -69,7 +69,7 @@ pub async fn save_table_to_object(
     progress: Option<Arc<dyn Progress>>,
 ) -> Result<Written, Error> {
     let bytes = Bytes::of(table);
-    let request = UploadRequest { object, options, size: Some(bytes.length) };
+    let request = UploadRequest { object, options, size: Some(bytes.length), spill: None };
     let upload = Upload::open(client, request)?;
     let mut told: Option<Instant> = None;
     let mut at = 0;

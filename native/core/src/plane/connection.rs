@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::{Buf, BufMut};
 use dipper_wire::{FillError, Head, Parsed, Slot, parse};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
@@ -15,6 +15,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::pool::ExchangeError;
 use crate::metrics::Meter;
+use crate::request_body::RequestBody;
 
 pub(super) enum Stream {
     Plain(TcpStream),
@@ -26,8 +27,8 @@ pub(super) enum Stream {
 pub(crate) struct Request {
     /// The bytes of its head.
     pub(crate) bytes: Vec<u8>,
-    /// What follows the head; sent from where it lies.
-    pub(crate) body: Bytes,
+    /// What follows the head.
+    pub(crate) body: RequestBody,
     /// Whether the answer has a head only.
     pub(crate) head_only: bool,
 }
@@ -104,17 +105,26 @@ impl Connection {
 
     /// Whether all of it was sent, and not cut short by an early answer.
     async fn send(&mut self, request: &Request, stall: Duration) -> Result<bool, ExchangeError> {
-        let mut rest = Buf::chain(request.bytes.as_slice(), request.body.clone());
-        while rest.has_remaining() {
-            match tokio::time::timeout(stall, self.send_some(&mut rest)).await {
-                Err(_) => return Err(ExchangeError::Stalled(stall)),
-                Ok(Step::Sent(Ok(0))) => {
-                    return Err(ExchangeError::Broken(io::ErrorKind::WriteZero.into()));
+        let mut pieces = request.body.pieces();
+        let mut head = request.bytes.as_slice();
+        loop {
+            let piece = pieces.next().await.map_err(ExchangeError::Internal)?;
+            let mut rest = Buf::chain(head, piece.unwrap_or_default());
+            while rest.has_remaining() {
+                match tokio::time::timeout(stall, self.send_some(&mut rest)).await {
+                    Err(_) => return Err(ExchangeError::Stalled(stall)),
+                    Ok(Step::Sent(Ok(0))) => {
+                        return Err(ExchangeError::Broken(io::ErrorKind::WriteZero.into()));
+                    }
+                    Ok(Step::Sent(Ok(_))) => {}
+                    Ok(Step::Sent(Err(error))) => return Err(ExchangeError::Broken(error)),
+                    Ok(Step::Interrupted) => return Ok(false),
                 }
-                Ok(Step::Sent(Ok(_))) => {}
-                Ok(Step::Sent(Err(error))) => return Err(ExchangeError::Broken(error)),
-                Ok(Step::Interrupted) => return Ok(false),
             }
+            if piece.is_none() {
+                break;
+            }
+            head = &[];
         }
         if let Stream::Tls(stream) = &mut self.stream {
             match tokio::time::timeout(stall, stream.flush()).await {

@@ -42,7 +42,7 @@ pub(crate) enum ExchangeError {
     Stalled(Duration),
     /// The head may not be believed.
     Malformed(&'static str),
-    /// A defect.
+    /// A defect, or a body that could not be read: an error as it is told.
     Internal(Error),
 }
 

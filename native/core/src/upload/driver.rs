@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +16,7 @@ use super::write_options::WriteOptions;
 use crate::gate::{Gate, joined, spawn};
 use crate::metrics::Meter;
 use crate::pace::Pace;
+use crate::request_body::RequestBody;
 use crate::{Client, Error, Metrics, ObjectRef, OperationGuard, Progress, Stat, ledger};
 
 /// What was written, and how.
@@ -43,7 +43,7 @@ pub(super) struct Job {
 /// What a source of bytes tells.
 pub(super) enum Message {
     /// The next part.
-    Part(Bytes),
+    Part(RequestBody),
     /// There will be another part.
     More,
     /// There will be none: the source failed.
@@ -223,9 +223,9 @@ async fn drive(
 
 /// What is known once it is clear whether one request is enough.
 enum Beginning {
-    Whole(Bytes),
+    Whole(RequestBody),
     /// The first part, and the second if it is there.
-    Parts((Bytes, Option<Bytes>)),
+    Parts((RequestBody, Option<RequestBody>)),
 }
 
 async fn beginning(
@@ -234,7 +234,7 @@ async fn beginning(
 ) -> Result<Beginning, Error> {
     let first = loop {
         match parts.recv().await {
-            None => return Ok(Beginning::Whole(Bytes::new())),
+            None => return Ok(Beginning::Whole(RequestBody::default())),
             Some(Message::Failed(error)) => return Err(error),
             Some(Message::More) => {}
             Some(Message::Part(first)) => break first,
@@ -252,10 +252,10 @@ async fn beginning(
 }
 
 /// Writes the object with one request.
-async fn whole(job: &Job, body: Bytes) -> Result<Written, Error> {
+async fn whole(job: &Job, body: RequestBody) -> Result<Written, Error> {
     let mut headers = job.options.headers()?;
     headers.extend(job.options.conditions()?);
-    let size = body.len() as u64;
+    let size = body.len();
     let wanted = job.options.checksum;
     loop {
         let store = Store {
@@ -281,8 +281,8 @@ async fn whole(job: &Job, body: Bytes) -> Result<Written, Error> {
 
 async fn in_parts(
     job: &Arc<Job>,
-    first: Bytes,
-    second: Option<Bytes>,
+    first: RequestBody,
+    second: Option<RequestBody>,
     parts: mpsc::UnboundedReceiver<Message>,
     stop: &CancellationToken,
 ) -> Result<Written, Error> {
@@ -362,8 +362,8 @@ pub(super) fn left_behind(mut error: Error, id: &str) -> Error {
 async fn send_parts(
     job: &Arc<Job>,
     multipart: &Multipart<'_>,
-    first: Bytes,
-    second: Option<Bytes>,
+    first: RequestBody,
+    second: Option<RequestBody>,
     mut parts: mpsc::UnboundedReceiver<Message>,
 ) -> Result<Vec<Part>, Error> {
     let mut sent = Vec::new();
@@ -420,9 +420,9 @@ async fn send_part(
     upload_id: String,
     algorithm: Option<dipper_wire::Algorithm>,
     number: u32,
-    body: Bytes,
+    body: RequestBody,
 ) -> Result<Part, Error> {
-    let size = body.len() as u64;
+    let size = body.len();
     let store = Store {
         client: &job.client,
         object: &job.object,

@@ -2,17 +2,20 @@
 //!
 //! The program asks for room, copies what fits, and asks again. A few slabs are filled and
 //! sent in turn, so the network holds the program back, and memory stays bounded whatever
-//! the length.
+//! the length. A part that is larger than all slabs together goes through one slab into a file.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
 use super::driver::{Driver, Job, Message, Written};
-use super::part_sizes::PartSizes;
+use super::part_sizes::{Limits, PartSizes, S3};
 use super::slab::{Slab, Slabs};
+use super::spill::{Spill, Spilling};
 use super::write_options::WriteOptions;
 use crate::metrics::Meter;
+use crate::request_body::RequestBody;
 use crate::{Client, Error, Metrics, ObjectRef};
 
 /// What to write.
@@ -23,6 +26,9 @@ pub struct UploadRequest {
     pub options: WriteOptions,
     /// How many bytes will come, where that is known.
     pub size: Option<u64>,
+    /// The folder for parts that are too large for memory. They lie there all the same when it is
+    /// not named, and when it cannot be written.
+    pub spill: Option<PathBuf>,
 }
 
 /// An upload that takes bytes. Dropped before it is finished, it is aborted.
@@ -30,12 +36,13 @@ pub struct Upload {
     job: Arc<Job>,
     driver: Driver,
     slabs: Slabs,
+    spill: Option<Spill>,
     state: Mutex<State>,
 }
 
 struct State {
     /// Where bytes go now.
-    slab: Option<Slab>,
+    filling: Filling,
     /// `None` once all bytes are there.
     parts: Option<mpsc::UnboundedSender<Message>>,
     /// Of the next part.
@@ -44,14 +51,98 @@ struct State {
     taken: u64,
 }
 
+enum Filling {
+    Nothing,
+    Slab(Slab),
+    Spilling(Spilling),
+    /// It is on its way to the disk. Whoever waits no more for that loses it, and nothing may
+    /// follow.
+    Away,
+}
+
+impl Filling {
+    fn room(&self) -> usize {
+        match self {
+            Self::Slab(slab) => slab.room(),
+            Self::Spilling(spilling) => spilling.room(),
+            Self::Nothing | Self::Away => 0,
+        }
+    }
+
+    fn take_bytes(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Slab(slab) => slab.take(bytes),
+            Self::Spilling(spilling) => spilling.take(bytes),
+            Self::Nothing | Self::Away => {}
+        }
+    }
+}
+
+/// The end of the bytes. Whoever waits no more before it is told leaves no object behind that would
+/// lack some.
+struct Ending(Option<mpsc::UnboundedSender<Message>>);
+
+impl Ending {
+    fn tell(mut self, last: Result<Option<RequestBody>, Error>) {
+        let Some(parts) = self.0.take() else { return };
+        match last {
+            Ok(None) => {}
+            Ok(Some(part)) => drop(parts.send(Message::Part(part))),
+            Err(error) => drop(parts.send(Message::Failed(error))),
+        }
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Some(parts) = &self.0 {
+            let _ = parts.send(Message::Failed(Error::cancelled()));
+        }
+    }
+}
+
+fn lost() -> Error {
+    Error::invalid("the upload takes no more bytes: a step of it was cancelled")
+}
+
+impl State {
+    /// Takes out what has to go to the disk before there is room again.
+    fn full(&mut self) -> Result<Option<Spilling>, Error> {
+        match std::mem::replace(&mut self.filling, Filling::Away) {
+            Filling::Spilling(spilling) if spilling.room() == 0 => Ok(Some(spilling)),
+            Filling::Away => Err(lost()),
+            filling => {
+                self.filling = filling;
+                Ok(None)
+            }
+        }
+    }
+
+    fn send(&mut self, part: RequestBody) {
+        self.index += 1;
+        if let Some(parts) = &self.parts {
+            let _ = parts.send(Message::Part(part));
+        }
+    }
+}
+
 impl Upload {
     /// Prepares an upload; nothing is sent before there are bytes, or an end of them.
     ///
     /// # Errors
     /// `InvalidInput` for options that cannot be meant.
     pub fn open(client: &Arc<Client>, request: UploadRequest) -> Result<Self, Error> {
-        let UploadRequest { object, options, size } = request;
-        let sizes = PartSizes::new(size, options.part_size)?;
+        Self::within(S3, client, request)
+    }
+
+    /// The same where the limits may be others.
+    pub(super) fn within(
+        limits: Limits,
+        client: &Arc<Client>,
+        request: UploadRequest,
+    ) -> Result<Self, Error> {
+        let UploadRequest { object, options, size, spill } = request;
+        let sizes = PartSizes::new(limits, size, options.part_size)?;
         // Bad options are told now, not after a part was brought.
         options.headers()?;
         options.conditions()?;
@@ -61,8 +152,9 @@ impl Upload {
         let job = Job { client, object, options, size, sizes, meter, progress: None };
         let job = Arc::new(job);
         let driver = Driver::start(Arc::clone(&job), parts);
-        let state = State { slab: None, parts: Some(sender), index: 0, taken: 0 };
-        Ok(Self { job, driver, slabs: Slabs::new(), state: Mutex::new(state) })
+        let state = State { filling: Filling::Nothing, parts: Some(sender), index: 0, taken: 0 };
+        let slabs = Slabs::new(limits.window);
+        Ok(Self { job, driver, slabs, spill: spill.map(Spill::new), state: Mutex::new(state) })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -78,32 +170,26 @@ impl Upload {
             return Err(error);
         }
         let mut state = self.lock();
-        let State { slab, parts, index, taken } = &mut *state;
-        let Some(sender) = parts else {
+        if state.parts.is_none() {
             return Err(Error::invalid("the upload takes no more bytes: it is finished"));
-        };
+        }
         if let Some(size) = self.job.size
-            && bytes.len() as u64 > size.saturating_sub(*taken)
+            && bytes.len() as u64 > size.saturating_sub(state.taken)
         {
             return Err(Error::invalid(format!(
                 "the source brings more than the {size} bytes that it announced"
             ))
             .hint("upload it again when nobody changes it"));
         }
-        let Some(open) = slab else { return Ok(0) };
-        let fitting = bytes.len().min(open.room());
-        let (now, _) = bytes.split_at(fitting);
-        if let Some(room) = open.rest().get_mut(..fitting) {
-            room.copy_from_slice(now);
-        }
-        open.advance(fitting);
-        *taken += fitting as u64;
+        let fitting = bytes.len().min(state.filling.room());
+        state.filling.take_bytes(bytes.split_at(fitting).0);
+        state.taken += fitting as u64;
         self.job.meter.copied(fitting);
-        if open.room() == 0
-            && let Some(full) = slab.take()
+        if let Filling::Slab(slab) = &state.filling
+            && slab.room() == 0
+            && let Filling::Slab(full) = std::mem::replace(&mut state.filling, Filling::Nothing)
         {
-            *index += 1;
-            let _ = sender.send(Message::Part(full.into_bytes()));
+            state.send(full.into_bytes().into());
         }
         Ok(fitting)
     }
@@ -113,10 +199,22 @@ impl Upload {
     /// # Errors
     /// The failure of the upload.
     pub async fn room(&self) -> Result<usize, Error> {
+        let full = self.lock().full()?;
+        if let Some(spilling) = full {
+            let spilling = self.unless_ended(spilling.settled()).await??;
+            let mut state = self.lock();
+            if spilling.is_whole() {
+                state.filling = Filling::Nothing;
+                state.send(spilling.into_body());
+            } else {
+                state.filling = Filling::Spilling(spilling);
+            }
+        }
         let (index, taken) = {
             let state = self.lock();
-            if let Some(slab) = &state.slab {
-                return Ok(slab.room());
+            let room = state.filling.room();
+            if room > 0 {
+                return Ok(room);
             }
             if state.index > 0
                 && let Some(parts) = &state.parts
@@ -133,21 +231,42 @@ impl Upload {
             }
         };
         // An upload of nothing has room for the byte that is one too many.
-        let size = usize::try_from(size.max(1)).unwrap_or(usize::MAX);
-        let grown = self.job.sizes.has_grown(index);
-        let slab = tokio::select! {
-            biased;
-            ended = self.driver.ended() => {
-                return Err(match ended {
-                    Err(error) => error,
-                    Ok(_) => Error::invalid("the upload takes no more bytes: it is finished"),
-                });
-            }
-            slab = self.slabs.reserve(&self.job.client, size, grown) => slab?,
-        };
+        let next = self.next(size.max(1), self.job.sizes.has_grown(index));
+        let next = self.unless_ended(next).await??;
         let mut state = self.lock();
-        let room = state.slab.get_or_insert(slab).room();
-        Ok(room)
+        match state.filling {
+            Filling::Nothing => state.filling = next,
+            // Somebody else asked, too.
+            Filling::Slab(_) | Filling::Spilling(_) => {}
+            Filling::Away => return Err(lost()),
+        }
+        Ok(state.filling.room())
+    }
+
+    /// Where a part of a size goes.
+    async fn next(&self, size: u64, grown: bool) -> Result<Filling, Error> {
+        let client = &self.job.client;
+        if size > self.job.sizes.limits().window
+            && let Some(spill) = &self.spill
+            && let Some(place) = spill.place(size).await
+        {
+            let slab = self.slabs.reserve(client, self.slabs.in_passing(), grown).await?;
+            return Ok(Filling::Spilling(Spilling::new(place, size, slab)));
+        }
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        Ok(Filling::Slab(self.slabs.reserve(client, size, grown).await?))
+    }
+
+    /// Waits for something, but no longer than for the upload.
+    async fn unless_ended<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            ended = self.driver.ended() => Err(match ended {
+                Err(error) => error,
+                Ok(_) => Error::invalid("the upload takes no more bytes: it is finished"),
+            }),
+            done = work => Ok(done),
+        }
     }
 
     /// Sends what is left and waits until the object is there.
@@ -155,25 +274,28 @@ impl Upload {
     /// # Errors
     /// The failure of the upload, of which nothing is left then.
     pub async fn finish(&self) -> Result<Written, Error> {
-        {
+        let (ending, filling, missing) = {
             let mut state = self.lock();
-            let State { slab, parts, taken, .. } = &mut *state;
-            let slab = slab.take();
-            let Some(parts) = parts.take() else {
+            let Some(parts) = state.parts.take() else {
                 return Err(Error::invalid("the upload is finished already"));
             };
-            let missing = self.job.size.filter(|size| size != taken);
-            if let Some(size) = missing {
-                let _ = parts.send(Message::Failed(
-                    Error::invalid(format!(
-                        "the source brought {taken} of the {size} bytes that it announced"
-                    ))
-                    .hint("upload it again when nobody changes it"),
-                ));
-            } else if let Some(slab) = slab.filter(|slab| slab.filled() > 0) {
-                let _ = parts.send(Message::Part(slab.into_bytes()));
+            let filling = std::mem::replace(&mut state.filling, Filling::Nothing);
+            let missing = self.job.size.filter(|size| *size != state.taken);
+            (Ending(Some(parts)), filling, missing.map(|size| (state.taken, size)))
+        };
+        let last = match (missing, filling) {
+            (Some((taken, size)), _) => Err(Error::invalid(format!(
+                "the source brought {taken} of the {size} bytes that it announced"
+            ))
+            .hint("upload it again when nobody changes it")),
+            (None, Filling::Away) => Err(lost()),
+            (None, Filling::Slab(slab)) if slab.filled() > 0 => Ok(Some(slab.into_bytes().into())),
+            (None, Filling::Spilling(spilling)) if !spilling.is_empty() => {
+                spilling.settled().await.map(|spilling| Some(spilling.into_body()))
             }
-        }
+            (None, _) => Ok(None),
+        };
+        ending.tell(last);
         self.driver.ended().await
     }
 
@@ -181,7 +303,7 @@ impl Upload {
     pub fn abort(&self) {
         self.driver.stop();
         let mut state = self.lock();
-        state.slab = None;
+        state.filling = Filling::Nothing;
     }
 
     /// Waits until the upload has ended, one way or the other.

@@ -22,18 +22,27 @@ pub(super) struct Slab {
 /// there are at once.
 pub(super) struct Slabs {
     places: Arc<Semaphore>,
+    /// What they have together, unless a single one is larger.
+    window: usize,
 }
 
-/// What an upload has in memory at once, unless a single part is larger: what the figure for
-/// peak memory leaves room for.
-const WINDOW: usize = 48 << 20;
 const MOST_SLABS: usize = 6;
-/// Places are counted in these.
-const UNIT: usize = 64 << 10;
+/// The window is counted in so many units.
+const UNITS: usize = 768;
 
 impl Slabs {
-    pub(super) fn new() -> Self {
-        Self { places: Arc::new(Semaphore::new(WINDOW / UNIT)) }
+    pub(super) fn new(window: u64) -> Self {
+        let window = usize::try_from(window).unwrap_or(usize::MAX);
+        Self { places: Arc::new(Semaphore::new(window / Self::unit(window))), window }
+    }
+
+    fn unit(window: usize) -> usize {
+        (window / UNITS).max(1)
+    }
+
+    /// The size of a slab whose bytes move on to a file.
+    pub(super) fn in_passing(&self) -> usize {
+        self.window.div_ceil(2 * MOST_SLABS)
     }
 
     /// The next slab, once there is a place for it and the budget allows it. When sizes have
@@ -44,7 +53,8 @@ impl Slabs {
         size: usize,
         grown: bool,
     ) -> Result<Slab, Error> {
-        let share = size.clamp(WINDOW.div_ceil(MOST_SLABS), WINDOW) / UNIT;
+        let share = size.clamp(self.window.div_ceil(MOST_SLABS), self.window);
+        let share = share / Self::unit(self.window);
         let share = u32::try_from(share).unwrap_or(u32::MAX);
         let place = Arc::clone(&self.places).acquire_many_owned(share).await;
         let place = place.map_err(|error| Error::internal(error.to_string()))?;
@@ -59,6 +69,16 @@ impl Slabs {
 }
 
 impl Slab {
+    /// The bytes that it holds.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.memory.as_slice().get(..self.filled).unwrap_or_default()
+    }
+
+    /// Forgets them.
+    pub(super) fn clear(&mut self) {
+        self.filled = 0;
+    }
+
     pub(super) fn filled(&self) -> usize {
         self.filled
     }
@@ -70,6 +90,14 @@ impl Slab {
     /// What is not filled yet.
     pub(super) fn rest(&mut self) -> &mut [u8] {
         self.memory.as_mut_slice().get_mut(self.filled..).unwrap_or_default()
+    }
+
+    /// Takes bytes, no more than there is room for.
+    pub(super) fn take(&mut self, bytes: &[u8]) {
+        if let Some(room) = self.rest().get_mut(..bytes.len()) {
+            room.copy_from_slice(bytes);
+            self.advance(bytes.len());
+        }
     }
 
     /// Counts bytes that were written to the start of [`rest`](Self::rest).
@@ -87,6 +115,6 @@ struct Filled(Slab);
 
 impl AsRef<[u8]> for Filled {
     fn as_ref(&self) -> &[u8] {
-        self.0.memory.as_slice().get(..self.0.filled).unwrap_or_default()
+        self.0.bytes()
     }
 }

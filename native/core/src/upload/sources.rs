@@ -1,19 +1,20 @@
 //! Uploads whose bytes are all there: in memory, or in a file.
 
 use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::driver::{Driver, Job, Message, Written};
-use super::part_sizes::PartSizes;
+use super::part_sizes::{Limits, PartSizes, S3};
 use super::slab::Slabs;
 use super::write_options::WriteOptions;
 use crate::buffer::BufferBytes;
 use crate::metrics::Meter;
+use crate::request_body::{FilePart, RequestBody, SentFile};
 use crate::{Buffer, Client, Error, ObjectRef, Progress, Status};
 
 /// Writes an object from memory, which is sent from where it lies.
@@ -38,7 +39,7 @@ pub async fn upload_memory(
     // The parts are views: all of them cost nothing.
     while !rest.is_empty() {
         let part = rest.split_to(part.min(rest.len()));
-        let _ = sender.send(Message::Part(part));
+        let _ = sender.send(Message::Part(part.into()));
     }
     drop(sender);
     let job = job(client, object, options, Some(size), sizes, progress);
@@ -77,13 +78,36 @@ pub(crate) async fn upload_opened(
     options: WriteOptions,
     progress: Option<Arc<dyn Progress>>,
 ) -> Result<Written, Error> {
-    let size = told.len();
-    let sizes = PartSizes::new(Some(size), options.part_size)?;
+    let opened = Opened { file, told, path: path.to_owned() };
+    upload_within(S3, client, object, opened, options, progress).await
+}
+
+/// The same where the limits may be others.
+pub(super) async fn upload_within(
+    limits: Limits,
+    client: &Arc<Client>,
+    object: ObjectRef,
+    opened: Opened,
+    options: WriteOptions,
+    progress: Option<Arc<dyn Progress>>,
+) -> Result<Written, Error> {
+    let size = opened.told.len();
+    let sizes = PartSizes::new(limits, Some(size), options.part_size)?;
     let (sender, parts) = mpsc::unbounded_channel();
     let job = job(client, object, options, Some(size), sizes, progress);
     let driver = Driver::start(Arc::clone(&job), parts);
     let read = async {
-        let read = read_parts(&job, path, file, &told, &sender).await;
+        let part = if sizes.is_one_request(size) { Ok(size) } else { sizes.of(0) };
+        let read = match part {
+            // They are read when they are sent: as often as that takes, and never as a whole.
+            Ok(part) if part > limits.window => {
+                name_parts(opened, part, &sender);
+                job.meter.copied(usize_of(size));
+                Ok(())
+            }
+            Ok(part) => read_parts(&job, opened, part, &sender).await,
+            Err(error) => Err(error),
+        };
         if let Err(error) = read {
             let _ = sender.send(Message::Failed(error));
         }
@@ -93,17 +117,54 @@ pub(crate) async fn upload_opened(
     ended
 }
 
+/// A file as it was when its upload began.
+pub(super) struct Opened {
+    pub(super) file: File,
+    pub(super) told: std::fs::Metadata,
+    pub(super) path: PathBuf,
+}
+
+impl SentFile for Opened {
+    fn file(&self) -> &File {
+        &self.file
+    }
+
+    fn failed(&self, error: &std::io::Error) -> Error {
+        match error.kind() {
+            ErrorKind::UnexpectedEof => changed(&self.path),
+            _ => crate::file::failed(error, &self.path),
+        }
+    }
+
+    /// A file that grows, shrinks or is written to while it is read gives a mixture.
+    fn check(&self) -> Result<(), Error> {
+        let Self { file, told, path } = self;
+        let now = file.metadata().map_err(|error| crate::file::failed(&error, path))?;
+        let same = now.len() == told.len() && now.modified().ok() == told.modified().ok();
+        if same { Ok(()) } else { Err(changed(path)) }
+    }
+}
+
+fn name_parts(opened: Opened, part: u64, sender: &mpsc::UnboundedSender<Message>) {
+    let size = opened.told.len();
+    let opened: Arc<dyn SentFile> = Arc::new(opened);
+    let mut at = 0;
+    while at < size {
+        let length = part.min(size - at);
+        let body = RequestBody::File(FilePart::new(Arc::clone(&opened), at, length));
+        let _ = sender.send(Message::Part(body));
+        at += length;
+    }
+}
+
 async fn read_parts(
     job: &Job,
-    path: &Path,
-    mut file: File,
-    told: &std::fs::Metadata,
+    mut opened: Opened,
+    part: u64,
     sender: &mpsc::UnboundedSender<Message>,
 ) -> Result<(), Error> {
-    let size = told.len();
-    let one = job.sizes.is_one_request(size);
-    let part = if one { size } else { job.sizes.of(0)? };
-    let slabs = Slabs::new();
+    let size = opened.told.len();
+    let slabs = Slabs::new(job.sizes.limits().window);
     let mut at = 0;
     while at < size {
         let wanted = part.min(size - at);
@@ -112,34 +173,26 @@ async fn read_parts(
             () = sender.closed() => return Ok(()),
             slab = slabs.reserve(&job.client, usize_of(wanted), false) => slab?,
         };
-        let owned = path.to_owned();
-        (file, slab) = in_background(move || {
+        (opened, slab) = in_background(move || {
             while slab.room() > 0 {
-                match file.read(slab.rest()) {
-                    Ok(0) => return Err(changed(&owned)),
+                match opened.file.read(slab.rest()) {
+                    Ok(0) => return Err(changed(&opened.path)),
                     Ok(read) => slab.advance(read),
-                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(crate::file::failed(&error, &owned)),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => return Err(opened.failed(&error)),
                 }
             }
-            Ok((file, slab))
+            Ok((opened, slab))
         })
         .await?;
         job.meter.copied(slab.filled());
         at += wanted;
         if at == size {
-            check_unchanged(path, &mut file, told)?;
+            opened.check()?;
         }
-        let _ = sender.send(Message::Part(slab.into_bytes()));
+        let _ = sender.send(Message::Part(slab.into_bytes().into()));
     }
     Ok(())
-}
-
-/// A file that grows, shrinks or is written to while it is read gives a mixture.
-fn check_unchanged(path: &Path, file: &mut File, told: &std::fs::Metadata) -> Result<(), Error> {
-    let now = file.metadata().map_err(|error| crate::file::failed(&error, path))?;
-    let same = now.len() == told.len() && now.modified().ok() == told.modified().ok();
-    if same { Ok(()) } else { Err(changed(path)) }
 }
 
 fn changed(path: &Path) -> Error {

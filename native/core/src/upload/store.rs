@@ -1,16 +1,16 @@
 //! Sending the bytes of an object, or of a part of one, in one request.
 
-use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_types::base64;
-use bytes::Bytes;
 use dipper_wire::{Algorithm, Head, InOrder};
 use md5::{Digest as _, Md5};
 
 use super::confirm::stored_as;
 use super::write_options::{ChecksumOption, Headers, WriteOptions};
 use crate::direct::{DETOURS, DirectRequest, Sent};
+use crate::file::blocking;
 use crate::metrics::{Meter, Transport};
 use crate::plane::Answer as Reply;
+use crate::request_body::RequestBody;
 use crate::retry::Retries;
 use crate::sdk_error::{About, Answered, message_of};
 use crate::{Checksums, Client, Error, ObjectRef, Status};
@@ -46,20 +46,30 @@ impl Sum {
 /// Shorter bytes are summed where they are: to wake another thread takes as long.
 const SUMMED_IN_PLACE: usize = 256 << 10;
 
-/// Sums bytes, the longer ones away from the threads that serve the network.
-async fn sum_of(bytes: &Bytes, algorithm: Algorithm) -> Result<Sum, Error> {
-    let all = bytes.clone();
+/// Sums bytes, the longer ones and those of files away from the threads that serve the network.
+async fn sum_of(body: &RequestBody, algorithm: Algorithm) -> Result<Sum, Error> {
+    let all = body.clone();
     let summed = move || {
         let mut sum = InOrder::new(algorithm, None);
-        sum.update(&all);
-        Sum { algorithm, digest: sum.finish() }
+        all.look(|bytes| sum.update(bytes))?;
+        Ok(Sum { algorithm, digest: sum.finish() })
     };
-    if bytes.len() <= SUMMED_IN_PLACE {
-        return Ok(summed());
+    match body {
+        RequestBody::Memory(bytes) if bytes.len() <= SUMMED_IN_PLACE => summed(),
+        _ => blocking(summed).await,
     }
-    tokio::task::spawn_blocking(summed)
-        .await
-        .map_err(|error| Error::internal(format!("bytes could not be summed: {error}")))
+}
+
+/// The ETag that S3 gives to an object of these bytes, most often.
+async fn etag_of(body: &RequestBody) -> Option<String> {
+    let all = body.clone();
+    let digest = blocking(move || {
+        let mut digest = Md5::new();
+        all.look(|bytes| digest.update(bytes))?;
+        Ok(digest.finalize())
+    });
+    let digest: String = digest.await.ok()?.iter().map(|byte| format!("{byte:02x}")).collect();
+    Some(format!("\"{digest}\""))
 }
 
 /// What a write is verified with, as far as it is known before anything is sent.
@@ -120,7 +130,7 @@ pub(super) struct Store<'a> {
     pub(super) headers: &'a Headers,
     /// What the write says; for the conditions of a whole object.
     pub(super) options: &'a WriteOptions,
-    pub(super) body: Bytes,
+    pub(super) body: RequestBody,
     pub(super) algorithm: Option<Algorithm>,
     pub(super) meter: &'a Meter,
 }
@@ -156,7 +166,7 @@ impl Store<'_> {
                 }
             }
         };
-        self.meter.arrived(self.body.len());
+        self.meter.arrived(usize::try_from(self.body.len()).unwrap_or(usize::MAX));
         self.meter.part();
         if let Some(sum) = &sum {
             self.meter.verified(sum.algorithm);
@@ -166,16 +176,12 @@ impl Store<'_> {
     }
 
     async fn stored_before(&self, sum: Option<&Sum>) -> Option<Stored> {
-        let size = self.body.len() as u64;
-        let etag = || {
-            let digest = Md5::digest(&self.body);
-            let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            Some(format!("\"{digest}\""))
-        };
         match self.place {
             Place::Part { .. } => None,
             Place::Whole => {
-                stored_as(self.client, self.object, self.options, size, sum, etag).await
+                let etag = etag_of(&self.body).await;
+                let size = self.body.len();
+                stored_as(self.client, self.object, self.options, size, sum, || etag).await
             }
         }
     }
@@ -286,7 +292,7 @@ impl Store<'_> {
                     let request = $request
                         .bucket(bucket)
                         .key(key)
-                        .body(ByteStream::from(self.body.clone()))
+                        .body(self.body.for_sdk())
                         .set_checksum_crc64_nvme(told(Algorithm::Crc64Nvme))
                         .set_checksum_crc32(told(Algorithm::Crc32))
                         .set_checksum_crc32_c(told(Algorithm::Crc32c))
