@@ -97,6 +97,8 @@ async function run(): Promise<Outcome | Missing> {
     }
     case "borrow":
       return await borrow();
+    case "import":
+      return { missing: "imports itself already" };
     case "display":
       return await display(client);
     case "checksum":
