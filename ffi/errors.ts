@@ -3,6 +3,7 @@
 import { type ErrorCode, type ErrorDetails, STATUS } from "./symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { showError } from "../jupyter/show_error.ts";
+import { visibleLines } from "../jupyter/visible_text.ts";
 import type { TransferReport } from "./transfer_report.ts";
 
 export type { ErrorCode };
@@ -59,7 +60,8 @@ export class DipperError extends Error {
 
   /** Makes an error from a sentence and what else is known. */
   constructor(message: string, facts: ErrorFacts) {
-    super(facts.hint === undefined ? message : `${message}; ${facts.hint}`);
+    // Keys and servers' words may hold terminal escapes, and a message is printed as it stands.
+    super(visibleLines(facts.hint === undefined ? message : `${message}; ${facts.hint}`));
     this.name = new.target.name;
     this.code = facts.code;
     this.operation = facts.operation;

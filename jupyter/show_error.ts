@@ -90,7 +90,7 @@ function messageOf({ message, hint, report }: ErrorLike): string {
     const all = transferred + skipped + deleted + failures.length;
     return `${formatCount(failures.length)} of ${formatCount(all)} failed.`;
   }
-  const end = hint === undefined ? "" : `; ${hint}`;
+  const end = hint === undefined ? "" : visibleLines(`; ${hint}`);
   const alone = end !== "" && message.endsWith(end) ? message.slice(0, -end.length) : message;
   return cutEnd(withoutSecrets(alone), MAX_MESSAGE);
 }

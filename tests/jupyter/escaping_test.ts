@@ -1,13 +1,15 @@
 // Names and contents from a bucket are hostile until shown otherwise. Each display is parsed the way
 // a browser would and searched for anything that acts; whatever it shows, it stays under 1 MiB.
 
-import { assert, assertEquals, assertFalse, assertLess } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertLess, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { parseHTML } from "linkedom";
 import { escapeHtml, type Html, markedText, markup, preformatted } from "../../jupyter/html.ts";
 import { MAX_BUNDLE_BYTES, type MediaBundle } from "../../jupyter/media_bundle.ts";
 import { showBuckets } from "../../jupyter/show_buckets.ts";
+import { NotFoundError } from "../../ffi/errors.ts";
 import { showBytes } from "../../jupyter/show_bytes.ts";
+import { describeError } from "../../jupyter/show_error.ts";
 import { cutEnd, cutMiddle, visibleText } from "../../jupyter/visible_text.ts";
 import { displaysOf } from "./every_display.ts";
 import { utf8 } from "./samples.ts";
@@ -109,6 +111,28 @@ describe("hostile text", () => {
     const document = parsed(String(bundle["text/html"]));
     const src = document.querySelector("img")?.getAttribute("src") ?? "";
     assertEquals(atob(src.replace("data:image/svg+xml;base64,", "")), svg);
+  });
+});
+
+describe("the message of an error", () => {
+  it("holds no terminal escape, whatever the key, for it is printed as it stands", () => {
+    const key = "s3://b/\x1b[31m\u202egnp\x07";
+    const error = new NotFoundError(`${key} does not exist`, {
+      code: "NoSuchKey",
+      operation: "get",
+      uri: key,
+      hint: `list ${key}`,
+    });
+    for (const text of [error.message, error.stack ?? "", describeError(error)]) {
+      assertFalse(INVISIBLE.test(text), JSON.stringify(text));
+    }
+    assertStringIncludes(
+      error.message,
+      "s3://b/\\x1b[31m\\u202egnp\\x07 does not exist; list s3://b/",
+    );
+    assertEquals(error.uri, key, "as it is");
+    assertEquals(describeError(error).split("does not exist").length, 2, "the hint is said once");
+    assertFalse(describeError(error).includes("exist; list"));
   });
 });
 
