@@ -8,6 +8,7 @@
 import { arrowSchema } from "./arrow_schema.ts";
 import { type Content, type ContentKind, drawnAs, sniffContent } from "./content_kind.ts";
 import { readRecords } from "./delimited_head.ts";
+import { gunzipHead } from "./gzip_head.ts";
 import { Html, joined, markedText, markup, preformatted } from "./html.ts";
 import { type ImageSize, imageSize } from "./image_size.ts";
 import { type JsonNode, readJsonHead } from "./json_head.ts";
@@ -35,6 +36,11 @@ const JSON_OPEN_DEPTH = 1;
 const JSON_DEPTH = 5;
 const JSON_NODES = 400;
 const GIST_CHARACTERS = 100;
+
+const NO_FOOTER = "The columns are in the footer at its end, which is not here.";
+const UNREADABLE_FOOTER =
+  "The columns are not shown: the footer is longer than what a preview reads, encrypted or damaged.";
+const NO_SCHEMA = "The columns are not shown: the schema is not whole, or damaged.";
 
 /** Content ready to be shown: what it is, and its preview as HTML and as text. */
 export interface ContentPreview {
@@ -65,10 +71,28 @@ export function previewContent(
   const content = sniffContent(head, complete);
   const mediaType = drawnAs(content.kind);
   if (mediaType !== undefined) return previewImage(content, mediaType, bytes, head, size);
-  const label = content.label;
   switch (content.kind) {
     case "empty":
-      return { kind: "empty", label, html: () => joined(), text: () => "" };
+      return { kind: "empty", label: content.label, html: () => joined(), text: () => "" };
+    case "parquet": {
+      const end = tail ?? (bytes.length >= size ? bytes : undefined);
+      const schema = end && parquetSchema(end);
+      const missing = end === undefined ? NO_FOOTER : UNREADABLE_FOOTER;
+      return previewSchema(content, schema, head, size, missing);
+    }
+    case "arrow-file":
+    case "arrow-stream":
+      return previewSchema(content, arrowSchema(head), head, size, NO_SCHEMA);
+    case "gzip":
+      return previewGzip(head) ?? previewHex(content, head, size);
+    default:
+      return previewWords(content, complete) ?? previewHex(content, head, size);
+  }
+}
+
+/** The preview of what is text; `undefined` for everything else. */
+function previewWords(content: Content, complete: boolean): ContentPreview | undefined {
+  switch (content.kind) {
     case "csv":
       return previewTable(content, delimitedTable(content, complete));
     case "ndjson":
@@ -77,16 +101,16 @@ export function previewContent(
       return previewJson(content, complete);
     case "text":
       return previewText(content, complete);
-    case "parquet": {
-      const end = tail ?? (bytes.length >= size ? bytes : undefined);
-      return previewSchema(content, end && parquetSchema(end), head, size);
-    }
-    case "arrow-file":
-    case "arrow-stream":
-      return previewSchema(content, arrowSchema(head), head, size);
     default:
-      return previewHex(content, head, size);
+      return undefined;
   }
+}
+
+/** The preview of the text that a gzip stream begins with; `undefined` where it holds none. */
+function previewGzip(head: Uint8Array): ContentPreview | undefined {
+  const unpacked = gunzipHead(head)?.subarray(0, HEAD_BYTES);
+  const inner = unpacked && previewWords(sniffContent(unpacked, false), false);
+  return inner && { ...inner, kind: "gzip", label: `${inner.label}, gzip-compressed` };
 }
 
 // -- images ----------------------------------------------------------------------------------------
@@ -176,8 +200,16 @@ function previewSchema(
   schema: TableSchema | undefined,
   head: Uint8Array,
   size: number,
+  missing: string,
 ): ContentPreview {
-  if (schema === undefined) return previewHex(content, head, size);
+  if (schema === undefined) {
+    const hex = previewHex(content, head, size);
+    return {
+      ...hex,
+      html: () => joined(hex.html(), noteLine(missing)),
+      text: () => `${hex.text()}\n  ${missing}`,
+    };
+  }
   const shown = schema.columns.slice(0, SCHEMA_COLUMNS);
   const columns: Column[] = [{ name: "Column" }, { name: "Type" }, { name: "Null" }];
   const rows = shown.map(({ name, type, nullable }) => [

@@ -73,5 +73,5 @@ export function uploadWriter(
     abort: fail,
   });
   const use = ["await readable.pipeTo(…)", "await writer.getWriter().write(…)"];
-  return displayed(stream, () => showHandle({ name: "writer", of: uri, use }));
+  return displayed(stream, () => showHandle({ name: "writer", label: "To", of: uri, use }));
 }

@@ -540,6 +540,20 @@ describe("displays of real files", () => {
     assertEquals(kindOf("anscombe.json"), "RustBuffer: JSON, 44 items");
   });
 
+  it("look into gzip, as far as text goes and no bomb bursts", async () => {
+    const first = (bytes: Uint8Array): string => describeBytes(bytesOf(bytes)).split("\n")[0] ?? "";
+    const packed = async (bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> =>
+      await new Response(new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip")))
+        .bytes();
+    const csv = await packed(Deno.readFileSync(`${sampleDirectory()}/airports.csv`));
+    assertEquals(first(csv), "RustBuffer: CSV, gzip-compressed");
+    assertStringIncludes(describeBytes(bytesOf(csv)), "  iata  name ");
+    assertEquals(first(await packed(utf8("Hello\n"))), "RustBuffer: UTF-8 text, gzip-compressed");
+    const png = Deno.readFileSync(`${sampleDirectory()}/ffox.png`);
+    assertEquals(first(await packed(png)), "RustBuffer: gzip-compressed");
+    assertEquals(first(await packed(new Uint8Array(1e8))), "RustBuffer: gzip-compressed");
+  });
+
   it("have the name the kernel calls", () => {
     assertEquals(JUPYTER_DISPLAY, Symbol.for("Jupyter.display"));
   });
