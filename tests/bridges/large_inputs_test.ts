@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import {
   checksumBytes,
+  EmbeddingTable,
   memory,
   normalizeInplace,
   RustBuffer,
@@ -66,3 +67,43 @@ memoryTest("the sum of a GiB is that of its parts one after the other", () => {
   for (const byte of [1, 2, 3]) expected = with_(expected, byte);
   assertEquals(checksumBytes(buffer), expected);
 });
+
+memoryTest(
+  "a table of a GiB finds its last vector, in blocks, and in one that is loaded",
+  async () => {
+    const dimension = 1024;
+    const rows = GIB / 4 / dimension;
+    const block = new Float32Array(GIB / 16 / 4).fill(1);
+    const query = new Float32Array(dimension).fill(1);
+    {
+      using table = new EmbeddingTable(dimension);
+      for (let part = 0; part < 15; part++) table.addMany(block);
+      block.fill(2, block.length - dimension);
+      table.addMany(block);
+      assertEquals(table.length, rows);
+      assert(memory().bytes - GIB < 16 * 2 ** 20, `${memory().bytes}`);
+      const before = resident();
+      const { indices, scores } = table.topK(query, 2);
+      assertEquals([[...indices], [...scores]], [[rows - 1, 0], [2 * dimension, dimension]]);
+      assertEquals(table.scores(query).at(-1), 2 * dimension);
+      assert(resident() - before < 64 * 2 ** 20, "nothing of it was copied");
+    }
+    const path = await Deno.makeTempFile({ suffix: ".npy" });
+    try {
+      const said = `{'descr': '<f4', 'fortran_order': False, 'shape': (${rows}, ${dimension}), }\n`;
+      const head = [0x93, ...new TextEncoder().encode("NUMPY"), 1, 0, said.length, 0];
+      using file = await Deno.open(path, { write: true });
+      await file.write(new Uint8Array([...head, ...new TextEncoder().encode(said)]));
+      // A file with a hole: it takes no room on the disk.
+      await file.truncate(head.length + said.length + GIB);
+      await file.seek(-4 * dimension, Deno.SeekMode.End);
+      await file.write(new Uint8Array(query.buffer));
+      using table = await EmbeddingTable.load(path);
+      assertEquals(table.length, rows);
+      assertEquals([...table.topK(query, 1).indices], [rows - 1]);
+      assertEquals([table.row(0)[0], table.row(rows - 1)[0]], [0, 1]);
+    } finally {
+      await Deno.remove(path);
+    }
+  },
+);
