@@ -14,7 +14,8 @@ import { deno, root } from "./repository.ts";
 /** The kernel's name, which notebooks may ask for. */
 export const KERNEL = "dipper";
 
-const LIBRARY = {
+/** The file name of the library on this system. */
+export const LIBRARY: string = {
   linux: "libdipper.so",
   darwin: "libdipper.dylib",
   windows: "dipper.dll",

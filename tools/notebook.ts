@@ -1,95 +1,62 @@
 /**
  * Opens a notebook in JupyterLab: `deno task notebook [NOTEBOOK] [flags of jupyter-lab]`, the tour by
- * default.
+ * default. Ctrl-C ends it, without a question, and the kernels with it.
  *
- * The kernel, the workspace and what the server writes at run time are in a temporary folder that
- * is removed when JupyterLab ends. The user's configuration is read and not changed.
+ * JupyterLab is the one that `notebooks/requirements.txt` pins, installed at the first time. The
+ * kernel, the settings and what JupyterLab writes are in a temporary folder that goes with it.
  *
  * @module
  */
-import { delimiter, join } from "node:path";
-import { environmentProgram } from "./python_environment.ts";
-import { deno, root } from "./repository.ts";
+import { join } from "node:path";
+import { Unavailable } from "./commands.ts";
+import { jupyterLabPython, startJupyterLab } from "./jupyterlab.ts";
+import { root } from "./repository.ts";
 
-const TOUR = join("notebooks", "01_tour.ipynb");
+const WITHOUT = `Visual Studio Code opens notebooks/ as well: run "deno task kernel" once and choose
+the kernel "Deno (dipper)".`;
 
-const NO_JUPYTERLAB = `There is no JupyterLab on this machine. Any of these gets one:
-
-  uv tool install jupyterlab
-  pipx install jupyterlab
-  python3 -m venv .cache/venv && .cache/venv/bin/pip install jupyterlab
-
-Then run this again. Visual Studio Code opens notebooks/ as well: run "deno jupyter --install" once
-and choose the kernel "Deno".`;
-
-/** JupyterLab's command, on PATH or in the tests' environment. */
-async function findJupyterLab(): Promise<string[] | undefined> {
-  const candidates = [
-    ["jupyter-lab"],
-    ["jupyter", "lab"],
-    [environmentProgram("jupyter-lab")],
+/** What JupyterLab is told: the tour where no notebook is named, and the repository as its folder. */
+export function argumentsOf(args: string[]): string[] {
+  const named = args.some((arg) => arg.endsWith(".ipynb"));
+  // Links of a notebook to documents lead out of its folder.
+  const folder = args.some((arg) => /^--(ServerApp\.root_dir|notebook-dir)\b/.test(arg));
+  return [
+    ...(folder ? [] : [`--ServerApp.root_dir=${root}`]),
+    ...args,
+    ...(named ? [] : [join(root, "notebooks", "01_tour.ipynb")]),
   ];
-  for (const [program = "", ...args] of candidates) {
-    try {
-      const { success } = await new Deno.Command(program, {
-        args: [...args, "--version"],
-        stdout: "null",
-        stderr: "null",
-      }).output();
-      if (success) return [program, ...args];
-    } catch {
-      // It is not there.
-    }
-  }
-  return undefined;
 }
 
-/** Runs JupyterLab to its end and returns its exit code. */
-async function openNotebook(jupyterLab: string[], args: string[]): Promise<number> {
-  const folder = await Deno.makeTempDir({ prefix: "dipper-notebook-" });
-  // JupyterLab gets Ctrl-C from the terminal itself and asks before it ends; we wait for it.
-  const wait = (): void => {};
-  Deno.addSignalListener("SIGINT", wait);
+/** Runs JupyterLab to its end and returns the exit code. */
+async function openNotebook(python: string, args: string[]): Promise<number> {
+  const signals: Deno.Signal[] = Deno.build.os === "windows"
+    ? ["SIGINT", "SIGBREAK"]
+    : ["SIGINT", "SIGTERM", "SIGHUP"];
+  let stopped = false;
+  let end = (): void => {};
+  const stop = (): void => {
+    stopped = true;
+    end();
+  };
+  // Before it starts: what ends us must not leave it running, or its folder.
+  for (const signal of signals) Deno.addSignalListener(signal, stop);
   try {
-    const kernel = join(folder, "kernels", "deno");
-    await Deno.mkdir(kernel, { recursive: true });
-    await Deno.writeTextFile(
-      join(kernel, "kernel.json"),
-      JSON.stringify({
-        argv: [deno, "jupyter", "--kernel", "--conn", "{connection_file}"],
-        display_name: "Deno",
-        language: "typescript",
-      }),
-    );
-    const [program = "", ...first] = jupyterLab;
-    const named = args.some((arg) => arg.endsWith(".ipynb"));
-    const child = new Deno.Command(program, {
-      args: [...first, ...args, ...(named ? [] : [TOUR])],
-      cwd: root,
-      env: {
-        JUPYTER_PATH: [folder, Deno.env.get("JUPYTER_PATH")].filter(Boolean).join(delimiter),
-        JUPYTER_RUNTIME_DIR: join(folder, "runtime"),
-        JUPYTERLAB_WORKSPACES_DIR: join(folder, "workspaces"),
-      },
-    }).spawn();
-    const end = (): void => child.kill("SIGTERM");
-    if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", end);
-    try {
-      return (await child.status).code;
-    } finally {
-      if (Deno.build.os !== "windows") Deno.removeSignalListener("SIGTERM", end);
-    }
+    await using jupyterLab = await startJupyterLab(python, argumentsOf(args));
+    end = jupyterLab.end;
+    if (stopped) end();
+    const { code } = await jupyterLab.status;
+    return stopped ? 0 : code;
   } finally {
-    Deno.removeSignalListener("SIGINT", wait);
-    await Deno.remove(folder, { recursive: true });
+    for (const signal of signals) Deno.removeSignalListener(signal, stop);
   }
 }
 
 if (import.meta.main) {
-  const jupyterLab = await findJupyterLab();
-  if (!jupyterLab) {
-    console.error(NO_JUPYTERLAB);
+  try {
+    Deno.exit(await openNotebook(await jupyterLabPython(), Deno.args));
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    console.error(`JupyterLab cannot be had: ${error.message}\n\n${WITHOUT}`);
     Deno.exit(1);
   }
-  Deno.exit(await openNotebook(jupyterLab, Deno.args));
 }

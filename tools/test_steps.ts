@@ -167,6 +167,14 @@ const NEEDS = [
     variable: "DIPPER_TEST_PYTHON",
     get: async (all) => ({ DIPPER_TEST_PYTHON: await all.python() }),
   },
+  {
+    variable: "DIPPER_TEST_JUPYTERLAB",
+    get: async (all) => ({ DIPPER_TEST_JUPYTERLAB: await all.jupyterLab() }),
+  },
+  {
+    variable: "DIPPER_TEST_CHROMIUM",
+    get: async (all) => ({ DIPPER_TEST_CHROMIUM: await all.chromium() }),
+  },
 ] satisfies Need[];
 
 interface Need {

@@ -4,6 +4,8 @@
  *
  * @module
  */
+import { chromiumProgram } from "./chromium.ts";
+import { jupyterLabPython } from "./jupyterlab.ts";
 import { moduleFlags } from "./ok.ts";
 import { pythonEnvironment } from "./python_environment.ts";
 import { startFaults } from "./test_servers/faults.ts";
@@ -31,6 +33,16 @@ export class TestSupplies implements AsyncDisposable {
   /** The path of the tests' Python. */
   python(): Promise<string> {
     return this.#once("python", () => pythonEnvironment({ signal: this.#limited() }));
+  }
+
+  /** The path of the Python that has JupyterLab. */
+  jupyterLab(): Promise<string> {
+    return this.#once("jupyterlab", () => jupyterLabPython({ signal: this.#limited() }));
+  }
+
+  /** The path of Chromium. */
+  chromium(): Promise<string> {
+    return this.#once("chromium", () => chromiumProgram({ signal: this.#limited() }));
   }
 
   /** The S3 server that is not ours. */

@@ -1,131 +1,69 @@
-/** `deno task notebook` with a stand-in for JupyterLab that writes down how it was started. */
+/**
+ * `deno task notebook` without JupyterLab: what it would be told, and what a user reads where it cannot
+ * be had. `tests/browser/` opens the real one.
+ */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { afterEach, beforeEach, describe, it } from "@std/testing/bdd";
+import { describe, it } from "@std/testing/bdd";
 import { join } from "node:path";
+import { argumentsOf } from "../../tools/notebook.ts";
 import { root } from "../../tools/repository.ts";
 
-describe({
-  name: "tools/notebook.ts",
-  ignore: Deno.build.os === "windows", // the stand-in is a shell script
-  fn: () => {
-    let folder: string;
+const TOUR = join(root, "notebooks", "01_tour.ipynb");
 
-    beforeEach(async () => {
-      folder = await Deno.makeTempDir({ prefix: "dipper-notebook-test-" });
-      await Deno.mkdir(join(folder, "bin"));
-      await Deno.mkdir(join(folder, "tmp"));
-    });
+describe("tools/notebook.ts", () => {
+  it("opens the tour, in the repository's folder", () => {
+    assertEquals(argumentsOf(["--no-browser"]), [
+      `--ServerApp.root_dir=${root}`,
+      "--no-browser",
+      TOUR,
+    ]);
+  });
 
-    afterEach(async () => {
-      await Deno.remove(folder, { recursive: true });
-    });
-
-    /** A `jupyter-lab` that runs this after answering `--version`. */
-    async function jupyterLab(script: string): Promise<void> {
-      const path = join(folder, "bin", "jupyter-lab");
-      await Deno.writeTextFile(
-        path,
-        `#!/bin/sh\n[ "$1" = --version ] && exit 0\ncd "${folder}" || exit 9\n${script}\n`,
-      );
-      await Deno.chmod(path, 0o755);
+  it("opens the notebook and the folder that are named", () => {
+    assertEquals(argumentsOf(["notebooks/02_zero_copy.ipynb"]), [
+      `--ServerApp.root_dir=${root}`,
+      "notebooks/02_zero_copy.ipynb",
+    ]);
+    for (const flag of ["--ServerApp.root_dir=/x", "--notebook-dir=/x"]) {
+      assertEquals(argumentsOf([flag]), [flag, TOUR]);
     }
+  });
 
-    function start(...args: string[]): Deno.ChildProcess {
-      return new Deno.Command(Deno.execPath(), {
-        args: ["run", "--no-lock", "--allow-all", join(root, "tools/notebook.ts"), ...args],
-        env: {
-          PATH: `${join(folder, "bin")}:/usr/bin:/bin`,
-          TMPDIR: join(folder, "tmp"),
-          JUPYTER_PATH: "/of/the/user",
-          HOME: folder,
-        },
-        stdout: "piped",
-        stderr: "piped",
-      }).spawn();
-    }
+  it("pins every package", async () => {
+    const text = await Deno.readTextFile(join(root, "notebooks", "requirements.txt"));
+    const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+    assert(lines.length > 20);
+    for (const line of lines) assert(/^[A-Za-z0-9_.-]+==[0-9][0-9A-Za-z.]*$/.test(line), line);
+  });
 
-    const left = (): string[] =>
-      Array.from(Deno.readDirSync(join(folder, "tmp")), (entry) => entry.name);
-
-    const writesDown = `echo "$@" > args; env > env
-cp "\${JUPYTER_PATH%%:*}/kernels/deno/kernel.json" kernel.json`;
-
-    it("opens the tour with a kernel of its own, and cleans up", async () => {
-      await jupyterLab(writesDown);
-      const { code, stderr } = await start("--no-browser").output();
-      assertEquals(code, 0, new TextDecoder().decode(stderr));
-      assertEquals(
-        (await Deno.readTextFile(join(folder, "args"))).trim(),
-        "--no-browser notebooks/01_tour.ipynb",
-      );
-      assertEquals(JSON.parse(await Deno.readTextFile(join(folder, "kernel.json"))), {
-        argv: [Deno.execPath(), "jupyter", "--kernel", "--conn", "{connection_file}"],
-        display_name: "Deno",
-        language: "typescript",
-      });
-      const env = await Deno.readTextFile(join(folder, "env"));
-      const temporary = join(folder, "tmp");
-      for (
-        const pattern of [
-          `JUPYTER_PATH=${temporary}/[^:]*:/of/the/user$`,
-          `JUPYTER_RUNTIME_DIR=${temporary}/`,
-          `JUPYTERLAB_WORKSPACES_DIR=${temporary}/`,
-        ]
-      ) {
-        assert(new RegExp(`^${pattern}`, "m").test(env), pattern);
+  it({
+    name: "says what to do where there is no Python",
+    ignore: Deno.build.os === "windows",
+    fn: async () => {
+      // A clone of its own: this one may have JupyterLab already.
+      const clone = await Deno.makeTempDir({ prefix: "dipper-notebook-test-" });
+      try {
+        for (const part of ["tools", "notebooks", "deno.json"]) {
+          if (part === "deno.json") {
+            await Deno.writeTextFile(join(clone, part), "{}");
+          } else {
+            await Deno.mkdir(join(clone, part));
+            for await (const { name, isFile } of Deno.readDir(join(root, part))) {
+              if (isFile) await Deno.copyFile(join(root, part, name), join(clone, part, name));
+            }
+          }
+        }
+        const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+          args: ["run", "--no-lock", "--allow-all", join(clone, "tools", "notebook.ts")],
+          env: { PATH: clone },
+        }).output();
+        const said = new TextDecoder().decode(stderr);
+        assertEquals(code, 1, said);
+        assertStringIncludes(said, "Python 3.10 or newer");
+        assertStringIncludes(said, "deno task kernel");
+      } finally {
+        await Deno.remove(clone, { recursive: true });
       }
-      assertEquals(left(), []);
-    });
-
-    it("opens the notebook that is named", async () => {
-      await jupyterLab(writesDown);
-      await start("notebooks/02_zero_copy.ipynb").output();
-      assertEquals(
-        (await Deno.readTextFile(join(folder, "args"))).trim(),
-        "notebooks/02_zero_copy.ipynb",
-      );
-    });
-
-    it("ends as JupyterLab does", async () => {
-      await jupyterLab("exit 7");
-      assertEquals((await start().output()).code, 7);
-      assertEquals(left(), []);
-    });
-
-    it("cleans up when it is ended from outside", async () => {
-      await jupyterLab(`trap 'echo ended > ended; exit 0' TERM; touch started
-while :; do sleep 0.05; done`);
-      const child = start();
-      const started = join(folder, "started");
-      for (let i = 0; i < 200 && !await Deno.stat(started).catch(() => undefined); i++) {
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
-      child.kill("SIGTERM");
-      await child.output();
-      assertEquals((await Deno.readTextFile(join(folder, "ended"))).trim(), "ended");
-      assertEquals(left(), []);
-    });
-
-    it({
-      name: "says how to get JupyterLab where there is none",
-      ignore: [
-        "/usr/bin/jupyter-lab",
-        "/usr/bin/jupyter",
-        join(root, ".cache", "venv", "bin", "jupyter-lab"),
-      ].some((path) => existsSync(path)),
-      fn: async () => {
-        const { code, stderr } = await start().output();
-        assertEquals(code, 1);
-        assertStringIncludes(new TextDecoder().decode(stderr), "install jupyterlab");
-      },
-    });
-  },
+    },
+  });
 });
-
-function existsSync(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-}
