@@ -17,8 +17,11 @@ export interface Exhibit extends Cell {
 
 /** What comes before: a server with real data, and one that sends half and then waits. */
 export const START = `
-import { diagnose, EmbeddingTable, file, LocalS3, memory } from "dipper";
+import {
+  EmbeddingTable, file, help, LocalS3, memory, metricsOf, plot, RustBuffer,
+} from "dipper";
 import { sampleDirectory } from "sample_data";
+import { tableFromIPC } from "@uwdata/flechette";
 const server = await LocalS3.start();
 const s3 = server.client();
 await s3.createBucket("vega", { versioning: true });
@@ -109,8 +112,8 @@ export const EXHIBITS: Exhibit[] = [
     id: "csv",
     title: "Bytes of a CSV file",
     says: "The first rows.",
-    code: `await s3.file("s3://vega/airports.csv").bytes()`,
-    shows: ["CSV", "Thigpen", "31.95376472", "First 8 rows"],
+    code: `await s3.file("s3://vega/stocks.csv").bytes()`,
+    shows: ["CSV", "MSFT", "39.81", "First 8 rows"],
   },
   {
     id: "json",
@@ -123,8 +126,8 @@ export const EXHIBITS: Exhibit[] = [
     id: "hex",
     title: "Bytes of nothing in particular",
     says: "The first bytes, as numbers and as ASCII.",
-    code: `await s3.file("s3://vega/flights-200k.arrow").slice(100_000, 101_000).bytes()`,
-    shows: ["1,000 bytes", "00000010", "First 256 of 1,000 bytes"],
+    code: `await s3.file("s3://vega/flights-200k.arrow").slice(100_000, 100_096).bytes()`,
+    shows: ["96 bytes", "00000050"],
   },
   {
     id: "rust-buffer",
@@ -193,6 +196,83 @@ report;`,
     says: "Who asks, whom, and what is allowed.",
     code: `await s3.diagnose("s3://vega/")`,
     shows: ["s3://vega/"],
+  },
+  {
+    id: "client",
+    title: "A client",
+    says: "Where it asks, and for whom; never a secret.",
+    code: `s3`,
+    shows: ["S3Client", "127.0.0.1", "given as an option"],
+  },
+  {
+    id: "server",
+    title: "The embedded server",
+    says: "",
+    code: `server`,
+    shows: ["LocalS3", "running"],
+  },
+  {
+    id: "array",
+    title: "An array of entries",
+    says: "As the listing that it comes from.",
+    code: `await s3.list("s3://vega/flights-").toArray()`,
+    shows: ["8 objects", "flights-3m.parquet"],
+  },
+  {
+    id: "metrics",
+    title: "What a call took",
+    says: "For what a download returned, and for the `Stat` of an upload.",
+    code: `metricsOf(await s3.file("s3://vega/flights-3m.parquet").bytes())`,
+    shows: ["Requests", "12.9 MiB", "Copied"],
+  },
+  {
+    id: "lines",
+    title: "Lines of a file",
+    says: "What they are of. Nothing is read before the loop.",
+    code: `s3.lines("s3://vega/airports.csv")`,
+    shows: ["s3://vega/airports.csv", "for await"],
+  },
+  {
+    id: "nearest",
+    title: "The nearest vectors",
+    says: "",
+    code: `table.topK(table.row(7), 5)`,
+    shows: ["Rank", "Score", "dot"],
+  },
+  {
+    id: "plot",
+    title: "A histogram of a column",
+    says: "A column of an Arrow file, drawn from the memory that the download filled.",
+    code:
+      `const flights = tableFromIPC(await s3.file("s3://vega/flights-200k.arrow").arrayBuffer());
+plot.histogram(flights.getChild("delay"), { label: "delay (minutes)" });`,
+    shows: ["delay (minutes)"],
+  },
+  {
+    id: "plot-line",
+    title: "A column of a million numbers",
+    says: "Without further words: how they are spread, and how they run.",
+    code: `plot(Float64Array.from({ length: 1_000_000 }, (_, i) => Math.sin(i / 4e4) * i))`,
+    shows: ["value", "index"],
+  },
+  {
+    id: "plot-marks",
+    title: "Any other plot",
+    says: "What Observable Plot draws, by a function that gets the library.",
+    code: `const cars = await s3.file("s3://vega/penguins.json").json();
+plot((Plot) => ({
+  grid: true,
+  color: { legend: true },
+  marks: [Plot.dot(cars, { x: "Flipper Length (mm)", y: "Body Mass (g)", stroke: "Species" })],
+}));`,
+    shows: ["Adelie", "Body Mass (g)"],
+  },
+  {
+    id: "help",
+    title: "Help",
+    says: "The documentation of anything public.",
+    code: `help(s3.list)`,
+    shows: ["S3Client.list", "No request is sent"],
   },
 ];
 

@@ -107,9 +107,17 @@ describe("01_tour.ipynb in the kernel", { ignore: python === undefined }, () => 
     for (const part of ["RustBuffer", "4 bytes", "01 02 03 04"]) assertStringIncludes(shown, part);
   });
 
-  it("lists what was written, in key order", async () => {
+  it("uploads every file, and says so", async () => {
     const files = await sampleFiles();
     const shown = visibleText(tour.displayed("upload", "text/html"));
+    for (const part of [`${files.length} objects`, "Transferred"]) {
+      assertStringIncludes(shown, part);
+    }
+  });
+
+  it("lists what was written, in key order", async () => {
+    const files = await sampleFiles();
+    const shown = visibleText(tour.displayed("list", "text/html"));
     let last = -1;
     for (const { name } of files.slice(0, 10)) {
       const at = shown.indexOf(name);
@@ -191,6 +199,28 @@ describe("01_tour.ipynb in the kernel", { ignore: python === undefined }, () => 
     assertEquals(figure(text, "length of the unsafe view now:"), 0);
   });
 
+  it("shows an image, and a histogram of every flight's distance", () => {
+    assertStringIncludes(visibleText(tour.displayed("image", "text/html")), "100 × 100");
+    const html = tour.displayed("histogram", "text/html");
+    const svg = new DOMParser().parseFromString(html, "text/html");
+    assert(svg.querySelectorAll("rect").length > 5);
+    assertStringIncludes(html, "distance (miles)");
+  });
+
+  it("shows how far a long call is, and at the end what was done", () => {
+    const shown = visibleText(tour.displayed("watch", "text/html"));
+    assertStringIncludes(shown, "/genome");
+    assertStringIncludes(shown, "19.1 MiB");
+  });
+
+  it("is stopped, and goes on", () => {
+    const text = tour.stdout("stopped");
+    assertStringIncludes(text, "AbortError");
+    assertStringIncludes(text, "the cell was stopped");
+    assertEquals(figure(text, "under way:"), 0);
+    assertStringIncludes(tour.displayed("help", "text/markdown"), "S3Client.list");
+  });
+
   it("stops its server", () => {
     assertStringIncludes(tour.stdout("stop"), "stopped");
   });
@@ -206,6 +236,35 @@ describe("02_zero_copy.ipynb in the kernel", { ignore: python === undefined }, (
 
   it("holds nothing at first", () => {
     assertEquals(figure(notebook.stdout("memory-before"), "bytes held:"), 0);
+  });
+
+  it("shows a buffer, and what it took", () => {
+    const shown = visibleText(notebook.displayed("look", "text/html"));
+    for (const part of ["RustBuffer", "Address", "0x", "borrowed", "delay"]) {
+      assertStringIncludes(shown, part);
+    }
+    const took = visibleText(notebook.displayed("metrics", "text/html"));
+    assertStringIncludes(took, size.toLocaleString("en-US"));
+    assertStringIncludes(took, "nothing");
+  });
+
+  it("scales and draws a column where it lies", () => {
+    const text = notebook.stdout("in-place");
+    assertStringIncludes(text, "same address: true");
+    const [hours, minutes] = /minutes: ([\d.]+) ([\d.]+)/.exec(text)?.slice(1).map(Number) ?? [];
+    assertEquals(Math.fround(hours! * 60), minutes);
+    const svg = new DOMParser().parseFromString(
+      notebook.displayed("in-place", "text/html"),
+      "text/html",
+    );
+    assert(svg.querySelectorAll("rect").length > 20);
+  });
+
+  it("shows a buffer that is gone", () => {
+    const text = notebook.stdout("gone");
+    assertEquals(figure(text, "bytes held:"), 0);
+    assertEquals(figure(text, "length of the column:"), 0);
+    assertStringIncludes(visibleText(notebook.displayed("gone", "text/html")), "disposed");
   });
 
   it("borrows until the end of the block", () => {
