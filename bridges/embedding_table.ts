@@ -1,6 +1,7 @@
 // Vectors that Rust owns, asked for the nearest to a query. Only queries and copies cross.
 
-import { type Named, type PlaceOptions, places } from "../client/places.ts";
+import { type Named, type PlaceOptions, places, type WritePlace } from "../client/places.ts";
+import { watched } from "../client/watched.ts";
 import { invalidInput } from "../ffi/errors.ts";
 import { libraryNeeds } from "../ffi/library.ts";
 import { metricsFrom, rememberMetrics } from "../ffi/metrics.ts";
@@ -137,14 +138,20 @@ export class EmbeddingTable implements Disposable {
   static async load(source: Named, options: PlaceOptions = {}): Promise<EmbeddingTable> {
     refuseUnknownOptions(options, LOAD_OPTIONS, "load");
     const place = places().toRead(source, options, "load");
-    const { connection, subject, signal, onProgress } = place;
+    const { connection, subject, signal } = place;
     if (!place.whole) {
       throw invalidInput("load", `this is a slice of ${subject.uri}`, "load the whole object");
     }
-    const { value, payload } = await connection.read(
-      subject,
-      (reached) => ({ operation: "loadTable", progress: onProgress !== undefined, ...reached }),
-      { signal, onProgress },
+    const { value, payload } = await watched(
+      "load",
+      subject.uri,
+      place,
+      (onProgress) =>
+        connection.read(
+          subject,
+          (reached) => ({ operation: "loadTable", progress: onProgress !== undefined, ...reached }),
+          { signal, onProgress },
+        ),
     );
     const table = new EmbeddingTable(new NativeTable(value as TableHandle), MADE);
     return rememberMetrics(table, metricsFrom((payload as ReadMessage).metrics));
@@ -350,35 +357,11 @@ export class EmbeddingTable implements Disposable {
   async save(destination: Named, options: PlaceOptions = {}): Promise<void> {
     const table = this.#open("save");
     const place = places().toWrite(destination, options, "save");
-    const { connection, uri, signal, onProgress } = place;
-    signal?.throwIfAborted();
-    const subject = { operation: "save", uri };
-    const submitting = { signal, onProgress };
-    const progress = onProgress !== undefined;
+    place.signal?.throwIfAborted();
     // From here on disposing the table is harmless.
     const held = table.hold();
     try {
-      if (place.scheme === "s3") {
-        const { bucket, key, write } = place;
-        await connection.run({ ...subject, bucket }, (client) => ({
-          operation: "saveTable",
-          object: { client, bucket, key },
-          table: held,
-          write,
-          progress,
-        }), submitting);
-      } else {
-        const { path, exclusive } = place;
-        ensure("save", [...libraryNeeds(), { name: "write", path }], uri);
-        await connection.runHere(subject, (client) => ({
-          operation: "saveTableFile",
-          client,
-          table: held,
-          path: writablePath(path, "save", uri),
-          exclusive,
-          progress,
-        }), submitting);
-      }
+      await watched("save", place.uri, place, (onProgress) => saved(held, place, onProgress));
     } finally {
       releaseTable(held);
     }
@@ -438,6 +421,39 @@ export class EmbeddingTable implements Disposable {
     const rows = numbers.map((index) => ({ index, vector: this.#table.row(index) }));
     return { length, dimension, rows, disposed };
   }
+}
+
+/** Writes a table that is held. */
+async function saved(
+  table: TableHandle,
+  place: WritePlace,
+  onProgress: WritePlace["onProgress"],
+): Promise<void> {
+  const { connection, uri, signal } = place;
+  const subject = { operation: "save", uri };
+  const submitting = { signal, onProgress };
+  const progress = onProgress !== undefined;
+  if (place.scheme === "s3") {
+    const { bucket, key, write } = place;
+    await connection.run({ ...subject, bucket }, (client) => ({
+      operation: "saveTable",
+      object: { client, bucket, key },
+      table,
+      write,
+      progress,
+    }), submitting);
+    return;
+  }
+  const { path, exclusive } = place;
+  ensure("save", [...libraryNeeds(), { name: "write", path }], uri);
+  await connection.runHere(subject, (client) => ({
+    operation: "saveTableFile",
+    client,
+    table,
+    path: writablePath(path, "save", uri),
+    exclusive,
+    progress,
+  }), submitting);
 }
 
 /** What loading takes, beside where to load from. */

@@ -24,6 +24,8 @@ export interface PlaceOptions {
   signal?: AbortSignal;
   /** Told how far it is, at most ten times a second, and once at the end. */
   onProgress?: (progress: Progress) => void;
+  /** `false` shows nothing of it in a notebook or a terminal. */
+  progress?: boolean;
   /** In a notebook: Stop does not end it. */
   background?: boolean;
   /** The client that it goes through. Default: the one that `configure` set, or the file's own. */
@@ -38,6 +40,7 @@ export interface ReadPlace {
   readonly whole: boolean;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: Progress) => void) | undefined;
+  readonly progress: boolean | undefined;
 }
 
 /** An object to write. */
@@ -48,6 +51,7 @@ export type WritePlace =
     readonly uri: string;
     readonly signal: AbortSignal | undefined;
     readonly onProgress: ((progress: Progress) => void) | undefined;
+    readonly progress: boolean | undefined;
   }
   & (
     | {

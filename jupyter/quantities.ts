@@ -16,7 +16,8 @@ export function formatCount(count: number): string {
 
 /** A count and its noun: `1 object`, `2,000 objects`. */
 export function countOf(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+  const plural = /[^aeiou]y$/.test(noun) ? `${noun.slice(0, -1)}ies` : `${noun}s`;
+  return `${formatCount(count)} ${count === 1 ? noun : plural}`;
 }
 
 /**

@@ -21,6 +21,10 @@ export interface ProgressLike {
   readonly files?: number | undefined;
   /** How many there are. */
   readonly totalFiles?: number | undefined;
+  /** What they are. Default: objects. */
+  readonly noun?: string | undefined;
+  /** Requests that were sent again. */
+  readonly retries?: number | undefined;
   /** How long it has taken. */
   readonly milliseconds: number;
   /** `undefined` while it goes on. */
@@ -96,10 +100,15 @@ function shareOf({ bytes, total, files, totalFiles, outcome }: ProgressLike): nu
 }
 
 function factsOf(progress: ProgressLike): string[] {
-  const { bytes, total, files, totalFiles, milliseconds, outcome } = progress;
+  const { bytes, total, files, totalFiles, noun = "object", milliseconds, outcome } = progress;
   const facts: string[] = [];
   if (outcome === "failed" || outcome === "stopped") facts.push(outcome);
-  if (outcome === "done") facts.push(formatBytes(bytes));
+  if (files !== undefined && bytes === 0 && total === 0) {
+    facts.push(...countsOf({ ...progress, files, noun }));
+    facts.push(...retriesOf(progress));
+    return facts;
+  }
+  if (outcome === "done" || (outcome !== undefined && total === 0)) facts.push(formatBytes(bytes));
   else if (total > 0) {
     facts.push(
       `${Math.floor(100 * Math.min(1, bytes / total))} %`,
@@ -109,14 +118,43 @@ function factsOf(progress: ProgressLike): string[] {
   if (files !== undefined && totalFiles !== undefined) {
     facts.push(
       outcome === "done"
-        ? countOf(files, "object")
-        : `${formatCount(files)} of ${countOf(totalFiles, "object")}`,
+        ? countOf(files, noun)
+        : `${formatCount(files)} of ${countOf(totalFiles, noun)}`,
     );
-  }
+  } else if (files !== undefined) facts.push(countOf(files, noun));
   if (bytes > 0) facts.push(formatRate(bytes, milliseconds));
   if (outcome !== undefined) facts.push(`in ${formatDuration(milliseconds)}`);
   else if (bytes > 0 && total > bytes) {
     facts.push(`${formatDuration(milliseconds * (total - bytes) / bytes)} left`);
+  }
+  facts.push(...retriesOf(progress));
+  return facts;
+}
+
+function retriesOf({ retries }: ProgressLike): string[] {
+  return retries === undefined || retries === 0 ? [] : [countOf(retries, "retry")];
+}
+
+/** The facts where nothing but things is counted, as in a listing. */
+function countsOf(
+  { files, totalFiles, noun, milliseconds, outcome }: ProgressLike & {
+    files: number;
+    noun: string;
+  },
+): string[] {
+  const facts: string[] = [];
+  if (outcome !== undefined) facts.push(countOf(files, noun));
+  else if (totalFiles === undefined) facts.push(files > 0 ? countOf(files, noun) : "waiting");
+  else {
+    if (totalFiles > 0) facts.push(`${Math.floor(100 * Math.min(1, files / totalFiles))} %`);
+    facts.push(`${formatCount(files)} of ${countOf(totalFiles, noun)}`);
+  }
+  if (files > 0 && milliseconds > 0) {
+    facts.push(`${formatCount(Math.max(1, Math.round(files / (milliseconds / 1000))))}/s`);
+  }
+  if (outcome !== undefined) facts.push(`in ${formatDuration(milliseconds)}`);
+  else if (files > 0 && totalFiles !== undefined && totalFiles > files) {
+    facts.push(`${formatDuration(milliseconds * (totalFiles - files) / files)} left`);
   }
   return facts;
 }

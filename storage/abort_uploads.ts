@@ -47,7 +47,8 @@ export async function abortUploads(
     told.done();
   };
   try {
-    for await (const upload of uploadsOf(connection, location, only(signal), operation)) {
+    const quiet = { ...only(signal), progress: false };
+    for await (const upload of uploadsOf(connection, location, quiet, operation)) {
       if (upload.initiated.getTime() >= before) {
         tally.skipped();
         continue;

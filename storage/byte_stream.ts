@@ -7,6 +7,7 @@
 // when the stream was cancelled or has failed in between. `autoAllocateChunkSize` is not used: the
 // stream reads nothing that nobody asked for.
 
+import type { Watching } from "../client/watched.ts";
 import { countHandedOut } from "../ffi/memory.ts";
 import type { NativeStream } from "../ffi/native_stream.ts";
 import { type Metrics, metricsFrom, rememberMetrics } from "../ffi/metrics.ts";
@@ -31,6 +32,8 @@ export interface ByteStreamOptions {
   signal: AbortSignal | undefined;
   /** Told how far it is. */
   onProgress: ((progress: Progress) => void) | undefined;
+  /** Begins to show how far it is. */
+  watch(): Watching | undefined;
   /** Why nothing can be read any more, for streams that outlive their client. */
   gone(): unknown;
 }
@@ -45,7 +48,7 @@ export function byteStream(
     type: "bytes",
     start: (controller) => reading.start(controller),
     pull: (controller) => reading.pull(controller),
-    cancel: (reason) => reading.end(reason),
+    cancel: (reason) => reading.cancel(reason),
   }, { highWaterMark: 0 });
   reading.account = weakAccount(stream);
   return stream as ReadableStream<Uint8Array<ArrayBuffer>>;
@@ -75,6 +78,7 @@ class Reading {
   #told = -Infinity;
   #controller: ReadableByteStreamController | undefined;
   #forget: (() => void) | undefined;
+  #watching: Watching | undefined;
   account: (metrics: Metrics) => void = () => {};
 
   constructor(open: (signal: AbortSignal) => Promise<Opened>, options: ByteStreamOptions) {
@@ -93,7 +97,14 @@ class Reading {
   /** Fails the stream at once. */
   fail(reason: unknown): void {
     this.end(reason);
+    this.#watching?.fail(reason);
     this.#controller?.error(reason);
+  }
+
+  /** Whoever reads wants no more. */
+  cancel(reason: unknown): void {
+    this.end(reason);
+    this.#watching?.end("stopped");
   }
 
   /** Ends the download and lets go of everything. Twice is harmless. */
@@ -107,6 +118,7 @@ class Reading {
 
   async pull(controller: ReadableByteStreamController): Promise<void> {
     try {
+      this.#watching?.goOn();
       const stream = this.#stream ?? await this.#begin();
       const request = controller.byobRequest;
       const target = request === null ? this.#memory() : viewOf(request);
@@ -114,8 +126,10 @@ class Reading {
       const { filled, metrics } = await stream.read(target, { signal });
       signal.throwIfAborted();
       this.#count(filled, metrics);
+      this.#watching?.rest();
       if (filled === 0) {
         this.end();
+        this.#watching?.end("done");
         controller.close();
         // A reader with memory of its own waits for an answer, also one that came meanwhile.
         controller.byobRequest?.respond(0);
@@ -129,12 +143,14 @@ class Reading {
     } catch (reason) {
       const { aborted } = this.#ending.signal;
       this.end(reason);
+      this.#watching?.fail(reason);
       throw aborted ? reason : this.#options.gone() ?? reason;
     }
   }
 
   async #begin(): Promise<NativeStream> {
     const { signal } = this.#ending;
+    this.#watching = this.#options.watch();
     const { stream, opened } = await this.#open(signal);
     if (signal.aborted) {
       stream.release();
@@ -175,12 +191,14 @@ class Reading {
     this.#metrics = metricsFrom({ ...last, bytes: this.#bytes, copies });
     this.account(this.#metrics);
     const { onProgress } = this.#options;
-    if (onProgress === undefined) return;
+    if (onProgress === undefined && this.#watching === undefined) return;
     const now = performance.now();
     if (filled > 0 && now - this.#told < PROGRESS_INTERVAL) return;
     this.#told = now;
     const total = filled === 0 ? this.#bytes : this.#total ?? 0;
-    onProgress({ bytes: this.#bytes, total, metrics: this.#metrics });
+    const progress = { bytes: this.#bytes, total, metrics: this.#metrics };
+    this.#watching?.reached(progress);
+    onProgress?.(progress);
   }
 }
 

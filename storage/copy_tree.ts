@@ -4,6 +4,7 @@
 
 import { type Connection, defined } from "../client/connection.ts";
 import { type Location, uriOf } from "../client/s3_uri.ts";
+import { watched } from "../client/watched.ts";
 import { DipperError, InternalError, invalidInput } from "../ffi/errors.ts";
 import { eitherSignal } from "../ffi/stop.ts";
 import type { TransferReport } from "../ffi/transfer_report.ts";
@@ -23,7 +24,6 @@ import {
 } from "./tree_options.ts";
 import type { BucketFolder } from "./tree_place.ts";
 import type { WriteOptions } from "./write_options.ts";
-import { watched } from "./watched.ts";
 
 /** So many copies are under way at once. */
 const AT_ONCE = 32;
@@ -48,10 +48,23 @@ export async function copyTree(
   operation: string,
 ): Promise<TransferReport> {
   const { tree, write } = checkedCopies(options, operation, uriOf(to.at));
-  const { signal, dryRun, compare, takes } = tree;
-  signal?.throwIfAborted();
+  tree.signal?.throwIfAborted();
   refuseNested(from, to, operation);
   ensureBoth(from, to, operation);
+  return await watched(operation, uriOf(to.at), tree, (onProgress) => {
+    const told = { ...tree, ...defined({ onProgress }) };
+    return copied(from, to, told, write, operation);
+  });
+}
+
+async function copied(
+  from: BucketFolder,
+  to: BucketFolder,
+  tree: CheckedTree,
+  write: WriteOptions,
+  operation: string,
+): Promise<TransferReport> {
+  const { signal, dryRun, compare, takes } = tree;
   const tally = new TransferTally(operation, tree, dryRun);
   const [source, there] = await bothListed(from, to, signal);
   const jobs: Job[] = [];
@@ -73,10 +86,7 @@ export async function copyTree(
     else if (!dryRun) jobs.push({ path, entry });
     else tally.planned({ action: "copy", target, source: entry.uri, bytes: entry.size });
   }
-  await watched(operation, uriOf(to.at), tree, (onProgress) => {
-    const told = { ...tree, ...defined({ onProgress }) };
-    return new Copies(from, to, jobs, told, write, tally).run();
-  });
+  await new Copies(from, to, jobs, tree, write, tally).run();
   if (tree.delete) {
     const extra = [...there].filter(([path]) => !source.has(path) && takes(path));
     await deleteObjects(to.connection, extra.map(([, entry]) => entry), tree, tally);
@@ -262,7 +272,8 @@ async function listed(
 ): Promise<Map<string, ObjectEntry>> {
   const entries = new Map<string, ObjectEntry>();
   // The signal of the whole hears Stop, or does not.
-  for await (const entry of listingOf(connection, at, { signal, background: true })) {
+  const quiet = { signal, background: true, progress: false };
+  for await (const entry of listingOf(connection, at, quiet)) {
     const path = "key" in entry ? entry.key.slice(at.key.length) : "";
     if ("key" in entry && path !== "") entries.set(path, entry);
   }

@@ -6,6 +6,7 @@
 import type { Connection } from "../client/connection.ts";
 import { shownLocation } from "../client/location.ts";
 import { quoted } from "../client/s3_uri.ts";
+import { watched } from "../client/watched.ts";
 import {
   DipperError,
   errorOf,
@@ -55,10 +56,12 @@ export async function deleteMany(
     throw invalidInput(OPERATION, "the sources are no list", "pass an array or another iterable");
   }
   options.signal?.throwIfAborted();
-  const told = new TransferTold(options.onProgress, countOf(sources));
-  await new Deletion(connection, tally, told, options.signal).run(sources);
-  told.end();
-  return tally.end();
+  return await watched(OPERATION, "", options, async (onProgress) => {
+    const told = new TransferTold(onProgress, countOf(sources));
+    await new Deletion(connection, tally, told, options.signal).run(sources);
+    told.end();
+    return tally.end();
+  });
 }
 
 /** One call of `deleteMany`. */

@@ -19,7 +19,9 @@ export async function deleteObjects(
     return;
   }
   if (entries.length === 0) return;
-  const options = { onError: "collect", ...(signal === undefined ? {} : { signal }) } as const;
+  const followed = signal === undefined ? {} : { signal };
+  // The transfer shows itself.
+  const options = { onError: "collect", progress: false, ...followed } as const;
   const { deleted, failures } = await deleteMany(connection, entries, options);
   tally.deleted(deleted);
   for (const { uri, error } of failures) tally.failed(uri, error);

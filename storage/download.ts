@@ -2,6 +2,7 @@
 
 import { type Connection, defined, type Subject } from "../client/connection.ts";
 import { type Location, uriOf } from "../client/s3_uri.ts";
+import { watched } from "../client/watched.ts";
 import { directoryNeeds, directoryPath, makeDirectory } from "../ffi/directory_path.ts";
 import type { DipperError } from "../ffi/errors.ts";
 import type { FileToWriteMessage } from "../ffi/symbols.ts";
@@ -15,7 +16,6 @@ import { comparisons, type Pair } from "./tree_compare.ts";
 import { type CheckedTree, checkedTree, isDownloaded, type TreeOptions } from "./tree_options.ts";
 import type { BucketFolder } from "./tree_place.ts";
 import { FoldersAhead, noFile, problemOf } from "./tree_paths.ts";
-import { watched } from "./watched.ts";
 
 /** An object that is to become a file. */
 interface Candidate {
@@ -139,7 +139,8 @@ class Download {
     const ahead = new FoldersAhead<Candidate>();
     const settle = (candidate: Candidate, isFolder: boolean) => this.#settle(candidate, isFolder);
     const { key: prefix } = this.#from;
-    const listing = listingOf(this.#connection, this.#from, { signal: this.#batches.signal });
+    const quiet = { signal: this.#batches.signal, progress: false };
+    const listing = listingOf(this.#connection, this.#from, quiet);
     for await (const entry of listing) {
       if (!("key" in entry)) continue;
       const path = entry.key.slice(prefix.length);

@@ -7,9 +7,10 @@
 // of the native side's memory budget ends. The path of one object is short on purpose: there may
 // be tens of thousands a second.
 
-import { type Connection, Grants, type ReadSubject } from "../client/connection.ts";
+import { type Connection, defined, Grants, type ReadSubject } from "../client/connection.ts";
 import { shownLocation } from "../client/location.ts";
 import { quoted } from "../client/s3_uri.ts";
+import { isWatched, type Watching, watching } from "../client/watched.ts";
 import { shownHandle } from "../jupyter/handles.ts";
 import { displayed } from "../jupyter/media_bundle.ts";
 import { isActive } from "../jupyter/plugin.ts";
@@ -25,6 +26,7 @@ import { stoppable } from "../ffi/stop.ts";
 import type { BufferHandle, ErrorDetails, MetricsMessage, SourceMessage } from "../ffi/symbols.ts";
 import { checkedLater } from "./call_options.ts";
 import type { CallOptions, Source } from "./read_options.ts";
+import { countOf } from "./transfer_told.ts";
 import { namedBy } from "./source.ts";
 
 /** What became of one source of `getMany`: its bytes, or why there are none. */
@@ -160,21 +162,31 @@ class ManyReads implements AsyncIterator<Fetched, void, void> {
   readonly #batches: Batch[] = [];
   #total = 0;
   #told = -Infinity;
+  readonly #watching: Watching | undefined;
+  #taken = 0;
 
   constructor(
     connection: Connection,
     sources: Iterable<Source> | AsyncIterable<Source>,
-    { signal, background, onProgress, ordered }: GetManyOptions,
+    { signal, background, onProgress, progress, ordered }: GetManyOptions,
   ) {
     this.#connection = connection;
     this.#sources = sources;
     this.#signal = stoppable(OPERATION, signal, background);
-    this.#onProgress = onProgress;
+    // To be told how far it is costs little, but is for nothing where nobody watches.
+    this.#watching = isWatched() ? watching(OPERATION, "", defined({ progress })) : undefined;
+    this.#onProgress = this.#watching === undefined ? onProgress : (told) => {
+      const whole = countOf(sources);
+      const counted = { files: this.#taken, ...defined({ totalFiles: whole }) };
+      this.#watching?.reached({ ...told, ...counted });
+      onProgress?.(told);
+    };
     this.#ordered = ordered === true;
   }
 
   next(): Promise<IteratorResult<Fetched, void>> {
     if (this.#state === "new") this.#open();
+    this.#watching?.goOn();
     if (this.#first < this.#ready.length) {
       try {
         return Promise.resolve({ done: false, value: this.#take() });
@@ -192,6 +204,7 @@ class ManyReads implements AsyncIterator<Fetched, void, void> {
     const source = this.#source;
     const leaves = this.#state === "open" && !this.#sourceEnded;
     this.#close(undefined);
+    this.#watching?.end("done");
     for (const waiter of this.#waiters.splice(0)) waiter.resolve({ done: true, value: undefined });
     this.#failure = undefined;
     if (leaves) {
@@ -226,6 +239,7 @@ class ManyReads implements AsyncIterator<Fetched, void, void> {
   /** Ends everything at once: what has come is released, the consumer gets the reason. */
   #fail(reason: unknown): void {
     if (this.#state === "closed") return;
+    this.#watching?.fail(reason);
     const leaves = !this.#sourceEnded;
     this.#close(reason);
     this.#failure = { reason };
@@ -388,6 +402,8 @@ class ManyReads implements AsyncIterator<Fetched, void, void> {
       const failure = this.#failure ?? this.#tellLast();
       this.#close(undefined);
       this.#failure = undefined;
+      if (failure === undefined) this.#watching?.end("done");
+      else this.#watching?.fail(failure.reason);
       if (failure === undefined) waiter.resolve({ done: true, value: undefined });
       else waiter.reject(failure.reason);
     }
@@ -402,6 +418,8 @@ class ManyReads implements AsyncIterator<Fetched, void, void> {
       this.#first = 0;
     }
     this.#held--;
+    this.#taken++;
+    this.#watching?.rest();
     if (this.#roomMade !== undefined && this.#held <= WINDOW - REFILL) {
       this.#roomMade();
       this.#roomMade = undefined;

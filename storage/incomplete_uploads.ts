@@ -52,6 +52,7 @@ export function uploadsOf(
     place: startOf(plan, options),
     limit: options.limit ?? Infinity,
     token: options.token,
+    progress: options.progress,
     signal: options.signal,
     background: options.background,
     show: ({ entries, ...page }) => showUploads({ ...page, uploads: entries }),

@@ -1,8 +1,9 @@
 // The objects below a prefix, their versions, or the uploads that are not complete: fetched page by
 // page while they are read.
 
-import type { Connection } from "../client/connection.ts";
+import { type Connection, defined } from "../client/connection.ts";
 import { type Location, uriOf } from "../client/s3_uri.ts";
+import { type Watching, watching } from "../client/watched.ts";
 import { DipperError, invalidInput } from "../ffi/errors.ts";
 import { eitherSignal, stoppable } from "../ffi/stop.ts";
 import type { PageMessage, PlaceMessage } from "../ffi/symbols.ts";
@@ -71,6 +72,7 @@ export interface ListingParts<T> {
   readonly token: string | undefined;
   readonly signal: AbortSignal | undefined;
   readonly background: boolean | undefined;
+  readonly progress: boolean | undefined;
   show(shown: ShownPage<T>): MediaBundle;
 }
 
@@ -222,6 +224,8 @@ class Walk<T> implements AsyncIterableIterator<T, void, void> {
   #left: number;
   #closed = false;
   readonly #listener = (): void => {};
+  #watching: Watching | undefined;
+  #counted = 0;
   /** Readers that came while one waited. */
   #queue: Promise<unknown> | undefined;
 
@@ -323,10 +327,10 @@ class Walk<T> implements AsyncIterableIterator<T, void, void> {
   async #fill(): Promise<boolean> {
     while (!this.#closed && this.#left > 0) {
       if (this.#page !== undefined && this.#index < this.#page.names.length) return true;
-      const page = await this.#pages.next();
+      const page = await this.#next();
       if (this.#closed || page === undefined) {
         this.#forget();
-        return false;
+        break;
       }
       const last = this.#page?.names.length ? this.#page : this.#before;
       this.#before = last;
@@ -335,7 +339,29 @@ class Walk<T> implements AsyncIterableIterator<T, void, void> {
       // Some servers start a page with the line that the last one ended with.
       this.#index = last !== undefined && startsWithEndOf(page, last) ? 1 : 0;
     }
+    this.#watching?.end("done");
     return false;
+  }
+
+  /** The next page, shown as progress when that takes long. */
+  async #next(): Promise<PageMessage | undefined> {
+    const { plan: { operation, uri }, progress, wanted } = this.#parts;
+    this.#watching ??= watching(operation, uri, defined({ progress }));
+    const call = this.#watching;
+    call?.goOn();
+    try {
+      const page = await this.#pages.next();
+      this.#counted += page?.names.length ?? 0;
+      // How many of them match is known later.
+      const noun = wanted === undefined ? "entry" : "name";
+      call?.reached({ bytes: 0, total: 0, files: this.#counted, noun });
+      return page;
+    } catch (error) {
+      call?.fail(error);
+      throw error;
+    } finally {
+      call?.rest();
+    }
   }
 
   /** The next entry of the page, if it has one. */
@@ -364,6 +390,7 @@ class Walk<T> implements AsyncIterableIterator<T, void, void> {
 
   #close(): void {
     this.#closed = true;
+    this.#watching?.end("done");
     this.#forget();
     this.#pages.close();
   }
@@ -408,6 +435,7 @@ export function listingOf(
       return isGroup && delimiter !== undefined && glob.matches(rest.slice(0, -delimiter.length));
     }),
     token: options.token,
+    progress: options.progress,
     signal: options.signal,
     background: options.background,
     show: (page) => showListing({ ...page, options: shownOptions(options) }),

@@ -9,6 +9,7 @@ import { readablePath } from "../ffi/readable_path.ts";
 import type { ClientHandle, Request, UploadHandle, WrittenMessage } from "../ffi/symbols.ts";
 import { writablePath } from "../ffi/writable_path.ts";
 import { defined } from "../client/connection.ts";
+import { watched, watchedSmall, watching } from "../client/watched.ts";
 import { bodyOf, SizedPieces, type Writable } from "./body.ts";
 import type { Slice } from "./byte_range.ts";
 import { checkedCall } from "./call_options.ts";
@@ -105,10 +106,16 @@ export class LocalFile extends ObjectFile {
     const checked = checkedLocalWrite(options, "writer", path);
     const needs: Need[] = [{ name: "write", path }];
     ensure("writer", [...libraryNeeds(), ...needs], path);
+    const told = checked.progress === false ? checked.onProgress : () => {};
+    const writing = {
+      ...this.#pumping("writer", checked),
+      watch: () => watching("writer", this.uri, checked),
+    };
     return uploadWriter(
-      (signal) => this.#open("writer", needs, checked, signal),
+      (signal) =>
+        this.#open("writer", needs, { ...checked, ...defined({ onProgress: told }) }, signal),
       path,
-      this.#pumping("writer", checked),
+      writing,
     );
   }
 
@@ -205,18 +212,28 @@ export class LocalFile extends ObjectFile {
     ensure(operation, [...libraryNeeds(), ...needs], path);
     const { content } = await bodyOf(data, path);
     if (content.kind === "pieces") {
-      const open = () => this.#open(operation, needs, options, options.signal);
-      return written(this.uri, await pump(content, open, this.#pumping(operation, options)));
+      const pumped = await watched(operation, this.uri, options, (onProgress) => {
+        const told = { ...options, ...defined({ onProgress }) };
+        const open = () => this.#open(operation, needs, told, options.signal);
+        return pump(content, open, this.#pumping(operation, told));
+      });
+      return written(this.uri, pumped);
     }
     try {
-      const completed = await this.#run(operation, needs, options, (client) => ({
-        operation: "writeFile",
-        client,
-        path: writablePath(path, operation, path),
-        exclusive: options.ifNoneMatch === "*",
-        progress: options.onProgress !== undefined,
-        ...defined({ buffer: content.handle }),
-      }));
+      const completed = await watchedSmall(
+        operation,
+        this.uri,
+        options,
+        (onProgress) =>
+          this.#run(operation, needs, { signal: options.signal, onProgress }, (client) => ({
+            operation: "writeFile",
+            client,
+            path: writablePath(path, operation, path),
+            exclusive: options.ifNoneMatch === "*",
+            progress: onProgress !== undefined,
+            ...defined({ buffer: content.handle }),
+          })),
+      );
       return written(this.uri, completed.payload as WrittenMessage);
     } finally {
       content.release();
@@ -230,16 +247,22 @@ export class LocalFile extends ObjectFile {
       ...(operation === "moveTo" ? [{ name: "write", path: this.path } as const] : []),
       { name: "write", path: to.path },
     ];
-    const completed = await this.#run(operation, needs, options, (client) => ({
-      operation: operation === "copyTo" ? "copyFile" : "moveFile",
-      client,
-      from: operation === "copyTo"
-        ? readablePath(this.path, operation, this.path)
-        : writablePath(this.path, operation, this.path),
-      to: writablePath(to.path, operation, to.path),
-      exclusive: options.ifNoneMatch === "*",
-      progress: options.onProgress !== undefined,
-    }));
+    const completed = await watchedSmall(
+      operation,
+      this.uri,
+      options,
+      (onProgress) =>
+        this.#run(operation, needs, { signal: options.signal, onProgress }, (client) => ({
+          operation: operation === "copyTo" ? "copyFile" : "moveFile",
+          client,
+          from: operation === "copyTo"
+            ? readablePath(this.path, operation, this.path)
+            : writablePath(this.path, operation, this.path),
+          to: writablePath(to.path, operation, to.path),
+          exclusive: options.ifNoneMatch === "*",
+          progress: onProgress !== undefined,
+        })),
+    );
     return written(to.uri, completed.payload as WrittenMessage);
   }
 

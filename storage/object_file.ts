@@ -4,6 +4,7 @@
 import type { Connection, Reached, ReadSubject } from "../client/connection.ts";
 import { defined } from "../client/connection.ts";
 import { type Location, nameOf, shownLocation } from "../client/location.ts";
+import { watchedSmall, watching } from "../client/watched.ts";
 import { invalidInput, NotFoundError, UnsupportedError } from "../ffi/errors.ts";
 import { mapAdopted } from "../ffi/memory.ts";
 import { type Metrics, metricsFrom, rememberMetrics } from "../ffi/metrics.ts";
@@ -43,7 +44,6 @@ import { type CallOptions, READ_OPTIONS, type ReadOptions } from "./read_options
 import { type Stat, statOf } from "./stat.ts";
 import { decodeText, LONGEST_STRING } from "./text.ts";
 import type { WriteOptions } from "./write_options.ts";
-import { watchedSmall } from "./watched.ts";
 
 /** What a handle is on. */
 export interface ObjectAt {
@@ -285,6 +285,7 @@ export abstract class ObjectFile {
     }, {
       signal: options.signal,
       onProgress: options.onProgress,
+      watch: () => watching("stream", this.#shown, options),
       gone: () => connection.gone(subject),
     });
     const use = ["for await (const chunk of …)", "new Response(…)"];
@@ -395,11 +396,17 @@ export abstract class ObjectFile {
     options: ReadOptions = {},
   ): Promise<Uint8Array<ArrayBuffer>[]> {
     options = checkedCall(options, "ranges", this.#shown, READ_OPTIONS);
-    return await readRanges(ranges, options, {
-      connection: this.#at.connection,
-      subject: this.#subject("ranges"),
-      span: () => this.#span("ranges", options, true),
-    });
+    return await watchedSmall(
+      "ranges",
+      this.#shown,
+      options,
+      (onProgress) =>
+        readRanges(ranges, { ...options, ...defined({ onProgress }) }, {
+          connection: this.#at.connection,
+          subject: this.#subject("ranges"),
+          span: () => this.#span("ranges", options, true),
+        }),
+    );
   }
 
   /**
@@ -431,18 +438,24 @@ export abstract class ObjectFile {
     options = checkedCall(options, "checksum", this.#shown, READ_OPTIONS);
     const sum = checkedAlgorithm(algorithm, this.#shown);
     const { span, ifMatch } = await this.#span("checksum", options);
-    const { payload } = await this.#at.connection.read(
-      this.#subject("checksum"),
-      ({ client, source }) => ({
-        operation: "checksum",
-        client,
-        source,
-        span,
-        algorithm: sum,
-        progress: options.onProgress !== undefined,
-        ...defined({ ifMatch }),
-      }),
-      { signal: options.signal, onProgress: options.onProgress },
+    const { payload } = await watchedSmall(
+      "checksum",
+      this.#shown,
+      options,
+      (onProgress) =>
+        this.#at.connection.read(
+          this.#subject("checksum"),
+          ({ client, source }) => ({
+            operation: "checksum",
+            client,
+            source,
+            span,
+            algorithm: sum,
+            progress: onProgress !== undefined,
+            ...defined({ ifMatch }),
+          }),
+          { signal: options.signal, onProgress },
+        ),
     );
     return payload as string;
   }

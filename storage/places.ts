@@ -40,6 +40,7 @@ export function placesOf(current: () => S3Client): Places {
         whole: slicesOf(file).length === 0,
         signal: options.signal,
         onProgress: options.onProgress,
+        progress: options.progress,
       };
     },
     toWrite(destination, given, operation) {
@@ -72,16 +73,16 @@ function writePlace(file: ObjectFile, given: WriteOptions, operation: string): W
     throw invalidInput(operation, `${uri} is one version`, "name it without its versionId", uri);
   }
   if (location.scheme === "file") {
-    const { signal, onProgress, ifNoneMatch } = checkedLocalWrite(given, operation, uri);
+    const { signal, onProgress, progress, ifNoneMatch } = checkedLocalWrite(given, operation, uri);
     const exclusive = ifNoneMatch === "*";
     const { path } = location;
-    return { scheme: "file", connection, uri, path, exclusive, signal, onProgress };
+    return { scheme: "file", connection, uri, path, exclusive, signal, onProgress, progress };
   }
   const encrypted = customerKey === undefined ? given : { encryption: { customerKey }, ...given };
   const options = checkedWrite(encrypted, operation, uri);
   const contentType = options.contentType ?? mediaTypeOf(file.name);
   const write = writtenAs({ ...options, ...defined({ contentType }) }, operation, uri);
-  const { signal, onProgress } = options;
+  const { signal, onProgress, progress } = options;
   const { bucket, key } = location;
-  return { scheme: "s3", connection, uri, bucket, key, write, signal, onProgress };
+  return { scheme: "s3", connection, uri, bucket, key, write, signal, onProgress, progress };
 }

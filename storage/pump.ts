@@ -1,5 +1,6 @@
 // Pieces from a source into an upload, one after the other: the upload holds the source back.
 
+import type { Watching } from "../client/watched.ts";
 import { DipperError } from "../ffi/errors.ts";
 import { type Metrics, metricsFrom } from "../ffi/metrics.ts";
 import type { NativeUpload } from "../ffi/native_upload.ts";
@@ -15,6 +16,11 @@ export interface PumpOptions {
   readonly onProgress: ((progress: Progress) => void) | undefined;
   /** The rejection for a client that was disposed. */
   readonly onCancelled?: (() => unknown) | undefined;
+}
+
+/** The same for a stream that writes, which begins to show how far it is with its first chunk. */
+export interface WriterOptions extends PumpOptions {
+  watch(): Watching | undefined;
 }
 
 const PROGRESS_INTERVAL = 100;

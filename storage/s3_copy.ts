@@ -5,6 +5,7 @@
 
 import { type Connection, defined, type Subject } from "../client/connection.ts";
 import type { Location } from "../client/location.ts";
+import { watched } from "../client/watched.ts";
 import { invalidInput, NotFoundError, PreconditionFailedError } from "../ffi/errors.ts";
 import type { ObjectMessage, StatMessage } from "../ffi/symbols.ts";
 import { type ObjectAt, objectAt, type ObjectFile, slicesOf } from "./object_file.ts";
@@ -12,7 +13,6 @@ import type { CallOptions } from "./read_options.ts";
 import { type Stat, statOf } from "./stat.ts";
 import { streamedCopy } from "./stream_copy.ts";
 import { checkedWrite, type WriteOptions, writtenAs } from "./write_options.ts";
-import { watched } from "./watched.ts";
 
 type Operation = "copyTo" | "moveTo" | "restore";
 

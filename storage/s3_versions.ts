@@ -17,12 +17,13 @@ export function versionsOf(
   { connection, location, uri }: ObjectAt,
   options: CallOptions,
 ): AsyncIterable<ObjectEntry> {
-  const { signal, background } = checkedLater(options, "versions", uri, []);
+  const { signal, background, progress } = checkedLater(options, "versions", uri, []);
   const { bucket, key } = location as Location & { scheme: "s3" };
   const listed = listingOf(connection, { bucket, key }, {
     versions: true,
     ...(signal === undefined ? {} : { signal }),
     ...(background === undefined ? {} : { background }),
+    ...(progress === undefined ? {} : { progress }),
   });
   const versions = {
     async *[Symbol.asyncIterator]() {

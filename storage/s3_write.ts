@@ -2,18 +2,18 @@
 
 import { type Connection, defined, type Subject } from "../client/connection.ts";
 import type { Location } from "../client/location.ts";
+import { watched, watchedSmall, watching } from "../client/watched.ts";
 import { metricsFrom, rememberMetrics } from "../ffi/metrics.ts";
 import { readablePath } from "../ffi/readable_path.ts";
 import type { ObjectMessage, WriteMessage, WrittenMessage } from "../ffi/symbols.ts";
 import { type Body, bodyOf, SizedPieces, type Writable } from "./body.ts";
 import { mediaTypeOf } from "./media_type.ts";
 import { objectAt, type ObjectFile } from "./object_file.ts";
-import { pump, type PumpOptions } from "./pump.ts";
+import { pump, type PumpOptions, type WriterOptions } from "./pump.ts";
 import { scratchFolder } from "./scratch_folder.ts";
 import { type Stat, statOf } from "./stat.ts";
 import { uploadWriter } from "./upload_writer.ts";
 import { checkedWrite, type WriteOptions, writtenAs } from "./write_options.ts";
-import { watched, watchedSmall } from "./watched.ts";
 
 /** What is written to. */
 export interface WriteTarget {
@@ -120,10 +120,15 @@ export function objectWriter(
   const type = options.contentType ?? mediaTypeOf(target.name);
   const write = writtenAs({ ...options, ...defined({ contentType: type }) }, "writer", uri);
   connection.ensure(subject);
+  const told = options.progress === false ? options.onProgress : true;
+  const writing: WriterOptions = {
+    ...pumping(target, subject, options),
+    watch: () => watching("writer", uri, options),
+  };
   return uploadWriter(
-    (signal) => openUpload(target, subject, write, undefined, options.onProgress, signal),
+    (signal) => openUpload(target, subject, write, undefined, told, signal),
     uri,
-    pumping(target, subject, options),
+    writing,
   );
 }
 

@@ -41,7 +41,8 @@ export async function streamedCopy(
   const stat = await told(source, asked);
   const tags = await tagsOf(source, stat, destination, operation, options);
   const pinned = isFile || stat?.etag === undefined ? {} : { ifMatch: stat.etag };
-  const stream = source.stream({ ...asked, ...pinned });
+  // The copy shows itself.
+  const stream = source.stream({ ...asked, ...pinned, progress: false });
   const uri = shownLocation(objectAt(source).location);
   const sized = new SizedPieces(
     piecesOf(stream, uri),

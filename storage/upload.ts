@@ -2,6 +2,7 @@
 
 import { type Connection, defined, type Subject } from "../client/connection.ts";
 import { type Location, uriOf } from "../client/s3_uri.ts";
+import { watched } from "../client/watched.ts";
 import { directoryNeeds, directoryPath } from "../ffi/directory_path.ts";
 import { DipperError, invalidInput, NotFoundError } from "../ffi/errors.ts";
 import type { FileToSendMessage, WriteMessage } from "../ffi/symbols.ts";
@@ -22,7 +23,6 @@ import {
   type UploadTreeOptions,
 } from "./tree_options.ts";
 import type { BucketFolder } from "./tree_place.ts";
-import { watched } from "./watched.ts";
 
 /** S3's limit for a key, in bytes of UTF-8. */
 const LONGEST_KEY = 1024;
@@ -146,7 +146,7 @@ class Upload {
   async #listed(): Promise<Map<string, ObjectEntry>> {
     const there = new Map<string, ObjectEntry>();
     const { signal } = this.#batches;
-    for await (const entry of listingOf(this.#connection, this.#to, { signal })) {
+    for await (const entry of listingOf(this.#connection, this.#to, { signal, progress: false })) {
       if ("key" in entry) there.set(entry.key.slice(this.#to.key.length), entry);
     }
     return there;
@@ -161,7 +161,8 @@ class Upload {
     const { signal } = this.#batches;
     const { operation } = this.#subject;
     try {
-      return await uploadsOf(this.#connection, this.#to, { signal }, operation).toArray();
+      const quiet = { signal, progress: false };
+      return await uploadsOf(this.#connection, this.#to, quiet, operation).toArray();
     } catch {
       signal.throwIfAborted();
       return [];

@@ -1,12 +1,13 @@
 // A writable stream over an upload: every chunk is handed over when there is room for it, so who
 // writes faster than the server or the disk takes is held back.
 
+import type { Watching } from "../client/watched.ts";
 import { metricsFrom, rememberMetrics } from "../ffi/metrics.ts";
 import type { NativeUpload } from "../ffi/native_upload.ts";
 import { displayed } from "../jupyter/media_bundle.ts";
 import { showHandle } from "../jupyter/show_handle.ts";
 import { bytesOf } from "./pieces.ts";
-import { leave, type PumpOptions, reasonOf, teller } from "./pump.ts";
+import { leave, reasonOf, teller, type WriterOptions } from "./pump.ts";
 
 /**
  * A stream that writes. It is opened at the first chunk, or when it is closed without one. Closing
@@ -15,15 +16,20 @@ import { leave, type PumpOptions, reasonOf, teller } from "./pump.ts";
 export function uploadWriter(
   open: (signal: AbortSignal) => Promise<NativeUpload>,
   uri: string,
-  options: PumpOptions,
+  options: WriterOptions,
 ): WritableStream<Uint8Array> {
   const { signal, operation, onCancelled } = options;
-  const told = teller(options.onProgress, undefined);
+  let watching: Watching | undefined;
+  const told = teller((progress) => {
+    watching?.reached(progress);
+    options.onProgress?.(progress);
+  }, undefined);
   const ending = new AbortController();
   let upload: NativeUpload | undefined;
   let forget = () => {};
   const fail = async (reason: unknown): Promise<void> => {
     forget();
+    watching?.fail(reason);
     const open = upload;
     upload = undefined;
     if (open !== undefined) await leave(open, undefined);
@@ -32,8 +38,11 @@ export function uploadWriter(
   const submitting = () => ({ signal: ending.signal, operation, onCancelled });
   const attempt = async (work: () => Promise<void>): Promise<void> => {
     try {
+      if (upload === undefined) watching = options.watch();
+      watching?.goOn();
       upload ??= await open(ending.signal);
       await work();
+      watching?.rest();
     } catch (error) {
       const { aborted } = ending.signal;
       const reason = aborted ? ending.signal.reason : reasonOf(error, options);
@@ -69,6 +78,7 @@ export function uploadWriter(
         forget();
         rememberMetrics(stream, metricsFrom(metrics));
         told.end(metrics);
+        watching?.end("done");
       }),
     abort: fail,
   });

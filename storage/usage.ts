@@ -9,6 +9,7 @@
 
 import type { Connection } from "../client/connection.ts";
 import { type Location, uriOf } from "../client/s3_uri.ts";
+import { watching } from "../client/watched.ts";
 import { invalidInput } from "../ffi/errors.ts";
 import { eitherSignal } from "../ffi/stop.ts";
 import type { PageMessage } from "../ffi/symbols.ts";
@@ -130,8 +131,15 @@ export function usageOf(
     owner: false,
   };
   const wanted = glob && ((key: string) => glob.matches(key.slice(prefix.length)));
-  const count = new Count(connection, plan, wanted, parallel, tally, options);
-  return new UsageCounting(tally, count.run());
+  const call = watching("usage", uri, options.progress === false ? { progress: false } : {});
+  const onProgress = call === undefined ? options.onProgress : (report: UsageReport): void => {
+    call.reached({ bytes: 0, total: 0, files: report.objects });
+    options.onProgress?.(report);
+  };
+  const told = onProgress === undefined ? options : { ...options, onProgress };
+  const counted = new Count(connection, plan, wanted, parallel, tally, told).run();
+  counted.then(() => call?.end("done"), (reason) => call?.fail(reason));
+  return new UsageCounting(tally, counted);
 }
 
 function checkNumber(name: string, value: unknown, least: number, most: number, uri: string): void {

@@ -29,6 +29,36 @@ Deno.test("a tree tells its objects too, and a finished call what was done", () 
   );
 });
 
+Deno.test("what is only counted tells how many, of how many and how fast", () => {
+  const counted = { ...HALF, operation: "list", bytes: 0, total: 0, files: 5000, noun: "entry" };
+  const uri = "s3://bucket/folder/object.parquet";
+  assertEquals(progressLine(counted, 140), `list ${uri}  5,000 entries  2,500/s`);
+  assertEquals(
+    progressLine({ ...counted, files: 1, outcome: "done" }, 140),
+    `list ${uri}  1 entry  1/s  in 2.0 s`,
+  );
+  assertEquals(
+    progressLine({ ...counted, operation: "deleteMany", noun: undefined, totalFiles: 20_000 }, 140),
+    `deleteMany ${uri}  [#####---------------]  25 %  5,000 of 20,000 objects  2,500/s  6.0 s left`,
+  );
+  assertEquals(
+    progressLine({ ...counted, files: 0, totalFiles: 0 }, 140),
+    `list ${uri}  0 of 0 entries`,
+  );
+});
+
+Deno.test("empty transfers, retries, failures and stops say so", () => {
+  const empty = { ...HALF, bytes: 0, total: 0, outcome: "done" as const };
+  assertStringIncludes(progressLine(empty, 140), "  0 bytes  in 2.0 s");
+  assertStringIncludes(progressLine({ ...HALF, retries: 1 }, 140), "  1 retry");
+  assertStringIncludes(progressLine({ ...HALF, retries: 3 }, 140), "  3 retries");
+  assert(!progressLine({ ...HALF, retries: 0 }, 140).includes("retr"));
+  for (const outcome of ["failed", "stopped"] as const) {
+    assertStringIncludes(progressLine({ ...HALF, outcome }, 140), `  ${outcome}  `);
+    assertStringIncludes(showProgress({ ...HALF, outcome })["text/html"] as string, outcome);
+  }
+});
+
 Deno.test("what is not known is not told", () => {
   const unknown = { ...HALF, bytes: 0, total: 0 };
   assertEquals(progressLine(unknown, 100), "bytes s3://bucket/folder/object.parquet  waiting");

@@ -3,13 +3,13 @@
  * end; none for quick calls and with `progress: false`; no growth over a hundred runs of a cell.
  */
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { python } from "./executed_notebook.ts";
 import { type Message, printed, runInKernel, type Told } from "./kernel_session.ts";
 
 const START = `
-import { file, LocalS3, memory } from "../mod.ts";
+import { EmbeddingTable, file, LocalS3, memory, S3Client } from "../mod.ts";
 import { deactivate } from "../jupyter/plugin.ts";
 const SIZE = 2_000_000;
 const slowly = (pieces) => new ReadableStream({
@@ -22,6 +22,20 @@ const slowly = (pieces) => new ReadableStream({
 const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, () =>
   new Response(slowly(20), { headers: { "content-length": String(SIZE) } }));
 const slow = file("http://127.0.0.1:" + server.addr.port + "/<b>slow</b>");
+// Answers each request of S3's like an empty bucket or an empty object, but slowly.
+const late = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+  await new Promise((resolve) => setTimeout(resolve, 900));
+  if (request.method !== "GET") return new Response(null, { status: 204 });
+  const keys = Array.from({ length: 3 }, (_, index) => "<Contents><Key>k" + index +
+    "</Key><Size>1</Size><LastModified>2024-01-01T00:00:00.000Z</LastModified></Contents>");
+  return new Response('<?xml version="1.0"?><ListBucketResult><IsTruncated>false</IsTruncated>' +
+    keys.join("") + "</ListBucketResult>", { headers: { "content-type": "application/xml" } });
+});
+const lateClient = new S3Client({
+  endpoint: "http://127.0.0.1:" + late.addr.port, region: "us-east-1", credentials: "anonymous",
+});
+const directory = await Deno.makeTempDir();
+globalThis.addEventListener("unload", () => Deno.removeSync(directory, { recursive: true }));
 const s3 = await LocalS3.start();
 const client = s3.client();
 await client.createBucket("bucket");
@@ -66,6 +80,81 @@ describe("progress in the kernel", { ignore: python === undefined }, () => {
     for (const part of [" %", " of 1.9 MiB", "/s", " left"]) assertStringIncludes(middle, part);
     assertEquals([2, 4, 6].map((index) => displays(told[index]!).size), [0, 0, 0]);
     assertEquals(displays(told[5]!).size, 3);
+  });
+
+  it("shows every call that takes long, with what it counts", async () => {
+    const calls: [code: string, shown: RegExp][] = [
+      [`for await (const chunk of slow.stream()) chunk;`, /^stream .* 1\.9 MiB {2}.*\/s {2}in /],
+      [`await lateClient.file("s3://bucket/k").ranges([[0, 5]]).catch(() => {});`, /^ranges /],
+      [`await slow.checksum("sha256");`, /^checksum .* 1\.9 MiB/],
+      [`for await (const { uri } of client.getMany([slow, slow])) uri;`, /^getMany .* 3\.8 MiB/],
+      [`await slowly(20).pipeTo(client.file("s3://bucket/w").writer());`, /^writer .* 1\.9 MiB/],
+      [`await slowly(20).pipeTo(file(directory + "/w").writer());`, /^writer .* 1\.9 MiB/],
+      [`await file(directory + "/x").write(slowly(20));`, /^write .* 1\.9 MiB/],
+      [`await client.file("s3://bucket/copy").write(slow.stream());`, /^write .* 1\.9 MiB/],
+      [`await slow.copyTo(client.file("s3://bucket/copy"));`, /^copyTo .* 1\.9 MiB/],
+      [`await lateClient.list("s3://bucket/").toArray();`, /^list .* 3 entries {2}\d+\/s {2}in /],
+      [`for await (const { uri } of lateClient.list("s3://bucket/")) uri;`, /^list .* 3 entries/],
+      [`await lateClient.usage("s3://bucket/");`, /^usage .* 3 objects/],
+      [
+        `await lateClient.deleteMany([1, 2].map((key) => "s3://b" + "k/" + key)).catch(() => {});`,
+        /^deleteMany/,
+      ],
+      [
+        `await EmbeddingTable.load("s3://bucket/k", { client: lateClient }).catch(() => {});`,
+        /^load .* failed/,
+      ],
+    ];
+    const told = await runInKernel([
+      { code: START },
+      ...calls.map(([code]) => ({ code: `${code} 1;` })),
+    ]);
+    calls.forEach(([code, pattern], index) => {
+      const shown = displays(told[index + 1]!);
+      // A download that is written is two calls of the user's.
+      const bars = code.includes("slow.stream());") ? 2 : 1;
+      assertEquals(shown.size, bars, `${code}: ${JSON.stringify(told[index + 1])}`);
+      const lines = [...shown.values()].map((one) => one.at(-1)?.data?.["text/plain"] ?? "");
+      assert(lines.some((line) => pattern.test(line)), `${code}: ${lines.join(" | ")}`);
+    });
+  });
+
+  it("shows four of many calls, and the others together", async () => {
+    const told = await runInKernel([
+      { code: START },
+      { code: `await Promise.all(Array.from({ length: 12 }, () => slow.bytes())); 1;` },
+      {
+        code: `await Promise.allSettled([...Array.from({ length: 5 }, () => slow.bytes()),
+          file("http://127.0.0.1:" + server.addr.port + "/x").bytes({
+            signal: AbortSignal.timeout(1500) })]); 1;`,
+      },
+    ]);
+    const shown = displays(told[1]!);
+    assertEquals(shown.size, 5, JSON.stringify([...shown.values()].map((one) => one.at(-1))));
+    const lasts = [...shown.values()].map((one) => one.at(-1)?.data?.["text/plain"] ?? "");
+    const together = lasts.find((line) => line.startsWith("8 more"));
+    assertMatch(together ?? "", / 15\.3 MiB {2}8 calls {2}.*\/s {2}in /);
+    for (const messages of shown.values()) {
+      assert(messages.length <= 10 * told[1]!.seconds + 2, `${messages.length} updates`);
+    }
+    assertEquals(displays(told[2]!).size, 5);
+  });
+
+  it("shows nothing more of a stream that nobody reads, and gives its room to others", async () => {
+    const told = await runInKernel([
+      { code: START },
+      {
+        code: `const readers = Array.from({ length: 4 }, () => slow.stream().getReader());
+          for (let turn = 0; turn < 8; turn++) await Promise.all(readers.map((one) => one.read())); 1;`,
+      },
+      { code: `await new Promise((resolve) => setTimeout(resolve, 2500)); 2;` },
+      { code: `(await slow.bytes()).length;` },
+    ]);
+    assertEquals(displays(told[1]!).size, 4);
+    assertEquals(told[2]!.outputs.length, 1, JSON.stringify(told[2]));
+    assertEquals(displays(told[3]!).size, 1);
+    const last = [...displays(told[3]!).values()][0]!.at(-1)?.data?.["text/plain"] ?? "";
+    assert(last.startsWith("bytes "), last);
   });
 
   it("shows what stopped, and the next cell shows its own", async () => {
