@@ -70,7 +70,9 @@ export interface WriteOptions extends LocalWriteOptions {
   checksum?: "crc64nvme" | "crc32" | "crc32c" | "sha1" | "sha256" | "none";
   /**
    * Bytes of one part, from 5 MiB to 5 GiB. An object has at most 10,000 parts, and what is no
-   * longer than one part is sent in one request. Default: what suits the size.
+   * longer than one part is sent in one request. Parts of a stream that are larger than 48 MiB are
+   * kept in files without a name, in `TMPDIR` or `/var/tmp`, until they are sent. Default: what
+   * suits the size.
    */
   partSize?: number;
 }
