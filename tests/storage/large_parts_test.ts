@@ -59,20 +59,20 @@ everyWay("writing in parts that are larger than the window", (at) => {
     for (const stop of [10 * MIB, PART + 20 * MIB, 2 * PART + 1000]) {
       const controller = new AbortController();
       const reason = new Error("enough");
-      async function* cancelled() {
+      const cancelled = async function* () {
         let brought = 0;
         for await (const piece of pieces()) {
           yield piece;
           brought += piece.length;
           if (brought > stop) controller.abort(reason);
         }
-      }
+      };
       const write = file.write(cancelled(), { partSize: PART, signal: controller.signal });
       assertEquals(await assertRejects(() => write), reason);
-      async function* failing() {
+      const failing = async function* () {
         yield* pieces(stop);
         throw reason;
-      }
+      };
       const failed = await assertRejects(() => file.write(failing(), { partSize: PART }));
       assert(failed === reason || (failed as Error).cause === reason, Deno.inspect(failed));
     }
