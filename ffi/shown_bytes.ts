@@ -16,7 +16,10 @@ export function shownBytes<T extends Memory>(memory: T): T {
   return given(memory, showAdopted);
 }
 
-/** The same where it must cost nothing outside of a notebook: many small results. */
+/**
+ * The same in a notebook only: where it must cost nothing elsewhere, as for many small results, and
+ * for array buffers, which libraries of assertions compare by all their properties.
+ */
 export function shownInNotebook<T extends Memory>(memory: T): T {
   return isActive() ? given(memory, showAdopted) : memory;
 }

@@ -10,7 +10,7 @@ import { mapAdopted } from "../ffi/memory.ts";
 import { type Metrics, metricsFrom, rememberMetrics } from "../ffi/metrics.ts";
 import type { Completed } from "../ffi/queue.ts";
 import { type RustBuffer, wrapBuffer } from "../ffi/rust_buffer.ts";
-import { shownBytes } from "../ffi/shown_bytes.ts";
+import { shownBytes, shownInNotebook } from "../ffi/shown_bytes.ts";
 import type {
   BufferHandle,
   ReadMessage,
@@ -140,7 +140,7 @@ export abstract class ObjectFile {
   /** Reads the bytes as an `ArrayBuffer`, as {@linkcode ObjectFile.bytes} does. */
   async arrayBuffer(options: ReadOptions = {}): Promise<ArrayBuffer> {
     const { memory, metrics } = await this.#mapped("arrayBuffer", options);
-    return rememberMetrics(shownBytes(memory), metrics);
+    return rememberMetrics(shownInNotebook(memory), metrics);
   }
 
   /**

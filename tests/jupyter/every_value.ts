@@ -63,7 +63,7 @@ export const VALUES: Readonly<Record<string, Value>> = {
     "s3://taxi/: no incomplete uploads",
   ),
   "bytes()": value(`await ${FILE}.bytes()`, "Uint8Array: UTF-8 text\n"),
-  "arrayBuffer()": value(`await ${FILE}.arrayBuffer()`, "ArrayBuffer: UTF-8 text\n"),
+  "arrayBuffer()": inKernel(`await ${FILE}.arrayBuffer()`, "ArrayBuffer: UTF-8 text\n"),
   "into()": value(`await ${FILE}.into(new Uint8Array(100))`, "Uint8Array: UTF-8 text\n"),
   "ranges()": value(`await ${FILE}.ranges([[0, 2], [3, 5]])`, "ranges: 2 ranges, 4 bytes\n"),
   "one of ranges()": value(`(await ${FILE}.ranges([[0, 5]]))[0]`, "Uint8Array: UTF-8 text\n"),
