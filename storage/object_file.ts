@@ -30,13 +30,11 @@ import {
 } from "../bridges/line_options.ts";
 import { framesOf, type LineOf, linesOf } from "../bridges/lines.ts";
 import type { Writable } from "./body.ts";
-import { readRanges } from "./byte_ranges.ts";
 import { checkedSlice, rangeIn, type Slice, spanOf } from "./byte_range.ts";
 import { byteStream } from "./byte_stream.ts";
 import { checkedCall, checkedLater } from "./call_options.ts";
 import { checkedAlgorithm, type ChecksumAlgorithm } from "./checksum.ts";
 import type { ObjectEntry } from "./entry.ts";
-import { withPreview } from "./file_preview.ts";
 import { takeTarget } from "./into_target.ts";
 import { objectOrigin, type Part } from "./line_source.ts";
 import type { PresignOptions } from "./presign.ts";
@@ -396,6 +394,7 @@ export abstract class ObjectFile {
     options: ReadOptions = {},
   ): Promise<Uint8Array<ArrayBuffer>[]> {
     options = checkedCall(options, "ranges", this.#shown, READ_OPTIONS);
+    const { readRanges } = await import("./byte_ranges.ts");
     return await watchedSmall(
       "ranges",
       this.#shown,
@@ -617,6 +616,7 @@ export abstract class ObjectFile {
       const part: ObjectFile = this.slice(start, end);
       return part.#mapped("display", { ...options, progress: false });
     };
+    const { withPreview } = await import("./file_preview.ts");
     return await withPreview({ name, uri: this.#shown, slices: this.#slices, read }, showFile);
   }
 

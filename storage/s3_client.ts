@@ -19,7 +19,7 @@ import type { TransferReport } from "../ffi/transfer_report.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { showHandle } from "../jupyter/show_handle.ts";
 import type { BucketMessage, ClientHandle, RegionMessage, Request } from "../ffi/symbols.ts";
-import { type Bucket, bucketsOf, type CreateBucketOptions } from "./bucket.ts";
+import type { Bucket, CreateBucketOptions } from "./bucket.ts";
 import { checkedCall, checkedLater } from "./call_options.ts";
 import { type Diagnosis, diagnosisOf } from "./diagnosis.ts";
 import { customerKeyOf } from "./customer_key.ts";
@@ -518,6 +518,7 @@ export class S3Client implements Disposable {
       (client) => ({ operation: "buckets", client }),
       { signal: options.signal },
     );
+    const { bucketsOf } = await import("./bucket.ts");
     return bucketsOf(payload as BucketMessage[]);
   }
 
