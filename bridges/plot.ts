@@ -7,6 +7,7 @@ import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import type { Drawing } from "../jupyter/plot_figure.ts";
 import type { Markish, PlotLibrary, PlotOptions } from "../jupyter/plot_library.ts";
 import type { Numbers } from "../jupyter/plot_reduce.ts";
+import { countOf, formatCount } from "../jupyter/quantities.ts";
 import { isNdArray, layoutOf, type NdArrayLike, type TypedArray } from "./nd_array.ts";
 
 /**
@@ -17,7 +18,7 @@ import { isNdArray, layoutOf, type NdArrayLike, type TypedArray } from "./nd_arr
 export type PlotColumn =
   | TypedArray
   | NdArrayLike
-  | { readonly type: unknown; toArray(): TypedArray | readonly unknown[] }
+  | { readonly type: unknown; toArray(): object }
   | readonly (number | bigint | null | undefined)[];
 
 /** What a plot of a column may be told. */
@@ -26,7 +27,7 @@ export interface ColumnPlotOptions {
   label?: string;
   /** Stands above the plot. */
   title?: string;
-  /** In pixels, from 100 to 4,000. Default: 640. On a narrower page it shrinks. */
+  /** In pixels, from 100 to 4,000. Default: 640. On a narrower page it shrinks, to 480 at least. */
   width?: number;
   /** In pixels, from 60 to 4,000. Default: 260. */
   height?: number;
@@ -135,11 +136,11 @@ export const plot: Plotting = Object.assign(
     const column = columnOf(input);
     if (column === undefined) {
       const spec = specOf(input);
-      return new Figure(`of ${counted([spec.marks].flat().length, "mark")}`, () => [spec]);
+      return new Figure(`of ${countOf([spec.marks].flat().length, "mark")}`, () => [spec]);
     }
     const both = [histogram(column, {}), line(column, {})];
     return new Figure(
-      `a histogram and a line of ${counted(column.length, "value")}`,
+      `a histogram and a line of ${countOf(column.length, "value")}`,
       async (Plot) => (await Promise.all(both.map((draw) => draw(Plot)))).flat(),
     );
   },
@@ -148,14 +149,14 @@ export const plot: Plotting = Object.assign(
       const numbers = requireColumn(column, "plot.histogram");
       const checked = checkOptions(options, ["bins"], "plot.histogram");
       return new Figure(
-        `a histogram of ${counted(numbers.length, "value")}`,
+        `a histogram of ${countOf(numbers.length, "value")}`,
         histogram(numbers, checked),
       );
     },
     line(column: PlotColumn, options: ColumnPlotOptions = {}): Figure {
       const numbers = requireColumn(column, "plot.line");
       const checked = checkOptions(options, [], "plot.line");
-      return new Figure(`a line of ${counted(numbers.length, "value")}`, line(numbers, checked));
+      return new Figure(`a line of ${countOf(numbers.length, "value")}`, line(numbers, checked));
     },
   },
 );
@@ -297,7 +298,7 @@ function frame(options: ColumnPlotOptions, missing = 0, length = 0): PlotOptions
     marginLeft: 60,
     ...options.title === undefined ? {} : { title: options.title },
     ...missing === 0 ? {} : {
-      caption: `${missing.toLocaleString("en")} of ${counted(length, "value")} ` +
+      caption: `${formatCount(missing)} of ${countOf(length, "value")} ` +
         "are no finite numbers and left out",
     },
   };
@@ -436,8 +437,4 @@ function checkLength(name: "width" | "height", value: unknown, operation: string
 
 function shownValue(value: unknown): string {
   return typeof value === "number" ? String(value) : described(value);
-}
-
-function counted(count: number, noun: string): string {
-  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 }

@@ -3,6 +3,7 @@
 // legend, which linkedom lacks.
 
 import type { Document } from "./plot_library.ts";
+import { formatCount } from "./quantities.ts";
 
 /** The most elements that a plot may have. A million points are a grey area, not a picture. */
 export const MAX_ELEMENTS = 20_000;
@@ -29,7 +30,7 @@ export function plotDocument(document: Document): Document {
     elements += 1;
     if (elements > MAX_ELEMENTS) {
       throw new PlotRefusal(
-        `the plot has more than ${MAX_ELEMENTS.toLocaleString("en")} shapes`,
+        `the plot has more than ${formatCount(MAX_ELEMENTS)} shapes`,
         "draw fewer: count them in bins (Plot.bin, Plot.hexbin, plot.histogram), or take every " +
           "k-th (data.filter((_, i) => i % k === 0))",
       );

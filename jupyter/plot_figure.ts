@@ -5,6 +5,7 @@ import { type Html, markup } from "./html.ts";
 import { plotDocument, PlotRefusal } from "./plot_document.ts";
 import type { Loaded, PlotOptions } from "./plot_library.ts";
 import { type ElementLike, SvgWriter } from "./svg_text.ts";
+import { formatCount } from "./quantities.ts";
 import { columnsOf, cutEnd, visibleText } from "./visible_text.ts";
 
 /** The most bytes of a drawing: a bundle takes 1 MiB, its plain text and frame included. */
@@ -60,7 +61,7 @@ export function drawFigure(loaded: Loaded, plots: readonly PlotOptions[]): Drawi
   const bytes = new TextEncoder().encode(drawing.content.toString()).length;
   if (bytes > MAX_DRAWING_BYTES) {
     throw new PlotRefusal(
-      `the plot takes ${bytes.toLocaleString("en")} bytes, more than a display may have`,
+      `the plot takes ${formatCount(bytes)} bytes, more than a display may have`,
       "draw less: plot.line and plot.histogram reduce a long column by themselves; otherwise " +
         "count in bins (Plot.bin), or take every k-th value",
     );
@@ -110,8 +111,7 @@ function requireData(marks: unknown): void {
       const rows = (data as ArrayLike<unknown> | undefined)?.length;
       if (typeof rows === "number" && rows > MAX_ROWS) {
         throw new PlotRefusal(
-          `a mark has ${rows.toLocaleString("en")} rows, more than ` +
-            MAX_ROWS.toLocaleString("en"),
+          `a mark has ${formatCount(rows)} rows, more than ${formatCount(MAX_ROWS)}`,
           "draw fewer: plot.line and plot.histogram take columns of any length; otherwise take " +
             "every k-th row",
         );
@@ -211,6 +211,8 @@ function lengthOf(svg: PlotElement, name: string, otherwise: number): number {
 
 // A colour that is readable on white and on black: an SVG file does not know what it lies on.
 const FILE_COLOUR = "#767676";
+/** In pixels: below it the labels of 10 pixels would not be read. */
+const LEAST_WIDTH = 480;
 
 /** The drawing as a file of its own. */
 export function svgFile(drawing: Drawing): string {
@@ -226,7 +228,10 @@ export function svgInPage(drawing: Drawing): string {
   return outermost(
     drawing,
     "",
-    "display:block;max-width:100%;height:auto;" +
+    // On a narrow page it shrinks, but its text stays readable: then the box around it scrolls.
+    `display:block;max-width:100%;min-width:${
+      Math.min(drawing.width, LEAST_WIDTH)
+    }px;height:auto;` +
       "color:var(--jp-content-font-color1,inherit);--plot-background:var(--jp-layout-color0,Canvas)",
   );
 }

@@ -7,7 +7,9 @@ import { type Drawing, svgFile, svgInPage } from "./plot_figure.ts";
 
 /** Displays a drawing; `what` says in words what is drawn. */
 export function showPlot(drawing: Drawing, what: string): MediaBundle {
-  const page = markup`<div class="dipper-plot">${new Html(svgInPage(drawing))}</div>`.toString();
+  const page = markup`<div class="dipper-plot" style="overflow-x:auto">${new Html(
+    svgInPage(drawing),
+  )}</div>`.toString();
   const file = svgFile(drawing);
   const plain = `Figure: ${what}`;
   const bundle = { "text/html": page, "text/plain": plain };

@@ -11,6 +11,7 @@ import {
 } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import * as Plot from "@observablehq/plot";
+import { tableFromArrays } from "@uwdata/flechette";
 import { Figure, InvalidInputError, plot, RustBuffer } from "../../mod.ts";
 import { JUPYTER_DISPLAY, MAX_BUNDLE_BYTES } from "../../jupyter/media_bundle.ts";
 import { PACKAGES } from "../../jupyter/plot_library.ts";
@@ -54,7 +55,10 @@ describe("a plot", () => {
     for (const figure of figures) {
       const { html, svg, plain } = await shown(figure);
       assertEquals(svg.match(/<circle/g)?.length, VALUES.length);
-      assertMatch(html, /^<div class="dipper-plot"><svg width="\d+" height="\d+" viewBox/);
+      assertMatch(
+        html,
+        /^<div class="dipper-plot" style="overflow-x:auto"><svg width="\d+" height="\d+" viewBox/,
+      );
       assertMatch(svg, /^<svg xmlns="http:\/\/www.w3.org\/2000\/svg"/);
       assertMatch(plain, /^Figure: /);
       assert(plain.length < 100);
@@ -72,7 +76,7 @@ describe("a plot", () => {
   it("is as wide as asked for, and never wider than the page", async () => {
     const { html } = await shown(plot.line(VALUES, { width: 1200, height: 300 }));
     assertStringIncludes(html, `<svg width="1200" height="300" viewBox="0 0 1200 300"`);
-    assertStringIncludes(html, "max-width:100%;height:auto");
+    assertStringIncludes(html, "max-width:100%;min-width:480px;height:auto");
   });
 
   it("says what it is outside a notebook", () => {
@@ -118,7 +122,8 @@ describe("a column of a plot", () => {
       [1, null, 2, 4n, undefined],
       { data: new Float64Array([0, 1, 9, 2, 9, 4]), shape: [3], stride: [2], offset: 1 },
       { data: new Float64Array([0, 1, 2, 4]), shape: [3], strides: [1], offset: 1 },
-      { type: { typeId: 3 }, toArray: () => new Float64Array([1, 2, 4]) },
+      tableFromArrays({ x: new Float64Array([1, 2, 4]) }).getChildAt(0),
+      tableFromArrays({ x: [1, null, 2, 4] }).getChildAt(0),
     ];
     for (const column of columns) {
       const { svg } = await shown(plot(column));

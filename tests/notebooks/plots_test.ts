@@ -35,7 +35,10 @@ it({
       { code: `console.log("alive"); buffer.dispose()` },
     ]);
     const { "text/html": html, "image/svg+xml": svg, "text/plain": plain } = bundleOf(both);
-    assertMatch(html ?? "", /^<div class="dipper-plot"><svg.*<rect.*<path/s);
+    assertMatch(
+      html ?? "",
+      /^<div class="dipper-plot" style="overflow-x:auto"><svg.*<rect.*<path/s,
+    );
     assertMatch(svg ?? "", /^<svg xmlns=/);
     assertStringIncludes(plain ?? "", "a histogram and a line of 1,000,000 values");
     assertEquals(bundleOf(byFunction)["text/html"]?.match(/<circle/g)?.length, 100);
