@@ -137,12 +137,14 @@ const SIGNATURES: readonly { kind: ContentKind; at: number; magic: string }[] = 
 // Signatures that are words: text that begins with them is text, not the format.
 const NEEDS_BINARY: ReadonlySet<ContentKind> = new Set(["orc", "bzip2", "parquet", "feather-v1"]);
 
-// Backspace, tab, line feed, form feed, carriage return, and the escape that colours a terminal.
-const TEXT_CONTROLS: ReadonlySet<number> = new Set([0x08, 0x09, 0x0a, 0x0c, 0x0d, 0x1b]);
+// All but backspace, tab, line feed, form feed, carriage return, and the escape that colours a
+// terminal.
+// deno-lint-ignore no-control-regex
+const CONTROLS = /[\x00-\x07\x0b\x0e-\x1a\x1c-\x1f]/g;
 
 /** So many values are read of a document that goes on; nobody sees more of them. */
 const JSON_VALUES = 800;
-/** So many bytes are looked at for control characters. */
+/** So many characters are looked at for controls. */
 const CONTROLS_SAMPLE = 8 * 1024;
 
 function hasAt(bytes: Uint8Array, at: number, magic: string): boolean {
@@ -222,17 +224,16 @@ function isArrowStream(head: Uint8Array): boolean {
 function decodeText(head: Uint8Array, complete: boolean): string | undefined {
   // Small integers would decode as control characters; text has next to none, and no NUL.
   if (head.includes(0)) return undefined;
-  const sample = head.subarray(0, CONTROLS_SAMPLE);
-  let controls = 0;
-  for (const byte of sample) {
-    if (byte < 0x20 && !TEXT_CONTROLS.has(byte)) controls++;
-  }
-  if (controls * 50 > sample.length) return undefined;
+  let text: string;
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(head, { stream: !complete });
+    text = new TextDecoder("utf-8", { fatal: true }).decode(head, { stream: !complete });
   } catch {
     return undefined;
   }
+  const sample = text.slice(0, CONTROLS_SAMPLE);
+  // A pattern, not a loop: the first display runs before anything of it is compiled.
+  const controls = sample.match(CONTROLS)?.length ?? 0;
+  return controls * 50 > sample.length ? undefined : text;
 }
 
 function sniffText(text: string, complete: boolean): Content {
