@@ -1,5 +1,6 @@
 // The errors that users see, and the one place where a status becomes a class.
 
+import { shorten } from "./error_stack.ts";
 import { type ErrorCode, type ErrorDetails, STATUS } from "./symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { showError } from "../jupyter/show_error.ts";
@@ -70,6 +71,7 @@ export class DipperError extends Error {
     if (facts.status !== undefined) this.status = facts.status;
     if (facts.requestId !== undefined) this.requestId = facts.requestId;
     if (facts.hint !== undefined) this.hint = facts.hint;
+    shorten(this);
   }
 
   /** Shows the error when it is the value of a notebook cell. */
@@ -154,7 +156,10 @@ export function stoppedError(message: string): DOMException {
 
 /** What to throw for what the native side reports. */
 export function thrownFor(details: ErrorDetails, operation?: string): DipperError | DOMException {
-  return details.status === STOPPED ? stoppedError(details.message) : errorOf(details, operation);
+  if (details.status !== STOPPED) return errorOf(details, operation);
+  const stopped = stoppedError(details.message);
+  shorten(stopped);
+  return stopped;
 }
 
 /** The error for what the native side reports. */

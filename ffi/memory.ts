@@ -5,6 +5,7 @@ import { ensure } from "./permissions.ts";
 import { endIfStopped } from "./stop.ts";
 import type { BufferHandle } from "./symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
+import { isActive } from "../jupyter/plugin.ts";
 import { describeMemory, showMemory } from "../jupyter/show_memory.ts";
 
 /** What the process holds. All but `pooled` and `budget` are 0 when nothing is held. */
@@ -35,11 +36,11 @@ class ShownMemoryReport implements MemoryReport {
   ) {}
 
   [JUPYTER_DISPLAY](): MediaBundle {
-    return showMemory(this);
+    return showMemory(this, isActive());
   }
 
   [Symbol.for("Deno.customInspect")](): string {
-    return describeMemory(this);
+    return describeMemory(this, isActive());
   }
 }
 

@@ -6,7 +6,8 @@
 // under way the program stays alive; an idle queue lets it end.
 
 import { attach } from "../jupyter/plugin.ts";
-import { type DipperError, InternalError, invalidInput, thrownFor } from "./errors.ts";
+import { DipperError, InternalError, invalidInput, thrownFor } from "./errors.ts";
+import { locate } from "./error_stack.ts";
 import { collect, type Library, library } from "./library.ts";
 import { type Metrics, metricsFrom } from "./metrics.ts";
 import { takeRecord } from "./log_records.ts";
@@ -414,11 +415,15 @@ export function queueHandle(): QueueHandle {
 }
 
 /** Starts an operation; settles when its completion comes up. */
-export function submit(submission: Submission, options: SubmitOptions = {}): Promise<Completed> {
+export async function submit(
+  submission: Submission,
+  options: SubmitOptions = {},
+): Promise<Completed> {
   try {
-    return queue().submit(submission, options);
+    return await queue().submit(submission, options);
   } catch (error) {
-    return Promise.reject(error);
+    if (error instanceof DipperError) locate(error);
+    throw error;
   }
 }
 

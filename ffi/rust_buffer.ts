@@ -19,6 +19,8 @@ import { shownInNotebook, shownView } from "./shown_bytes.ts";
 import { endIfStopped } from "./stop.ts";
 import type { BufferHandle } from "./symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
+import { isActive } from "../jupyter/plugin.ts";
+import { TOP_LEVEL_USING } from "../jupyter/show_memory.ts";
 import { type BytesLike, describeBytes, showBytes } from "../jupyter/show_bytes.ts";
 
 /** Makes a `RustBuffer` over a native buffer that an operation filled. */
@@ -328,7 +330,19 @@ function reserve(byteLength: number): BufferHandle {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, patience);
     }
   }
-  return native.bufferNew(queueHandle(), byteLength);
+  try {
+    return native.bufferNew(queueHandle(), byteLength);
+  } catch (error) {
+    throw error instanceof BudgetExceededError && isActive() ? inNotebook(error) : error;
+  }
+}
+
+/** Says in a notebook what most often keeps the buffers that fill the budget. */
+function inNotebook({ message, hint = "", ...facts }: BudgetExceededError): BudgetExceededError {
+  const what = message.slice(0, message.length - hint.length).replace(/; $/, "");
+  const { code, operation } = facts;
+  const more = TOP_LEVEL_USING.replace(/^A/, "a").replace(/\.$/, "");
+  return new BudgetExceededError(what, { code, operation, hint: `${hint}; ${more}` });
 }
 
 /** A buffer for a call that is under way: a Stop between two calls is not meant for it. */

@@ -39,33 +39,41 @@ const COLUMNS: readonly Column[] = [
 ];
 const BAR_CHARACTERS = 20;
 
+/** What bites in a notebook, where a cell has no end. */
+export const TOP_LEVEL_USING =
+  "A `using` at the top level of a cell never disposes: put it in braces, or call dispose().";
+
 /**
  * Displays the memory report: a bar for each kind of memory against the budget, and the counts of
- * buffers and operations.
+ * buffers and operations. In a notebook, where buffers are held, also what keeps them most often.
  *
  * @example
  * ```ts
  * showMemory({ bytes: 0, buffers: 0, adopted: 0, operations: 0, pooled: 0, budget: 2 ** 30 });
  * ```
  */
-export function showMemory(m: MemoryLike): MediaBundle {
+export function showMemory(m: MemoryLike, inNotebook = false): MediaBundle {
   return mediaBundle(
     view(
       title("Memory", tags(m)),
       dataTable("Memory against the budget", COLUMNS, rows(m)),
-      noteLine(budgetLine(m)),
+      ...notes(m, inNotebook).map((note) => noteLine(note)),
     ),
-    describeMemory(m),
+    describeMemory(m, inNotebook),
   );
 }
 
 /** The plain-text twin of {@linkcode showMemory}. */
-export function describeMemory(m: MemoryLike): string {
+export function describeMemory(m: MemoryLike, inNotebook = false): string {
   return plainParts(
     plainTitle("Memory", tags(m)),
     plainTable(COLUMNS, rows(m)),
-    `  ${budgetLine(m)}`,
+    ...notes(m, inNotebook).map((note) => `  ${note}`),
   );
+}
+
+function notes(m: MemoryLike, inNotebook: boolean): string[] {
+  return [budgetLine(m), ...(inNotebook && m.buffers > 0 ? [TOP_LEVEL_USING] : [])];
 }
 
 function tags(m: MemoryLike): string[] {
