@@ -12,7 +12,13 @@ const columns: BenchCase["columns"] = [
   { head: "p99 µs", of: ({ p99 }) => (p99 ?? NaN) * 1e6, digits: 1 },
 ];
 
-const common = { server: "http", served: [], columns } as const;
+/**
+ * A run takes a fraction of a second, and the machine's clock goes up and down for seconds: by half
+ * where this was looked at. With few rounds one contender has its median from the slow ones.
+ */
+const ROUNDS = 15;
+
+const common = { server: "http", served: [], columns, rounds: ROUNDS } as const;
 const MILLION = 1_000_000;
 
 /** The median of one call, as a rate: a run's slowest calls are the machine's. */
