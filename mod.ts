@@ -37,6 +37,7 @@ export {
   type Metric,
   type Nearest,
   type TopKOptions,
+  type VectorColumn,
 } from "./bridges/embedding_table.ts";
 export type {
   AssumeRole,

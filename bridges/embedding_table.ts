@@ -18,9 +18,9 @@ import {
 } from "../jupyter/show_embeddings.ts";
 import { showNearest } from "../jupyter/show_nearest.ts";
 import { refuseUnknownOptions } from "./known_options.ts";
-import { type Matrix, matrixOf, queriesOf, vectorOf } from "./vectors.ts";
+import { type Matrix, matrixOf, queriesOf, type VectorColumn, vectorOf } from "./vectors.ts";
 
-export type { Matrix };
+export type { Matrix, VectorColumn };
 
 /** What nearness means: see {@linkcode EmbeddingTable.topK}. */
 export type Metric = "dot" | "cosine" | "euclidean";
@@ -215,8 +215,8 @@ export class EmbeddingTable implements Disposable {
   /**
    * Adds the rows of a matrix, all or none of them.
    *
-   * @param matrix Numbers row after row, a column or array of two dimensions
-   * (`{ data, shape: [n, dimension] }`, without gaps), or vectors.
+   * @param matrix Numbers row after row, an array of two dimensions
+   * (`{ data, shape: [n, dimension] }`, without gaps), vectors, or a column of a table of Arrow.
    * @returns The number of the first row.
    * @throws {InvalidInputError} When rows have another length, naming both.
    * @throws {BudgetExceededError} When there is no memory left.
@@ -229,7 +229,9 @@ export class EmbeddingTable implements Disposable {
    * console.log(table.addMany([[7, 8], [9, 10]]), table.length); // 3 5
    * ```
    */
-  addMany(matrix: ArrayLike<number> | ArrayLike<ArrayLike<number>> | Matrix): number {
+  addMany(
+    matrix: ArrayLike<number> | ArrayLike<ArrayLike<number>> | Matrix | VectorColumn,
+  ): number {
     this.#open("addMany");
     const { numbers } = matrixOf(matrix, this.#dimension, "addMany");
     return this.#open("addMany").append(numbers);
@@ -297,7 +299,7 @@ export class EmbeddingTable implements Disposable {
    * Equal scores are in the order of the vectors' numbers. A score that is not a number, of vectors
    * that hold NaN or infinity, stands behind all others.
    *
-   * Several queries are an array of vectors or a matrix of two dimensions. Their results stand one
+   * Several queries are an array of vectors, a matrix of two dimensions, or a column of vectors. Their results stand one
    * after the other, each as long: `min(k, length)`. So those of query `i` are
    * `indices.subarray(i * n, (i + 1) * n)` with `n = indices.length / queries`.
    *
@@ -314,7 +316,7 @@ export class EmbeddingTable implements Disposable {
    * ```
    */
   topK(
-    queries: ArrayLike<number> | readonly ArrayLike<number>[] | Matrix,
+    queries: ArrayLike<number> | readonly ArrayLike<number>[] | Matrix | VectorColumn,
     k: number,
     options: TopKOptions = {},
   ): Nearest {

@@ -24,6 +24,14 @@ export interface Matrix {
   readonly offset?: number;
 }
 
+/** A column of a table of Arrow: of numbers, or of lists that all have the same length. */
+export interface VectorColumn {
+  /** How many rows it has. */
+  readonly length: number;
+  /** Its numbers, or its lists. */
+  toArray(): ArrayLike<unknown>;
+}
+
 /** Numbers of one or several vectors. */
 export interface Vectors {
   readonly numbers: Float32Array<ArrayBuffer>;
@@ -138,13 +146,14 @@ function matrixIn(value: Value, dimension: number, operation: string): Vectors {
  *
  * @throws {InvalidInputError} When it is none, or has another length.
  */
-export function queriesOf(given: unknown, dimension: number, operation: string): Vectors {
-  const value = valueOf(given);
+export function queriesOf(queries: unknown, dimension: number, operation: string): Vectors {
+  const value = valueOf(queries);
   if (value.matrix !== undefined) {
     return value.matrix.shape.length === 1
       ? { numbers: vectorIn(value, dimension, operation, "the query"), count: 1 }
       : matrixIn(value, dimension, operation);
   }
+  const { given } = value;
   if (Array.isArray(given) && given.length > 0 && typeof given[0] === "object") {
     return rowsOf(given, given.length, dimension, operation, "query");
   }
@@ -191,7 +200,8 @@ function isArrayLike(value: unknown): value is ArrayLike<number> {
   return typeof length === "number" && Number.isSafeInteger(length) && length >= 0;
 }
 
-function valueOf(value: unknown): Value {
+function valueOf(something: unknown): Value {
+  const value = isColumn(something) ? something.toArray() : something;
   const may = typeof value === "object" && value !== null && !ArrayBuffer.isView(value) &&
     "data" in value && "shape" in value;
   if (!may) return { given: value };
@@ -207,6 +217,12 @@ function valueOf(value: unknown): Value {
       offset: offset ?? 0,
     },
   };
+}
+
+function isColumn(value: unknown): value is VectorColumn {
+  return typeof value === "object" && value !== null && !ArrayBuffer.isView(value) &&
+    !Array.isArray(value) && "length" in value && "toArray" in value &&
+    typeof value.toArray === "function";
 }
 
 /** A short list as an array of its own; undefined for what is none. */

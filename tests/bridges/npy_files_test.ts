@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import {
+  AccessDeniedError,
   BudgetExceededError,
   EmbeddingTable,
   file,
@@ -80,6 +81,18 @@ const REFUSED: Record<string, { bytes: Uint8Array<ArrayBuffer>; parts: string[] 
     bytes: npy({ shape: "(2, 3), 'x': __import__('os')" }),
     parts: ["not a dictionary"],
   },
+  "records": {
+    bytes: npy({ descr: "<f4', 'fortran_order': False, 'descr': [('a', '<f4')], 'x': '" }),
+    parts: ["records"],
+  },
+  "a dimension below zero": { bytes: npy({ shape: "(-1, 3)" }), parts: ["not a dictionary"] },
+  "a shape without an end": { bytes: npy({ shape: "(".repeat(9000) }), parts: ["dictionary"] },
+  "thousands of dimensions": {
+    bytes: npy({ shape: `(${"1,".repeat(9000)})` }),
+    parts: ["64 dimensions"],
+  },
+  "numbers of 16 bytes": { bytes: npy({ descr: "<f16" }), parts: ["'<f16'"] },
+  "complex numbers": { bytes: npy({ descr: "<c8" }), parts: ["'<c8'"] },
   "integers": { bytes: npy({ descr: "<i4" }), parts: ["'<i4'", "f4"] },
   "objects": { bytes: npy({ descr: "|O" }), parts: ["'|O'"] },
   "one dimension": { bytes: npy({ shape: "(6,)" }), parts: ["(6)", "two dimensions"] },
@@ -188,6 +201,11 @@ memoryTest("saving follows the rules of writing", () =>
     await assertRejects(() => table.save(path, exclusive), PreconditionFailedError);
     await assertRejects(() => table.save(`${folder}/none/table.npy`), NotFoundError);
     await assertRejects(() => table.save(folder), InvalidInputError);
+    // Nobody writes there, root neither.
+    if (Deno.build.os === "linux") {
+      await assertRejects(() => table.save("/sys/kernel/table.npy"), AccessDeniedError, "/sys/");
+      await assertRejects(() => table.save("/dev/full"), InvalidInputError, "regular file");
+    }
     await assertRejects(() => table.save("http://127.0.0.1:1/x"), UnsupportedError);
     await assertRejects(() => table.save(file(path as "/x").slice(1)), InvalidInputError);
     await assertRejects(() => table.save(path, { color: 1 } as object), InvalidInputError, "color");

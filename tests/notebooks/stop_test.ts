@@ -254,6 +254,36 @@ describe("Stop in the kernel", { ignore: python === undefined }, () => {
     assertEquals(held, `${NOTHING_HELD} 42\n`, JSON.stringify(told.at(-1)));
   });
 
+  it("says how many numbers a call in place had changed, and no other is", async () => {
+    const told = await runInKernel([
+      { code: START },
+      {
+        stopAt: "begun",
+        timeout: 30,
+        code: `
+          const numbers = new Float64Array(2 ** 26).fill(1);
+          let turns = 0;
+          let said = "";
+          console.log("begun");
+          try {
+            while (true) { scaleInplace(numbers, -1); turns++; }
+          } catch (error) { said = error.message; }`,
+      },
+      {
+        timeout: 30,
+        code: `
+          const changed = Number(/(\\d+) elements were scaled/.exec(said)?.[1] ?? 0);
+          const sign = turns % 2 === 0 ? 1 : -1;
+          let wrong = 0;
+          for (let at = 0; at < numbers.length; at++) {
+            if (numbers[at] !== (at < changed ? -sign : sign)) wrong++;
+          }
+          console.log(wrong, said);`,
+      },
+    ]);
+    assertStringIncludes(printed(told[2]!), "0 the cell was stopped");
+  });
+
   it("lets what is in the background go on", async () => {
     const told = await runInKernel([
       { code: START },
