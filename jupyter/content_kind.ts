@@ -143,7 +143,7 @@ const NEEDS_BINARY: ReadonlySet<ContentKind> = new Set(["orc", "bzip2", "parquet
 const CONTROLS = /[\x00-\x07\x0b\x0e-\x1a\x1c-\x1f]/g;
 
 /** So many values are read of a document that goes on; nobody sees more of them. */
-const JSON_VALUES = 800;
+const JSON_VALUES = 400;
 /** So many characters are looked at for controls. */
 const CONTROLS_SAMPLE = 8 * 1024;
 

@@ -34,7 +34,7 @@ const JSON_LINES = 32;
 const JSON_CHILDREN = 20;
 const JSON_OPEN_DEPTH = 1;
 const JSON_DEPTH = 5;
-const JSON_NODES = 250;
+const JSON_NODES = 150;
 const GIST_CHARACTERS = 100;
 
 const NO_FOOTER = "The columns are in the footer at its end, which is not here.";

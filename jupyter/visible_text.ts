@@ -9,6 +9,11 @@
 const INVISIBLE =
   /(?!(?<=\p{Extended_Pictographic}[\uFE0F\u{1F3FB}-\u{1F3FF}]?)\u200D\p{Extended_Pictographic})[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u034F\u115F\u1160\u17B4\u17B5\u3164\uFFA0]/gu;
 
+// Nearly every text is of these alone. The pattern above is large, and V8 compiles it anew for texts
+// of one and of two bytes a character: in a first display that is most of the time.
+const PLAIN = /^[\x20-\x7e\xa0-\xac\xae-\xff…]*$/;
+const PLAIN_LINES = /^[\n\t\x20-\x7e\xa0-\xac\xae-\xff…]*$/;
+
 const SHORT_ESCAPES: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 /** The escape shown for one character, as it is written in a JavaScript string. */
@@ -30,11 +35,13 @@ function escapeOf(character: string): string {
  * ```
  */
 export function visibleText(text: string): string {
+  if (PLAIN.test(text)) return text;
   return text.replace(INVISIBLE, escapeOf);
 }
 
 /** Like {@linkcode visibleText}, but line breaks and tabs stay: for previews of several lines. */
 export function visibleLines(text: string): string {
+  if (PLAIN_LINES.test(text)) return text;
   return text.replaceAll("\r\n", "\n").replace(
     INVISIBLE,
     (character) => character === "\n" || character === "\t" ? character : escapeOf(character),
@@ -43,6 +50,7 @@ export function visibleLines(text: string): string {
 
 /** Splits text into what is shown as it is and what is shown as an escape, in order. */
 export function visibleParts(text: string): { text: string; escaped: boolean }[] {
+  if (PLAIN.test(text)) return text === "" ? [] : [{ text, escaped: false }];
   const parts: { text: string; escaped: boolean }[] = [];
   let from = 0;
   for (const found of text.matchAll(INVISIBLE)) {
