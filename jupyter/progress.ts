@@ -63,6 +63,8 @@ export class Watched {
   readonly #key = next++;
   readonly #started = performance.now();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When it shows itself, unless it rests. */
+  #due = 0;
   #told = -Infinity;
   #reached: Reached = { bytes: 0, total: 0 };
   #resting = false;
@@ -88,14 +90,20 @@ export class Watched {
   /** Nobody waits for it: it says nothing by itself, and does not take others' room. */
   rest(): void {
     this.#resting = true;
+    // One that is forgotten now leaves no timer behind.
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   /** Somebody waits for it again. */
   goOn(): void {
     this.#resting = false;
     if (this.#timer !== undefined || this.#ended) return;
+    const now = performance.now();
     const { patience } = this.#place;
-    this.#wake(Math.max(SILENCE, patience - (performance.now() - this.#started)));
+    this.#wake(
+      this.#due > now ? this.#due - now : Math.max(SILENCE, patience - (now - this.#started)),
+    );
   }
 
   /** The call is over. Twice is harmless. */
@@ -116,6 +124,7 @@ export class Watched {
   /** A call that says nothing shows that it goes on. */
   #wake(milliseconds: number): void {
     clearTimeout(this.#timer);
+    this.#due = performance.now() + milliseconds;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       if (!this.#resting) this.#show();
