@@ -2,7 +2,7 @@
 
 import type { Elements } from "./element_iterator.ts";
 import { displayed } from "../jupyter/media_bundle.ts";
-import { type ElementsLike, showElements } from "../jupyter/show_elements.ts";
+import type { ElementsLike } from "../jupyter/show_elements.ts";
 import type { RawBatch } from "./batches.ts";
 
 /** Lines or messages as bytes, one after the other without anything between them. */
@@ -25,7 +25,10 @@ export function byteBatch({ bytes, offsets }: RawBatch): ByteBatch {
 
 /** Gives a batch displays. */
 export function shownBatch(batch: ByteBatch): ByteBatch {
-  return displayed(batch, () => showElements(elementsLike(batch)));
+  return displayed(
+    batch,
+    async () => (await import("../jupyter/show_elements.ts")).showElements(elementsLike(batch)),
+  );
 }
 
 function elementsLike({ bytes, offsets }: ByteBatch): ElementsLike {

@@ -3,7 +3,6 @@
 import { invalidInput } from "../ffi/errors.ts";
 import { described, kindOfArray, lend } from "../ffi/lent.ts";
 import { displayed } from "../jupyter/media_bundle.ts";
-import { showArray } from "../jupyter/show_array.ts";
 import { isNdArray, layoutOf, type NdArrayLike, shownList, type TypedArray } from "./nd_array.ts";
 
 /** An array of several dimensions whose elements lie one behind the other, in the order of rows. */
@@ -71,7 +70,10 @@ export function contiguous<Data extends TypedArray>(
     strides: [...rows],
     offset: 0,
   };
-  return displayed(array, () => showArray(array));
+  return displayed(
+    array,
+    async () => (await import("../jupyter/show_array.ts")).showArray(array),
+  );
 }
 
 /** A constructor of typed arrays. */

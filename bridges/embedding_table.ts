@@ -16,7 +16,6 @@ import {
   type EmbeddingsLike,
   showEmbeddings,
 } from "../jupyter/show_embeddings.ts";
-import { showNearest } from "../jupyter/show_nearest.ts";
 import { refuseUnknownOptions } from "./known_options.ts";
 import { type Matrix, matrixOf, queriesOf, type VectorColumn, vectorOf } from "./vectors.ts";
 
@@ -333,7 +332,10 @@ export class EmbeddingTable implements Disposable {
     const { numbers } = queriesOf(queries, this.#dimension, "topK");
     const nearest = this.#open("topK").nearest(metric, numbers, k);
     const shown = { ...nearest, queries: numbers.length / this.#dimension, metric };
-    return displayed(nearest, () => showNearest(shown));
+    return displayed(
+      nearest,
+      async () => (await import("../jupyter/show_nearest.ts")).showNearest(shown),
+    );
   }
 
   /**

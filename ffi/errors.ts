@@ -3,7 +3,6 @@
 import { shorten } from "./error_stack.ts";
 import { type ErrorCode, type ErrorDetails, STATUS } from "./symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
-import { showError } from "../jupyter/show_error.ts";
 import { visibleLines } from "../jupyter/visible_text.ts";
 import type { TransferReport } from "./transfer_report.ts";
 
@@ -75,8 +74,8 @@ export class DipperError extends Error {
   }
 
   /** Shows the error when it is the value of a notebook cell. */
-  [JUPYTER_DISPLAY](): MediaBundle {
-    return showError(this);
+  async [JUPYTER_DISPLAY](): Promise<MediaBundle> {
+    return (await import("../jupyter/show_error.ts")).showError(this);
   }
 }
 

@@ -3,7 +3,7 @@
 import type { PageMessage } from "../ffi/symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { isActive } from "../jupyter/plugin.ts";
-import { type EntryFacts, showEntry } from "../jupyter/show_entry.ts";
+import type { EntryFacts } from "../jupyter/show_entry.ts";
 
 /** Whose an object or an upload is. */
 export interface Owner {
@@ -152,6 +152,6 @@ export function shownEntries<T>(make: EntryMaker<T>): EntryMaker<T> {
     Object.defineProperty(make(page, index), JUPYTER_DISPLAY, { configurable: true, value: shown });
 }
 
-function shown(this: EntryFacts): MediaBundle {
-  return showEntry(this);
+async function shown(this: EntryFacts): Promise<MediaBundle> {
+  return (await import("../jupyter/show_entry.ts")).showEntry(this);
 }

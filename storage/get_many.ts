@@ -16,7 +16,6 @@ import { displayed } from "../jupyter/media_bundle.ts";
 import { isActive } from "../jupyter/plugin.ts";
 import { formatCount } from "../jupyter/quantities.ts";
 import { showBytes } from "../jupyter/show_bytes.ts";
-import { showError } from "../jupyter/show_error.ts";
 import { DipperError, errorOf, InternalError, invalidInput } from "../ffi/errors.ts";
 import { adoptedBytes, releaseBuffer } from "../ffi/memory.ts";
 import { type Metrics, metricsFrom, metricsOfAll } from "../ffi/metrics.ts";
@@ -92,8 +91,10 @@ export function manyObjects(
 function shownFetched(fetched: Fetched): Fetched {
   if (!isActive()) return fetched;
   const { uri, bytes, error } = fetched;
-  return displayed(fetched, () => {
-    if (error !== undefined) return showError(error);
+  return displayed(fetched, async () => {
+    if (error !== undefined) {
+      return (await import("../jupyter/show_error.ts")).showError(error);
+    }
     const state = bytes.buffer.detached ? "detached" : "adopted";
     return showBytes({ bytes, state, className: uri });
   });

@@ -4,7 +4,6 @@
 import type { Connection } from "../client/connection.ts";
 import { type Location, parseLocation, requireKey, uriOf } from "../client/s3_uri.ts";
 import { invalidInput } from "../ffi/errors.ts";
-import { showUploads } from "../jupyter/show_uploads.ts";
 import { checkedCall, checkedLater } from "./call_options.ts";
 import { type UploadEntry, uploadMaker } from "./entry.ts";
 import type { ListingPlan } from "./listed_pages.ts";
@@ -55,7 +54,10 @@ export function uploadsOf(
     progress: options.progress,
     signal: options.signal,
     background: options.background,
-    show: ({ entries, ...page }) => showUploads({ ...page, uploads: entries }),
+    show: async ({ entries, ...page }) => {
+      const { showUploads } = await import("../jupyter/show_uploads.ts");
+      return showUploads({ ...page, uploads: entries });
+    },
   });
 }
 

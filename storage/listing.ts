@@ -8,7 +8,6 @@ import { DipperError, invalidInput } from "../ffi/errors.ts";
 import { eitherSignal, stoppable } from "../ffi/stop.ts";
 import type { PageMessage, PlaceMessage } from "../ffi/symbols.ts";
 import { displayed, JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
-import { showListing } from "../jupyter/show_listing.ts";
 import { checkedLater } from "./call_options.ts";
 import {
   type Entry,
@@ -73,7 +72,7 @@ export interface ListingParts<T> {
   readonly signal: AbortSignal | undefined;
   readonly background: boolean | undefined;
   readonly progress: boolean | undefined;
-  show(shown: ShownPage<T>): MediaBundle;
+  show(shown: ShownPage<T>): Promise<MediaBundle>;
 }
 
 /** The first page of a listing, for its display. */
@@ -438,7 +437,10 @@ export function listingOf(
     progress: options.progress,
     signal: options.signal,
     background: options.background,
-    show: (page) => showListing({ ...page, options: shownOptions(options) }),
+    show: async (page) => {
+      const { showListing } = await import("../jupyter/show_listing.ts");
+      return showListing({ ...page, options: shownOptions(options) });
+    },
   });
 }
 

@@ -2,7 +2,7 @@
 
 import { displayed } from "../jupyter/media_bundle.ts";
 import { describeHandle } from "../jupyter/show_handle.ts";
-import { type ListingLike, showListing } from "../jupyter/show_listing.ts";
+import type { ListingLike } from "../jupyter/show_listing.ts";
 import type { Location } from "../client/location.ts";
 import { checkedLater } from "./call_options.ts";
 import type { Entry, ObjectEntry } from "./entry.ts";
@@ -36,7 +36,10 @@ export function versionsOf(
   } as AsyncIterable<ObjectEntry>;
   return displayed(
     versions,
-    async () => showListing(versionsOn(await firstPageOf(listed), uri, key)),
+    async () => {
+      const { showListing } = await import("../jupyter/show_listing.ts");
+      return showListing(versionsOn(await firstPageOf(listed), uri, key));
+    },
     () => describeHandle({ name: "versions", of: uri, use: [USE] }),
   );
 }

@@ -346,7 +346,7 @@ echo '{"Version": 1, "AccessKeyId": "${key.AWS_ACCESS_KEY_ID}", "SecretAccessKey
       ]) {
         try { await call(); console.log("a success"); } catch (error) {
           console.log(shown(error), error.stack, JSON.stringify(error));
-          console.log(JSON.stringify(error[Symbol.for("Jupyter.display")]()));
+          console.log(JSON.stringify(await error[Symbol.for("Jupyter.display")]()));
         }
       }
       console.log(shown(client), shown(client.file("s3://bucket/key")));
