@@ -25,6 +25,7 @@ import { listing } from "./listing.ts";
 import { machine } from "./machine.ts";
 import { Programs } from "./peers/programs.ts";
 import { repeatedObject } from "./repeated_object.ts";
+import { progress } from "./progress.ts";
 import { runRounds } from "./rounds.ts";
 import { Servers } from "./setup/servers.ts";
 import { search } from "./search.ts";
@@ -45,6 +46,7 @@ const CASES: readonly BenchCase[] = [
   listing,
   borrowing,
   displays,
+  progress,
   importing,
   checksum,
   scaleDoubles,

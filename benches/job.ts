@@ -24,6 +24,7 @@ export type Work =
   | "checksum" // FNV-1a over bytes in memory
   | "scale" // numbers in memory, multiplied in place
   | "search" // vectors of 768 numbers, as many as `size` bytes are, asked `count` times
+  | "progress" // the same object by turns with progress shown and without, `count` pairs
   | "display" // what a notebook shows of a value, `count` times
   | "soak"; // small objects for a long time
 

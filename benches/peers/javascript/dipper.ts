@@ -20,6 +20,7 @@ import {
 import type { Missing, Outcome } from "../../job.ts";
 import { borrowAndMove } from "../../borrow_and_move.ts";
 import { displayedValue, displayOf } from "../../displayed_values.ts";
+import { pretendKernel, shown } from "../../shown_progress.ts";
 import { chunks, jobGiven, measure, report, resident } from "./meter.ts";
 
 const job = jobGiven();
@@ -46,6 +47,7 @@ interface Later {
 }
 
 async function run(): Promise<Outcome | Missing> {
+  if (job.case === "progress") pretendKernel();
   using client = connect();
   // Some jobs are about no object.
   const file = client.file(uri(job.key || "-"));
@@ -101,6 +103,8 @@ async function run(): Promise<Outcome | Missing> {
       return { missing: "imports itself already" };
     case "display":
       return await display(client);
+    case "progress":
+      return await progressed(client);
     case "checksum":
     case "scale":
       return await onNumbers();
@@ -202,6 +206,34 @@ async function borrow(): Promise<Outcome> {
     const times = borrowAndMove(job.size, job.count)[way].map((time) => time / 1000);
     return Promise.resolve({ bytes: 0, operations: job.count, times });
   });
+}
+
+/** Reads with progress and without by turns; its times are what the first took of the second's. */
+async function progressed(client: S3Client): Promise<Outcome> {
+  const file = client.file(uri(job.key));
+  const once = async (progress: boolean): Promise<number> => {
+    const start = performance.now();
+    using buffer = await file.buffer({ progress });
+    whole(buffer.byteLength);
+    return performance.now() - start;
+  };
+  for (let round = 0; round < job.settle; round++) await once(false);
+  const before = shown.updates;
+  const outcome = await measure(async () => {
+    const times: number[] = [];
+    for (let pair = 0; pair < job.count; pair++) {
+      const asked = job.way !== "never";
+      // Who is first changes, so that what one leaves behind does not count for the other.
+      const first = await once(asked && pair % 2 === 0);
+      const second = await once(asked && pair % 2 === 1);
+      times.push(pair % 2 === 0 ? first / second : second / first);
+    }
+    return { bytes: 2 * job.count * job.size, operations: 2 * job.count, times };
+  });
+  // Transfers that are over in half a second show nothing, and their cost would be that of nothing.
+  const long = outcome.seconds / outcome.operations > 0.6;
+  if (job.way !== "never" && long && shown.updates === before) throw new Error("nothing was shown");
+  return outcome;
 }
 
 /** What a notebook pays to show a value. */
