@@ -1,6 +1,6 @@
 // Node's own modules, at first use. A static import of `node:path` or `node:module` makes Deno start
-// its whole Node side, which took more than half of the time of importing dipper; only calls that
-// reach a path or the library need them.
+// its whole Node side, which took a third of the time of importing dipper; only calls that reach a
+// path or the library need them.
 
 /** The part of Node's `process` that dipper uses. */
 interface NodeProcess {
