@@ -114,8 +114,9 @@ async function bench({ cases, rounds, touched }: Choice, signal: AbortSignal): P
     figures.push(...of.figures?.(new Results(of, ran.outcomes)) ?? []);
   }
   console.log(`\n${figureTable(figures)}\n`);
+  const each = [...new Set(cases.map((of) => of.rounds ?? rounds))].join(" or ");
   console.log(
-    `Medians of ${rounds} alternating rounds${touched ? "" : ", memory untouched"}, on ${where}.`,
+    `Medians of ${each} alternating rounds${touched ? "" : ", memory untouched"}, on ${where}.`,
   );
   const versions = [await servers.nginxVersion(), ...await programs.versions()];
   console.log(`With ${versions.filter((version) => version !== "").join(", ")}.`);
