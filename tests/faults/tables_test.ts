@@ -11,8 +11,8 @@ import { PART, type Transport, TRANSPORTS } from "./operations.ts";
 
 memory(); // Loads the library. Within a test, Deno would count that as a leak.
 
-const DEADLINE = 30_000;
-const CLOSING = 3000;
+const DEADLINE = 60_000;
+const CLOSING = 10_000;
 const DIMENSION = 64;
 /** Eight parts and a bit, as 32-bit numbers. */
 const ROWS = 2048;
@@ -116,7 +116,7 @@ async function run(
     transport,
     partSize: PART,
     connections: 4,
-    stallTimeout: 250,
+    stallTimeout: 1000,
     retries: 3,
   });
   const uri = bucket.uri("table.npy");
