@@ -311,10 +311,11 @@ export async function openGallery(
 ): Promise<{ page: NotebookPage; goOn: () => Promise<void> }> {
   const page = await lab.open("gallery", [{ id: "start", code: START }, ...PICTURED, ...more]);
   await page.run("start");
-  await page.until(
-    "the start cell says its port",
-    async () => /slow \d+/.test(await page.shown("start")),
-  );
+  await page.until("the start cell says its port", async () => {
+    const failed = await page.errors();
+    if (failed.length > 0) throw new Error(`the start cell failed: ${failed.join("\n")}`);
+    return /slow \d+/.test(await page.shown("start"));
+  });
   const port = /slow (\d+)/.exec(await page.shown("start"))?.[1];
   return {
     page,

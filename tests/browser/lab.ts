@@ -275,11 +275,15 @@ export class NotebookPage implements AsyncDisposable {
   /** Runs all cells, as the menu does. */
   async runAll(): Promise<void> {
     await this.page.evaluate(`void jupyterapp.commands.execute("notebook:run-all-cells")`);
-    await this.until("all cells end", async () =>
-      await this.page.evaluate(
+    await this.until("all cells end", async () => {
+      const failed = await this.errors();
+      // The cells behind it never run.
+      if (failed.length > 0) throw new Error(`a cell failed: ${failed.join("\n")}`);
+      return await this.page.evaluate(
         `${PANEL}.content.widgets.every((cell) => cell.model.type !== "code" ||
            /\\[\\d+\\]/.test(cell.node.querySelector(".jp-InputPrompt").textContent))`,
-      ) === true);
+      ) === true;
+    });
   }
 
   /**
