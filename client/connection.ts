@@ -2,7 +2,7 @@
 // call. Web addresses and files go through it too: its timeouts, proxies, certificates and memory
 // budget hold for them.
 
-import { InvalidInputError } from "../ffi/errors.ts";
+import { InternalError, InvalidInputError } from "../ffi/errors.ts";
 import { library, libraryNeeds } from "../ffi/library.ts";
 import { forgetLogger, nameLogger } from "../ffi/log_records.ts";
 import { ensure, isGranted, missingFlags, type Need, permissionError } from "../ffi/permissions.ts";
@@ -19,6 +19,7 @@ import type {
   Request,
   SourceMessage,
   StreamHandle,
+  Submission,
   UploadHandle,
 } from "../ffi/symbols.ts";
 import type { Location } from "./location.ts";
@@ -132,7 +133,7 @@ export class Connection {
     const host = this.ensure(subject, more);
     const client = this.#client(subject, this.#isEncrypted(subject.operation));
     const granted = host === undefined ? [] : [host];
-    return await submit({ granted, request: request(client) }, this.#with(subject, options));
+    return await this.#submit(subject, { granted, request: request(client) }, options);
   }
 
   /**
@@ -152,9 +153,10 @@ export class Connection {
     options.signal?.throwIfAborted();
     ensure(subject.operation, libraryNeeds(), subject.uri);
     const client = this.#client(subject, false);
-    return await submit(
+    return await this.#submit(
+      subject,
       { granted: [...granted], request: request(client) },
-      this.#with(subject, options),
+      options,
     );
   }
 
@@ -189,9 +191,10 @@ export class Connection {
     options.signal?.throwIfAborted();
     const source = this.admit(subject, grants);
     const client = this.#client(subject, grants.encrypted);
-    return await submit(
+    return await this.#submit(
+      subject,
       { granted: [...grants.hosts], request: request({ client, source }) },
-      this.#with(subject, options),
+      options,
     );
   }
 
@@ -222,9 +225,10 @@ export class Connection {
     options: SubmitOptions,
   ): Promise<Completed> {
     const client = this.#client({ operation }, grants.encrypted);
-    return await submit(
+    return await this.#submit(
+      { operation },
       { granted: [...grants.hosts], request: request(client) },
-      this.#with({ operation }, options),
+      options,
     );
   }
 
@@ -314,12 +318,20 @@ export class Connection {
     return this.#named.bundle;
   }
 
-  #with(subject: Subject, options: SubmitOptions): SubmitOptions {
-    return {
-      ...options,
-      operation: subject.operation,
-      onCancelled: () => this.#goneError(subject),
-    };
+  async #submit(
+    subject: Subject,
+    submission: Submission,
+    options: SubmitOptions,
+  ): Promise<Completed> {
+    const { operation } = subject;
+    const onCancelled = (): InvalidInputError => this.#goneError(subject);
+    try {
+      return await submit(submission, { ...options, operation, onCancelled });
+    } catch (error) {
+      // The client was disposed before the turn ended, at which requests go down.
+      const gone = this.#closed && error instanceof InternalError && error.code === "StaleHandle";
+      throw gone ? this.#goneError(subject) : error;
+    }
   }
 
   /** Ends the client's operations and forgets its credentials. Twice is harmless. */

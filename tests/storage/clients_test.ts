@@ -41,6 +41,33 @@ onBothServers("clients", (at) => {
     assertEquals(memory().operations, 0);
   });
 
+  it("that are disposed right after a call say so", async () => {
+    const { connect, uri } = at();
+    const calls: Record<string, (client: S3Client) => Promise<unknown>> = {
+      bytes: (client) => client.file(uri("key")).bytes(),
+      stat: (client) => client.file(uri("key")).stat(),
+      stream: (client) => Array.fromAsync(client.file(uri("key")).stream()),
+      lines: (client) => Array.fromAsync(client.file(uri("key")).lines()),
+      ranges: (client) => client.file(uri("key")).ranges([[0, 1]]),
+      checksum: (client) => client.file(uri("key")).checksum("sha256"),
+      presign: (client) => client.file(uri("key")).presign(),
+      write: (client) => client.file(uri("key")).write("x"),
+      copyTo: (client) => client.file(uri("key")).copyTo(uri("copy")),
+      list: (client) => client.list(uri("")).toArray(),
+      usage: (client) => client.usage(uri("")),
+      deleteMany: (client) => client.deleteMany([uri("key")]),
+      tags: (client) => client.file(uri("key")).tags(),
+      buckets: (client) => client.buckets(),
+    };
+    for (const [name, call] of Object.entries(calls)) {
+      const client = connect();
+      const called = call(client);
+      client.dispose();
+      const error = await assertRejects(() => called, InvalidInputError, "disposed", name);
+      assertEquals(error.code, "ClientGone", name);
+    }
+  });
+
   it("that were disposed say so, for every operation", async () => {
     const { connect, bucket, uri } = at();
     const client = connect();
