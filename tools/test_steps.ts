@@ -194,7 +194,7 @@ interface TestFolder {
 function denoStep({ path, needs }: TestFolder): Step {
   return {
     name: path,
-    minutes: 15,
+    minutes: 25,
     run: async ({ run, signal, supplies }) => {
       const flags = await supplies.moduleFlags();
       const env: Record<string, string> = {};
