@@ -273,7 +273,7 @@ impl Client {
 
     /// The SDK's client; made at the first call, which may read what the chain needs.
     pub(crate) async fn connected(&self) -> Result<&Connected, Error> {
-        self.connected.get_or_try_init(|| self.connect()).await
+        self.connected.get_or_try_init(|| Box::pin(self.connect())).await
     }
 
     async fn connect(&self) -> Result<Connected, Error> {
@@ -402,7 +402,8 @@ impl Client {
         }
         let connected = self.connected().await?;
         let region = self.region_of(bucket).unwrap_or_else(|| connected.region.clone());
-        let site = Site::resolve(&connected.addressing, bucket, &region, &self.pool).await?;
+        let resolved = Site::resolve(&connected.addressing, bucket, &region, &self.pool);
+        let site = Box::pin(resolved).await?;
         let site = site.filter(|site| !self.is_proxied(&site.url)).map(Arc::new);
         self.lock_sites().insert(bucket.to_owned(), site.clone());
         Ok(site)

@@ -127,7 +127,7 @@ pub(crate) async fn open(
             },
             // A range that starts behind the end is empty, as in a Blob.
             Err(error) if error.status == Status::InvalidRange && asked != Span::Whole => {
-                return nothing(origin, span, meter).await;
+                return Box::pin(nothing(origin, span, meter)).await;
             }
             Err(error) => error,
         };
@@ -249,7 +249,7 @@ impl Opened {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks.reset();
         if several {
-            work.in_parallel(slot, answer.body, &mut ticks, &mut told).await?;
+            Box::pin(work.in_parallel(slot, answer.body, &mut ticks, &mut told)).await?;
         } else {
             let mut part = std::pin::pin!(work.part(slot, Some(answer.body)));
             loop {
@@ -376,7 +376,7 @@ impl Work {
         loop {
             let body = match flow.take() {
                 Some(body) => Ok(body),
-                None => self.open(&mut slot, &mut piece).await,
+                None => Box::pin(self.open(&mut slot, &mut piece)).await,
             };
             let failed = match body {
                 Ok(mut body) => match self.pour(&mut body, &mut slot, &mut piece).await {

@@ -114,7 +114,8 @@ pub(crate) async fn read(
     let opened = match open(origin, request.span, if_match, beginning, meter).await? {
         First::Opened(opened) => *opened,
         First::Unmeasured(page) => {
-            return unmeasured(*page, origin.client(), destination, request, meter).await;
+            let page = unmeasured(*page, origin.client(), destination, request, meter);
+            return Box::pin(page).await;
         }
         First::Empty(stat) => return nothing(destination, *stat, request, meter),
     };
@@ -233,7 +234,7 @@ async fn reserve(
             turn.come().await;
             Ok(())
         };
-        (opened, ()) = opened.wait(come, meter).await?;
+        (opened, ()) = Box::pin(opened.wait(come, meter)).await?;
     }
     let window = admission.window.clone();
     let mut tickets = Box::pin(async move {
@@ -249,7 +250,7 @@ async fn reserve(
     if let Some(tickets) = (&mut tickets).now_or_never() {
         return Ok((opened, tickets?));
     }
-    opened.wait(patiently(tickets, length), meter).await
+    Box::pin(opened.wait(patiently(tickets, length), meter)).await
 }
 
 /// Waits for tickets. Others' memory may be garbage that nobody has collected yet, so the

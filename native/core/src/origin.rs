@@ -201,7 +201,7 @@ impl Origin {
     pub(crate) async fn open(&self, ask: Ask<'_>, meter: &Meter) -> Result<Answer, Error> {
         match self {
             Self::S3(client, object) => open_object(client, object, ask, meter).await,
-            Self::Web(client, page) => page.open(client, ask, meter).await,
+            Self::Web(client, page) => Box::pin(page.open(client, ask, meter)).await,
         }
     }
 
@@ -225,8 +225,8 @@ impl Origin {
     /// part of a multipart object.
     pub(crate) async fn head(&self, part: Option<u32>, meter: &Meter) -> Result<Told, Error> {
         match self {
-            Self::S3(client, object) => head_object(client, object, part, meter).await,
-            Self::Web(client, page) => page.head(client, meter).await,
+            Self::S3(client, object) => Box::pin(head_object(client, object, part, meter)).await,
+            Self::Web(client, page) => Box::pin(page.head(client, meter)).await,
         }
     }
 
@@ -321,7 +321,8 @@ async fn open_object(
         meter.took(Transport::Direct);
         return Ok(Answer { told, body: Flow::Direct(body) });
     }
-    open_by_sdk(client, object, ask, range, meter).await
+    // Boxed: it is large and rare, and thousands of small reads are moved about with it.
+    Box::pin(open_by_sdk(client, object, ask, range, meter)).await
 }
 
 async fn head_object(

@@ -202,7 +202,7 @@ impl Pool {
                     let tls = if url.tls { Some(self.tls()?) } else { None };
                     meter.connection();
                     let since = Instant::now();
-                    let stream = dial(url, tls, self.connect_timeout).await?;
+                    let stream = Box::pin(dial(url, tls, self.connect_timeout)).await?;
                     let ms = since.elapsed().as_secs_f64() * 1000.0;
                     debug!(target: "dipper::connection", host = host.name, tls = url.tls, ms, "opened");
                     (Connection::new(stream), true)

@@ -37,7 +37,8 @@ where
     // One task for all: a thread that has many sockets does without waking others.
     spawn(&mut tasks, async move {
         let each = stream::iter(0..count).map(move |index| {
-            let ended = work(index);
+            // Boxed: it is large, and would be moved a few times.
+            let ended = Box::pin(work(index));
             async move { (index, ended.await) }
         });
         let mut ended = each.buffer_unordered(AT_ONCE);
