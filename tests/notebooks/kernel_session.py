@@ -6,7 +6,7 @@ Reads JSON from a file: {"kernel": name or null, "cwd": ..., "steps": [...]}. A 
 list: for each step its outputs in order, what the kernel answered, how long it took, the seconds from
 the last Stop to its end, and whether the kernel was alive afterwards. "stopAt" presses Stop once the
 cell has printed that text: a Stop that follows what the cell does, not a clock. "stopDelay" is how
-long after that.
+long after that. "quiet" is how long the channel is silent before the cell counts as over.
 
 A cell that does not end in its time ends the session: those behind it could not run.
 
@@ -62,6 +62,7 @@ class Session:
         stops = sorted(stop for cell in cells for stop in cell.get("stops", []))
         wanted = [(cell["stopAt"], cell.get("stopDelay", 0)) for cell in cells if "stopAt" in cell]
         due = None
+        quiet = max(cell.get("quiet", QUIET_SECONDS) for cell in cells)
         last_stop = None
         quiet_since = None
         alive = True
@@ -83,7 +84,7 @@ class Session:
                 patience = 0.05 if due is None else max(0.0, min(0.05, due - now))
                 message = self.client.get_iopub_msg(timeout=patience)
             except queue.Empty:
-                if quiet_since is not None and time.monotonic() - quiet_since > QUIET_SECONDS:
+                if quiet_since is not None and time.monotonic() - quiet_since > quiet:
                     break
                 continue
             kind, content = message["msg_type"], message["content"]

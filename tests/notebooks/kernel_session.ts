@@ -15,6 +15,8 @@ export type Step = {
   stopAt?: string;
   /** And so many seconds later. */
   stopDelay?: number;
+  /** How long, in seconds, no output comes before the cell is over. Default: 0.3. */
+  quiet?: number;
   /** Sent without waiting for the cell before. */
   together?: boolean;
   timeout?: number;

@@ -176,8 +176,13 @@ describe("progress in the kernel", { ignore: python === undefined }, () => {
   });
 
   it("runs a cell a hundred times without growing", async () => {
-    const rss = `console.log(Deno.memoryUsage().rss, memory().operations, memory().buffers);`;
+    const rss = `
+      const { operations, buffers } = memory();
+      const files = [...Deno.readDirSync("/proc/self/fd")].length;
+      const threads = [...Deno.readDirSync("/proc/self/task")].length;
+      console.log(Deno.memoryUsage().rss, files, threads, operations, buffers);`;
     const cell = `
+      const again = "declared anew";
       for (let i = 0; i < 20; i++) await client.file("s3://bucket/k").bytes();
       for await (const entry of client.list("s3://bucket/")) entry.uri;`;
     const again = (count: number) => Array.from({ length: count }, () => ({ code: cell }));
@@ -191,7 +196,10 @@ describe("progress in the kernel", { ignore: python === undefined }, () => {
     const [before, after] = [told[31]!, told.at(-1)!].map((one) =>
       printed(one).trim().split(" ").map(Number)
     );
-    assertEquals(after?.slice(1), [0, 0]);
+    assertEquals(after?.slice(3), [0, 0]);
+    // Connections and threads come and go, but do not add up.
+    assert(after![1]! < before![1]! + 20, `${before![1]} files, then ${after![1]}`);
+    assert(after![2]! < before![2]! + 20, `${before![2]} threads, then ${after![2]}`);
     const growth = after![0]! - before![0]!;
     assert(growth < 64 * 1024 * 1024, `${growth} bytes more after 100 runs`);
   });
