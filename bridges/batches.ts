@@ -1,9 +1,10 @@
 // Batches of elements out of a native source, one read ahead of whoever takes them.
 //
-// The memory of a read is JavaScript's own and private until the read has completed. Text is
-// decoded out of it before the next read but one, so two such memories serve all of a source. Byte
-// batches are handed out with their memory, and each read fills fresh memory. While one batch is
-// used, the next is read, and no more: that is the back-pressure.
+// Text is decoded out of memory of JavaScript's own, which is private until the read has completed,
+// and free again before the next read but one: two such memories serve all of a source. Byte batches
+// are handed out with their memory. It is the native side's, which fills it again once the collector
+// has found that nobody holds it any more: fresh memory would cost more than what is read into it.
+// While one batch is used, the next is read, and no more: that is the back-pressure.
 
 import { type Metrics, metricsFrom } from "../ffi/metrics.ts";
 import type { NativeLines } from "../ffi/native_lines.ts";
@@ -66,8 +67,9 @@ export interface RawBatch {
 }
 
 interface Read {
-  readonly target: Uint8Array<ArrayBuffer>;
-  readonly filled: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** What was filled, if it is to be filled again. */
+  readonly memory?: Uint8Array<ArrayBuffer>;
   readonly batch: BatchMessage;
   readonly offsets: Uint32Array<ArrayBuffer> | undefined;
 }
@@ -120,7 +122,7 @@ export class BatchReader {
     try {
       const lines = this.#lines ?? await this.#begin();
       while (true) {
-        const { target, filled, batch, offsets } = await (this.#ahead ?? this.#read(lines));
+        const { bytes, memory, batch, offsets } = await (this.#ahead ?? this.#read(lines));
         this.#ending.signal.throwIfAborted();
         this.#ahead = undefined;
         this.#progress(batch);
@@ -130,11 +132,8 @@ export class BatchReader {
           // It is told to who asks for the batch.
           this.#ahead.catch(() => {});
         }
-        if (batch.elements > 0) {
-          const bytes = this.#handOut(target, filled);
-          return { bytes, elements: batch.elements, offsets };
-        }
-        if (this.#text || batch.needed !== undefined) this.#keep(target);
+        if (memory !== undefined) this.#keep(memory);
+        if (batch.elements > 0) return { bytes, elements: batch.elements, offsets };
         if (batch.ended) return undefined;
       }
     } catch (reason) {
@@ -158,11 +157,21 @@ export class BatchReader {
   }
 
   async #read(lines: NativeLines, needed?: number): Promise<Read> {
-    const target = this.#memory(needed);
     const { signal } = this.#ending;
+    if (!this.#text && needed === undefined) {
+      const { bytes, batch } = await lines.next({ signal });
+      if (bytes.length > SHORTEST) sweep();
+      return { bytes, batch, offsets: lines.offsets(batch.elements) };
+    }
+    const target = this.#memory(needed);
     const { filled, batch } = await lines.read(target, { signal });
     const wanted = batch.elements > 0 && (!this.#text || batch.innerLineFeed === true);
-    return { target, filled, batch, offsets: wanted ? lines.offsets(batch.elements) : undefined };
+    return {
+      bytes: target.subarray(0, filled),
+      ...this.#text ? { memory: target } : undefined,
+      batch,
+      offsets: wanted ? lines.offsets(batch.elements) : undefined,
+    };
   }
 
   /** Private memory for a read: so much where one element needs it, else what is usual. */
@@ -177,20 +186,6 @@ export class BatchReader {
   #keep(memory: Uint8Array<ArrayBuffer>): void {
     // What one long element needed is not kept.
     if (memory.length <= LONGEST) this.#spare.push(memory);
-  }
-
-  /** What is handed out. Where little came, a small copy: trickles must not pin large memory. */
-  #handOut(target: Uint8Array<ArrayBuffer>, filled: number): Uint8Array<ArrayBuffer> {
-    if (this.#text) {
-      this.#keep(target);
-      return target.subarray(0, filled);
-    }
-    if (2 * filled < target.length) {
-      this.#keep(target);
-      return target.slice(0, filled);
-    }
-    sweep();
-    return target.subarray(0, filled);
   }
 
   #finish(): void {

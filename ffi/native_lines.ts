@@ -2,8 +2,9 @@
 
 import { HeldStream } from "./held_stream.ts";
 import { library } from "./library.ts";
+import { adoptedBytes } from "./memory.ts";
 import { submit, type SubmitOptions } from "./queue.ts";
-import type { BatchMessage, StreamHandle } from "./symbols.ts";
+import type { BatchMessage, BufferHandle, StreamHandle } from "./symbols.ts";
 
 /** An open source of lines or messages. */
 export class NativeLines extends HeldStream {
@@ -30,6 +31,21 @@ export class NativeLines extends HeldStream {
       target,
     });
     return { filled: extent, batch: payload as BatchMessage };
+  }
+
+  /**
+   * The next elements in memory of their own, which the collector gives back. No bytes where the
+   * batch needs more memory than is usual.
+   */
+  async next(
+    options: SubmitOptions,
+  ): Promise<{ bytes: Uint8Array<ArrayBuffer>; batch: BatchMessage }> {
+    const request = { operation: "readLines", stream: this.#handle } as const;
+    const { value, payload } = await submit({ granted: [...this.#granted], request }, {
+      ...options,
+      operation: this.#operation,
+    });
+    return { bytes: adoptedBytes(value as BufferHandle), batch: payload as BatchMessage };
   }
 
   /** Where the elements of the last read end, behind a zero. Only before the next read. */

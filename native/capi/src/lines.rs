@@ -40,8 +40,10 @@ pub async fn run(
         }
         Request::ReadLines { stream } => {
             let (lines, progress) = streams::lines(handle(stream)?)?;
-            let memory = target.ok_or_else(|| Error::internal("a read without memory"))?;
-            let filled = lines.fill(memory).await?;
+            let (filled, buffer) = match target {
+                Some(memory) => (lines.fill(memory).await?, None),
+                None => lines.next().await?,
+            };
             let told = progress || filled.ended;
             let message = BatchMessage {
                 elements: filled.elements as f64,
@@ -52,7 +54,8 @@ pub async fn run(
                 metrics: told.then(|| lines.metrics().into()),
             };
             let extent = filled.bytes as f64;
-            Ok(Outcome { extent, payload: json(&message)?, ..Outcome::default() })
+            let value = buffer.map_or(Value::None, Value::Buffer);
+            Ok(Outcome { value, extent, payload: json(&message)? })
         }
         _ => Err(Error::internal("not about lines")),
     }

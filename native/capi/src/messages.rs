@@ -593,8 +593,8 @@ pub enum Request {
         stall_timeout: Option<u32>,
         progress: bool,
     },
-    /// Fills a target with the next elements of a source; `extent` says how many bytes. A
-    /// `BatchMessage`.
+    /// Fills a target with the next elements of a source, or without one brings them as a buffer,
+    /// if they have bytes; `extent` says how many. A `BatchMessage`.
     ReadLines { stream: f64 },
     /// Asks for an object's properties: a `StatMessage`.
     Stat { client: Option<f64>, source: SourceMessage },

@@ -218,6 +218,12 @@ impl Draft {
     pub(crate) fn finish(self) -> Arc<Buffer> {
         Buffer::of(self.allocation, self.account)
     }
+
+    /// The buffer of the first `length` bytes; what lies behind them is never shown.
+    pub(crate) fn finish_short(mut self, length: usize) -> Arc<Buffer> {
+        self.allocation.shorten(length);
+        self.finish()
+    }
 }
 
 /// An allocation whose slots are out.

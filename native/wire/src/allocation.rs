@@ -154,16 +154,21 @@ impl Allocation {
         self.length == 0
     }
 
+    /// Forgets all but the first `length` bytes. The memory behind them stays with it.
+    pub fn shorten(&mut self, length: usize) {
+        self.length = self.length.min(length);
+    }
+
     /// The bytes.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         match &self.memory {
             Memory::Empty => &[],
             Memory::Heap(lines) => crate::shared::lines_as_bytes(lines, self.length),
-            Memory::Map(map) => map,
+            Memory::Map(map) => map.get(..self.length).unwrap_or_default(),
             Memory::Block(block) => crate::shared::lines_as_bytes(block.lines(), self.length),
             Memory::Slab(slab) => slab.as_slice().get(..self.length).unwrap_or_default(),
-            Memory::Vector(vector) => vector,
+            Memory::Vector(vector) => vector.get(..self.length).unwrap_or_default(),
         }
     }
 
@@ -172,12 +177,12 @@ impl Allocation {
         match &mut self.memory {
             Memory::Empty => &mut [],
             Memory::Heap(lines) => crate::shared::lines_as_bytes_mut(lines, self.length),
-            Memory::Map(map) => map,
+            Memory::Map(map) => map.get_mut(..self.length).unwrap_or_default(),
             Memory::Block(block) => {
                 crate::shared::lines_as_bytes_mut(block.lines_mut(), self.length)
             }
             Memory::Slab(slab) => slab.as_mut_slice().get_mut(..self.length).unwrap_or_default(),
-            Memory::Vector(vector) => vector,
+            Memory::Vector(vector) => vector.get_mut(..self.length).unwrap_or_default(),
         }
     }
 
@@ -237,6 +242,28 @@ mod tests {
         let allocation = Allocation::from_vec(vector);
         assert_eq!(allocation.as_slice().as_ptr(), address);
         assert_eq!(allocation.as_slice(), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_shortened_one_starts_where_it_did_and_ends_sooner() {
+        let vector = || Allocation::from_vec(vec![1; 2 * MAP_FROM]);
+        for mut allocation in [
+            Allocation::zeroed(100).unwrap(),
+            Allocation::zeroed(2 * MAP_FROM).unwrap(),
+            Allocation::recycled(5000).unwrap(),
+            Allocation::recycled(2 * MAP_FROM).unwrap(),
+            vector(),
+        ] {
+            let address = allocation.as_slice().as_ptr();
+            allocation.shorten(usize::MAX);
+            assert!(allocation.len() >= 100);
+            allocation.shorten(99);
+            assert_eq!((allocation.len(), allocation.as_slice().len()), (99, 99));
+            assert_eq!(allocation.as_mut_slice().len(), 99);
+            assert_eq!(allocation.as_slice().as_ptr(), address);
+            allocation.shorten(0);
+            assert!(allocation.is_empty() && allocation.as_slice().is_empty());
+        }
     }
 
     #[test]

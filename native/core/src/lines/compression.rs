@@ -6,6 +6,7 @@ use lzma_rust2::XzReader;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
+use super::read_ahead::Block;
 use super::source_bytes::{Came, SourceBytes};
 use crate::{Error, Status};
 
@@ -461,6 +462,20 @@ impl Decompressed {
             Ok(read) => Ok(Came::Bytes(read)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Came::NothingYet),
             Err(error) => Err(self.damaged(&error)),
+        }
+    }
+
+    /// As [`SourceBytes::swap`] does. `None` also where something is undone, or not known yet.
+    pub(crate) fn swap(&mut self, block: &mut Block) -> Option<Result<Came, Error>> {
+        match &mut self.decoder {
+            Decoder::Plain(source) if source.ready().is_empty() => {
+                let came = source.source.swap(block);
+                if let Some(Ok(Came::Bytes(read))) = came {
+                    source.taken += read as u64;
+                }
+                came
+            }
+            _ => None,
         }
     }
 

@@ -1,16 +1,16 @@
 //! From the bytes of a source to batches of lines or messages in memory of the caller.
 //!
-//! What the source gives lands in a small buffer that stays in the cache. Whole elements are
+//! What the source gives lands in a small block that stays in the cache. Whole elements are
 //! copied from there into the caller's memory, once. All of it runs on a thread that may wait;
 //! the caller's memory is only entered while something is copied, so that taking it back never
 //! waits for a source.
 
-use dipper_wire::{Batch, Flaw, FrameSplitter, LengthPrefix, LineSplitter, Private, Pushed};
+use dipper_wire::{Batch, Flaw, FrameSplitter, LengthPrefix, LineSplitter, Pushed, Slot};
 
 use super::compression::{Compression, Decompressed};
+use super::read_ahead::{Block, HEAD, block};
 use super::source_bytes::{Came, Next};
 use super::transcoding::Transcoder;
-use crate::get::in_private;
 use crate::{Error, Status};
 
 /// What becomes of the bytes.
@@ -62,8 +62,6 @@ enum Splitter {
     Not,
 }
 
-/// How much is read at once.
-const SCRATCH: usize = 128 << 10;
 const MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// Cuts the bytes of a source.
@@ -77,7 +75,7 @@ pub(crate) struct Cutting {
     at_start: bool,
     /// Bytes that were left out at the start.
     skipped: u64,
-    scratch: Box<[u8]>,
+    scratch: Block,
     /// What is to be cut next.
     start: usize,
     /// The end of what may be cut; behind it lies the beginning of a character.
@@ -119,7 +117,7 @@ impl Cutting {
             separator: is_text.then_some(b'\n'),
             strict,
             skipped: 0,
-            scratch: vec![0; SCRATCH].into_boxed_slice(),
+            scratch: block(),
             start: 0,
             valid: 0,
             end: 0,
@@ -144,9 +142,7 @@ impl Cutting {
 
     /// Fills memory with the next elements: as many as fit, or those that are there. It waits
     /// for the first. What fails is told after the elements before it.
-    pub(crate) fn fill(&mut self, memory: Private) -> Result<Filled, Error> {
-        let capacity = memory.capacity() as u64;
-        let (_landing, mut slot) = in_private(memory, capacity)?;
+    pub(crate) fn fill(&mut self, slot: &mut Slot) -> Result<Filled, Error> {
         self.offsets.clear();
         let mut filled = Filled::default();
         loop {
@@ -227,14 +223,7 @@ impl Cutting {
 
     /// Reads what comes next; false when nothing is there yet.
     fn refill(&mut self, wait: bool) -> bool {
-        self.scratch.copy_within(self.valid..self.end, 0);
-        (self.start, self.valid, self.end) = (0, 0, self.end - self.valid);
-        let room = self.scratch.get_mut(self.end..).unwrap_or_default();
-        let came = match &mut self.transcoder {
-            Some(transcoder) => transcoder.read(&mut self.from, room, wait, &self.shown),
-            None => self.from.read(room, wait),
-        };
-        match came {
+        match self.more(wait) {
             Ok(Came::NothingYet) => return false,
             Ok(Came::Bytes(read)) => {
                 self.end += read;
@@ -247,14 +236,13 @@ impl Cutting {
             }
         }
         if self.at_start {
-            let head = self.scratch.get(..self.end).unwrap_or_default();
+            let head = self.scratch.get(self.start..self.end).unwrap_or_default();
             if head.len() < MARK.len() && MARK.starts_with(head) && !self.ended {
                 return true;
             }
             if head.starts_with(&MARK) {
                 self.skipped = MARK.len() as u64;
-                self.scratch.copy_within(MARK.len()..self.end, 0);
-                self.end -= MARK.len();
+                self.start += MARK.len();
             }
             self.at_start = false;
         }
@@ -265,19 +253,48 @@ impl Cutting {
         true
     }
 
+    /// Puts what comes next behind what may not be cut yet: the beginning of a character, or of a
+    /// mark.
+    fn more(&mut self, wait: bool) -> Result<Came, Error> {
+        let Self { from, scratch, start, valid, end, .. } = self;
+        let mut rest = [0; HEAD];
+        let length = *end - *valid;
+        let held = rest.get_mut(..length).zip(scratch.get(*valid..*end));
+        if let (Some((rest, held)), None) = (held, &self.transcoder) {
+            rest.copy_from_slice(held);
+            if let Some(came) = from.swap(scratch) {
+                if matches!(came, Ok(Came::Bytes(_))) {
+                    let before = HEAD - length;
+                    if let Some(place) = scratch.get_mut(before..HEAD) {
+                        place.copy_from_slice(rest);
+                    }
+                    (*start, *valid, *end) = (before, before, HEAD);
+                }
+                return came;
+            }
+        }
+        scratch.copy_within(*valid..*end, 0);
+        (*start, *valid, *end) = (0, 0, length);
+        let room = scratch.get_mut(length..).unwrap_or_default();
+        match &mut self.transcoder {
+            Some(transcoder) => transcoder.read(from, room, wait, &self.shown),
+            None => from.read(room, wait),
+        }
+    }
+
     /// Holds back the beginning of a character, and what comes behind the last line before
     /// bytes that are no text.
     fn check(&mut self) {
-        let bytes = self.scratch.get(..self.end).unwrap_or_default();
+        let bytes = self.scratch.get(self.start..self.end).unwrap_or_default();
         let Err(error) = std::str::from_utf8(bytes) else { return };
         let good = error.valid_up_to();
         if error.error_len().is_none() && !self.ended {
-            self.valid = good;
+            self.valid = self.start + good;
             return;
         }
-        let at = self.came - self.end as u64 + good as u64;
+        let at = self.came - bytes.len() as u64 + good as u64;
         let lines = bytes.get(..good).and_then(|good| memchr::memrchr(b'\n', good));
-        self.valid = lines.map_or(0, |end| end + 1);
+        self.valid = self.start + lines.map_or(0, |end| end + 1);
         self.end = self.valid;
         self.failed = Some(self.not_text(at));
         self.ended = false;

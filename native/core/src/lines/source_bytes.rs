@@ -2,15 +2,14 @@
 //! that may wait.
 
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::feed::{Chunk, Chunks};
+use super::read_ahead::{Block, ReadAhead, WORTH_IT, read_at};
 use crate::buffer::Buffer;
 use crate::metrics::Meter;
-use crate::{Error, Status};
+use crate::Error;
 
 /// What a read brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,9 +24,55 @@ pub(crate) enum Came {
 
 /// Bytes in order.
 pub(crate) enum SourceBytes {
-    File { file: Arc<File>, path: PathBuf, at: u64, left: u64, meter: Arc<Meter> },
+    File(FileBytes),
     Memory { buffer: Arc<Buffer>, at: usize },
     Fed { chunks: Chunks, present: Option<Chunk>, ended: bool },
+}
+
+/// A part of a file.
+pub(crate) struct FileBytes {
+    pub(crate) file: Arc<File>,
+    pub(crate) path: PathBuf,
+    pub(crate) at: u64,
+    pub(crate) left: u64,
+    pub(crate) meter: Arc<Meter>,
+    /// What reads the rest of it, once it is read in blocks.
+    pub(crate) ahead: Option<ReadAhead>,
+}
+
+impl FileBytes {
+    fn read(&mut self, room: &mut [u8]) -> Result<Came, Error> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(room.len());
+        let Some(room) = room.get_mut(..most).filter(|room| !room.is_empty()) else {
+            return Ok(Came::End);
+        };
+        let read = read_at(&self.file, &self.path, room, self.at)?;
+        self.took(read);
+        Ok(Came::Bytes(read))
+    }
+
+    fn took(&mut self, bytes: usize) {
+        self.at += bytes as u64;
+        self.left -= bytes as u64;
+        self.meter.arrived(bytes);
+    }
+
+    /// The next block, for the one given. `None` where the file is not read in blocks.
+    fn swap(&mut self, block: &mut Block) -> Option<Result<Came, Error>> {
+        if self.ahead.is_none() {
+            if self.left <= WORTH_IT {
+                return None;
+            }
+            let file = Arc::clone(&self.file);
+            self.ahead = Some(ReadAhead::new(file, self.path.clone(), self.at, self.left));
+        }
+        let came = self.ahead.as_mut()?.swap(block);
+        Some(came.map(|came| {
+            let Some(read) = came else { return Came::End };
+            self.took(read);
+            Came::Bytes(read)
+        }))
+    }
 }
 
 impl SourceBytes {
@@ -38,31 +83,7 @@ impl SourceBytes {
     /// Fills some of the room with the next bytes. Where nothing is there yet it waits, or not.
     pub(crate) fn read(&mut self, room: &mut [u8], wait: bool) -> Result<Came, Error> {
         match self {
-            Self::File { file, path, at, left, meter } => {
-                let most = usize::try_from(*left).unwrap_or(usize::MAX).min(room.len());
-                let Some(room) = room.get_mut(..most).filter(|room| !room.is_empty()) else {
-                    return Ok(Came::End);
-                };
-                loop {
-                    match file.read_at(room, *at) {
-                        Ok(0) => {
-                            let shown = path.display();
-                            return Err(Error::new(
-                                Status::ObjectChanged,
-                                format!("{shown} became shorter while it was read"),
-                            ));
-                        }
-                        Ok(read) => {
-                            *at += read as u64;
-                            *left -= read as u64;
-                            meter.arrived(read);
-                            return Ok(Came::Bytes(read));
-                        }
-                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                        Err(error) => return Err(crate::file::failed(&error, path)),
-                    }
-                }
-            }
+            Self::File(file) => file.read(room),
             Self::Memory { buffer, at } => {
                 let rest = buffer.memory().as_ref().get(*at..).unwrap_or_default();
                 let copied = copy(rest, room);
@@ -84,6 +105,16 @@ impl SourceBytes {
                 }
                 Ok(Came::Bytes(copied))
             }
+        }
+    }
+
+    /// Takes the next bytes in a block of their own, behind [`HEAD`](super::read_ahead::HEAD), and
+    /// gives memory for another one back. `None` where they are only copied. Who began with blocks
+    /// goes on with them.
+    pub(crate) fn swap(&mut self, block: &mut Block) -> Option<Result<Came, Error>> {
+        match self {
+            Self::File(file) => file.swap(block),
+            _ => None,
         }
     }
 

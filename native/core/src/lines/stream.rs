@@ -14,9 +14,11 @@ use super::compression::{Claim, Compression, Decompressed};
 use super::cutting::{Content, Cut, Cutting, Filled};
 use super::feed::{Feed, NextChunk, run};
 use super::socket::{tcp, unix};
-use super::source_bytes::SourceBytes;
+use super::source_bytes::{FileBytes, SourceBytes};
 use super::standard_input::StandardInput;
+use crate::buffer::Draft;
 use crate::gate::Gate;
+use crate::get::in_private;
 use crate::metrics::{Meter, Transport};
 use crate::stream::Arrived;
 use crate::{
@@ -79,12 +81,19 @@ pub struct LinesRequest {
 pub struct LineStream {
     cutting: Arc<Mutex<Cutting>>,
     offsets: std::sync::Mutex<Vec<u32>>,
+    /// Memory for a batch that was not handed out.
+    spare: Arc<std::sync::Mutex<Option<Draft>>>,
     measured: Measured,
     /// How many bytes the source has, where somebody tells.
     length: Option<u64>,
     /// What runs in the background. Dropped, it ends, and so does a read that waits for it.
     running: std::sync::Mutex<Option<JoinSet<()>>>,
 }
+
+/// The most memory of a batch, unless one element needs more.
+const LONGEST: usize = 1 << 20;
+/// The least: a short source may be compressed.
+const SHORTEST: usize = 64 << 10;
 
 enum Measured {
     Reader(Arc<Reader>),
@@ -120,7 +129,8 @@ async fn open(client: &Arc<Client>, request: LinesRequest) -> Result<LineStream,
             claim.name.clone_from(&shown);
             let (at, left) = crate::file::place(span, stat.size);
             length = Some(left);
-            (shown, From::Bytes(SourceBytes::File { file, path, at, left, meter }))
+            let file = FileBytes { file, path, at, left, meter, ahead: None };
+            (shown, From::Bytes(SourceBytes::File(file)))
         }
         FeedSource::Object { source, span, if_match } => {
             let shown = source.shown();
@@ -175,6 +185,7 @@ async fn open(client: &Arc<Client>, request: LinesRequest) -> Result<LineStream,
     Ok(LineStream {
         cutting: Arc::new(Mutex::new(cutting)),
         offsets: std::sync::Mutex::default(),
+        spare: Arc::default(),
         measured,
         length,
         running: std::sync::Mutex::new(running),
@@ -207,13 +218,63 @@ impl LineStream {
     /// # Errors
     /// Whatever the source reports; data that are damaged, too long, or no text.
     pub async fn fill(&self, memory: Private) -> Result<Filled, Error> {
+        self.step(move |cutting| {
+            let capacity = memory.capacity() as u64;
+            let (_landing, mut slot) = in_private(memory, capacity)?;
+            cutting.fill(&mut slot)
+        })
+        .await
+    }
+
+    /// The next elements in memory of their own, which was filled before where possible: fresh
+    /// memory costs more than what is done to it here. Nothing where the next element needs more
+    /// than a batch has. Dropped before its end, it ends the stream.
+    ///
+    /// # Errors
+    /// As [`LineStream::fill`].
+    pub async fn next(&self) -> Result<(Filled, Option<Arc<Buffer>>), Error> {
+        let spare = Arc::clone(&self.spare);
+        let short = self.length.and_then(|length| usize::try_from(length).ok());
+        let usual = short.unwrap_or(LONGEST).clamp(SHORTEST, LONGEST);
+        self.step(move |cutting| {
+            let kept = spare.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let draft = match kept {
+                Some(kept) => kept,
+                None => Draft::recycled(usual, Vec::new())?,
+            };
+            let (landed, mut slot) = draft.land();
+            let filled = cutting.fill(&mut slot)?;
+            drop(slot);
+            let draft = landed.draft()?;
+            if 2 * filled.bytes >= usual {
+                return Ok((filled, Some(draft.finish_short(filled.bytes))));
+            }
+            // A small copy: trickles must not pin large memory.
+            let buffer = match draft.bytes().get(..filled.bytes) {
+                Some(bytes) if !bytes.is_empty() => {
+                    let mut copy = Draft::recycled(bytes.len(), Vec::new())?;
+                    copy.bytes_mut().copy_from_slice(bytes);
+                    Some(copy.finish())
+                }
+                _ => None,
+            };
+            *spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(draft);
+            Ok((filled, buffer))
+        })
+        .await
+    }
+
+    async fn step<T: Send + 'static>(
+        &self,
+        fill: impl FnOnce(&mut Cutting) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         let closing = Closing { stream: self, armed: true };
         let mut cutting = Arc::clone(&self.cutting).lock_owned().await;
         let reuse =
             std::mem::take(&mut *self.offsets.lock().unwrap_or_else(PoisonError::into_inner));
         let filled = crate::file::blocking(move || {
             cutting.reuse_offsets(reuse);
-            let filled = cutting.fill(memory)?;
+            let filled = fill(&mut cutting)?;
             Ok((filled, cutting.take_offsets()))
         })
         .await;

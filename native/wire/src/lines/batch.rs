@@ -11,6 +11,11 @@ pub struct Batch<'a> {
     separator: Option<u8>,
 }
 
+/// The bytes of a vector.
+const PIECE: usize = 32;
+/// Longer elements are copied as fast in one go.
+const SHORT: usize = 512;
+
 /// The most elements of a batch: what costs no room is bounded by this.
 const MOST_ELEMENTS: usize = 1 << 17;
 
@@ -69,6 +74,35 @@ impl<'a> Batch<'a> {
         self.put(first);
         self.put(second);
         // It fits 32 bits: `most` sees to that.
+        self.offsets.push(self.base + self.filled as u32);
+        true
+    }
+
+    /// Adds the bytes of `chunk` from `start` to `end` as an element, if there is room for it.
+    ///
+    /// Short elements are copied in pieces of one vector, past their end where both sides have so
+    /// many bytes: what lies behind the element is written over by the next, or is not shown.
+    #[inline(always)]
+    pub(super) fn push_from(&mut self, chunk: &[u8], start: usize, end: usize) -> bool {
+        let length = end - start;
+        if !self.fits(length) {
+            return false;
+        }
+        if let (Some(separator), false) = (self.separator, self.is_empty()) {
+            self.put(&[separator]);
+        }
+        let pieces = length.next_multiple_of(PIECE);
+        let from = chunk.get(start..start + pieces);
+        let to = self.room.get_mut(self.filled..self.filled + pieces);
+        match (from, to) {
+            (Some(from), Some(to)) if length <= SHORT => {
+                let (from, _) = from.as_chunks::<PIECE>();
+                let (to, _) = to.as_chunks_mut::<PIECE>();
+                to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+                self.filled += length;
+            }
+            _ => self.put(chunk.get(start..end).unwrap_or_default()),
+        }
         self.offsets.push(self.base + self.filled as u32);
         true
     }

@@ -8,6 +8,7 @@
 mod batch;
 mod flaw;
 mod frames;
+mod line_feeds;
 mod splitter;
 
 pub use batch::Batch;

@@ -1,6 +1,7 @@
 //! Lines: what stands between line feeds. A carriage return before a line feed belongs to the
 //! end of the line, any other is content. The last line needs no end.
 
+use super::line_feeds::{OverLineFeeds, over_line_feeds};
 use super::{Batch, Flaw};
 use crate::OutOfMemory;
 
@@ -67,18 +68,12 @@ impl LineSplitter {
             self.release();
             start = end + 1;
         }
-        let from = start;
-        for end in memchr::memchr_iter(b'\n', chunk.get(from..).unwrap_or_default()) {
-            let line = without_return(chunk.get(start..from + end).unwrap_or_default());
-            if line.len() > self.limit {
-                return self.too_long(self.at + start as u64, start, batch);
-            }
-            if !batch.push(line, &[]) {
-                self.at += start as u64;
-                return Ok(full(start, line.len(), batch));
-            }
-            start = from + end + 1;
-        }
+        let rest = chunk.get(start..).unwrap_or_default();
+        let cut = Cut { splitter: self, chunk, start, batch };
+        start = match over_line_feeds(rest, cut)? {
+            Ok(start) => start,
+            Err(pushed) => return Ok(pushed),
+        };
         self.at += start as u64;
         match self.begin(chunk.get(start..).unwrap_or_default(), batch)? {
             Pushed::All => Ok(Pushed::All),
@@ -126,6 +121,42 @@ impl LineSplitter {
     fn release(&mut self) {
         self.open.clear();
         self.open.shrink_to(MOST_KEPT);
+    }
+}
+
+/// Whole lines of a chunk, on their way into a batch.
+struct Cut<'a, 'b> {
+    splitter: &'a mut LineSplitter,
+    chunk: &'a [u8],
+    /// Where the first of them starts.
+    start: usize,
+    batch: &'a mut Batch<'b>,
+}
+
+impl OverLineFeeds for Cut<'_, '_> {
+    /// Where the line starts that does not end in the chunk; or why it stopped.
+    type Output = Result<Result<usize, Pushed>, Flaw>;
+
+    #[inline(always)]
+    fn over(self, line_feeds: impl Iterator<Item = usize>) -> Self::Output {
+        let Self { splitter, chunk, mut start, batch } = self;
+        let from = start;
+        for line_feed in line_feeds {
+            let mut end = from + line_feed;
+            let next = end + 1;
+            if end > start && chunk.get(end - 1) == Some(&b'\r') {
+                end -= 1;
+            }
+            if end - start > splitter.limit {
+                return splitter.too_long(splitter.at + start as u64, start, batch).map(Err);
+            }
+            if !batch.push_from(chunk, start, end) {
+                splitter.at += start as u64;
+                return Ok(Err(full(start, end - start, batch)));
+            }
+            start = next;
+        }
+        Ok(Ok(start))
     }
 }
 
