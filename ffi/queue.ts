@@ -292,7 +292,7 @@ class Queue {
   /** It finished before it noticed that it was stopped: what it brought is not wanted any more. */
   #discard(operation: string, value: number): void {
     if (value === 0) return;
-    if (operation === "get") this.#release(value);
+    if (operation === "get" || operation === "readLines") this.#release(value);
     if (operation === "openStream" || operation === "openLines") {
       this.#library.native.streamRelease(value as StreamHandle);
     }

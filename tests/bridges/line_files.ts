@@ -41,9 +41,12 @@ export const FORMS: readonly LinesOptions[] = [
   { encoding: "lossy", batch: true },
 ];
 
-/** The lines of a source in one form, each as text. */
-export async function gathered(source: Source, options: LinesOptions): Promise<string[]> {
-  const found: string[] = [];
+/** The lines of a source in one form, each as text; they are also put where one says. */
+export async function gathered(
+  source: Source,
+  options: LinesOptions,
+  found: string[] = [],
+): Promise<string[]> {
   for await (const one of lines(source, options) as AsyncIterable<unknown>) {
     if (typeof one === "string") found.push(one);
     else if (Array.isArray(one)) { for (const line of one) found.push(line); }

@@ -4,7 +4,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use dipper_wire::{FillError, Slot};
@@ -68,14 +68,20 @@ pub(crate) async fn open(path: &Path) -> Result<(Arc<File>, Stat), Error> {
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
-    // A step that runs cannot be stopped: the operation is over when it is.
+    // A step that runs cannot be stopped: the operation is over when it is, and what nobody waits
+    // for any more is gone by then.
     let token = crate::gate::token();
+    let place = Arc::new(Mutex::new(None));
+    let there = Arc::clone(&place);
     let work = move || {
         let done = work();
+        *there.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+        drop(there);
         drop(token);
-        done
     };
-    crate::gate::joined(tokio::task::spawn_blocking(work).await)?
+    crate::gate::joined(tokio::task::spawn_blocking(work).await)?;
+    let done = place.lock().unwrap_or_else(PoisonError::into_inner).take();
+    done.unwrap_or_else(|| Err(Error::cancelled()))
 }
 
 /// Asks for a file's properties.

@@ -197,3 +197,90 @@ impl Shared {
         state
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file_of(name: &str, bytes: &[u8]) -> (Arc<File>, PathBuf) {
+        let name = format!("dipper-ahead-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        (Arc::new(File::open(&path).unwrap()), path)
+    }
+
+    fn numbers(length: usize) -> Vec<u8> {
+        (0..length as u32).flat_map(u32::to_le_bytes).take(length).collect()
+    }
+
+    fn read_all(ahead: &mut ReadAhead) -> (Vec<u8>, Result<(), Error>) {
+        let (mut found, mut memory) = (Vec::new(), block());
+        loop {
+            match ahead.swap(&mut memory) {
+                Ok(Some(filled)) => found.extend_from_slice(&memory[HEAD..HEAD + filled]),
+                Ok(None) => return (found, Ok(())),
+                Err(error) => return (found, Err(error)),
+            }
+        }
+    }
+
+    #[test]
+    fn all_bytes_come_in_order_with_and_without_threads() {
+        let bytes = numbers(20 * BLOCK + 77);
+        let (file, path) = file_of("order", &bytes);
+        let ahead = |at: usize, end: usize| {
+            let left = (end - at) as u64;
+            ReadAhead::new(Arc::clone(&file), path.clone(), at as u64, left)
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(3)
+            .build()
+            .unwrap();
+        for (at, end) in [(0, bytes.len()), (5, bytes.len() - 3), (7, 8), (9, 9)] {
+            let (found, ended) = read_all(&mut ahead(at, end));
+            assert!(found == bytes[at..end] && ended.is_ok());
+            // More readers than threads: those that get none read by themselves.
+            let readers: Vec<_> = (0..8)
+                .map(|_| {
+                    let mut ahead = ahead(at, end);
+                    runtime.spawn_blocking(move || read_all(&mut ahead).0)
+                })
+                .collect();
+            for reader in readers {
+                assert!(runtime.block_on(reader).unwrap() == bytes[at..end]);
+            }
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_ends_sooner_is_told_behind_what_is_there() {
+        let bytes = numbers(3 * BLOCK + 9);
+        let (file, path) = file_of("short", &bytes);
+        let mut ahead = ReadAhead::new(file, path.clone(), 0, bytes.len() as u64 + 1);
+        let (found, ended) = read_all(&mut ahead);
+        assert!(found == bytes);
+        assert_eq!(ended.unwrap_err().status, Status::ObjectChanged);
+        assert!(matches!(ahead.swap(&mut block()), Ok(None)));
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn the_file_is_let_go_of_at_once() {
+        let bytes = numbers(10 * BLOCK);
+        let (file, path) = file_of("let-go", &bytes);
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        for taken in 0..10 {
+            let mut ahead =
+                ReadAhead::new(Arc::clone(&file), path.clone(), 0, bytes.len() as u64);
+            let _inside = runtime.enter();
+            for _ in 0..taken {
+                assert!(ahead.swap(&mut block()).unwrap().is_some());
+            }
+            drop(ahead);
+            assert_eq!(Arc::strong_count(&file), 1);
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
+}

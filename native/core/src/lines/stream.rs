@@ -141,7 +141,7 @@ async fn open(client: &Arc<Client>, request: LinesRequest) -> Result<LineStream,
             length = reader.length();
             let reader = Arc::new(reader);
             measured = Measured::Reader(Arc::clone(&reader));
-            let feed = ObjectFeed { reader, arrived: VecDeque::new() };
+            let feed = ObjectFeed { reader, shown: shown.clone(), arrived: VecDeque::new() };
             (shown, From::Feed(Box::new(feed)))
         }
         FeedSource::Memory { buffer, shown, encoding } => {
@@ -318,6 +318,8 @@ impl Drop for Closing<'_> {
 /// An object on a server.
 struct ObjectFeed {
     reader: Arc<Reader>,
+    /// As errors name it.
+    shown: String,
     arrived: VecDeque<Arrived>,
 }
 
@@ -328,7 +330,8 @@ impl Feed for ObjectFeed {
     fn next(&mut self) -> NextChunk<'_> {
         Box::pin(async move {
             if self.arrived.is_empty() {
-                self.arrived = self.reader.pieces(PIECES).await?.into();
+                let pieces = self.reader.pieces(PIECES).await;
+                self.arrived = pieces.map_err(|error| error.about(self.shown.as_str()))?.into();
             }
             Ok(self.arrived.pop_front().map(Bytes::from_owner))
         })
