@@ -13,7 +13,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 3652697990230456;
+export const ABI_HASH = 4113065734512154;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {

@@ -329,7 +329,7 @@ export abstract class ObjectFile {
       cutting,
       (signal) => this.#part("lines", options, signal),
     );
-    return linesOf(origin, options);
+    return linesOf(origin, options, this.#shown);
   }
 
   /**
@@ -364,7 +364,7 @@ export abstract class ObjectFile {
       cutting,
       (signal) => this.#part("frames", options, signal),
     );
-    return framesOf(origin, options);
+    return framesOf(origin, options, this.#shown);
   }
 
   /**

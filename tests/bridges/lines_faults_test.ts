@@ -36,7 +36,12 @@ function nothingRuns(): void {
 async function scripted(script: Script, retries = 2) {
   const server = await ScriptedServer.start(script);
   const credentials = { accessKeyId: "id", secretAccessKey: "secret" };
-  const client = new S3Client({ endpoint: server.endpoint, credentials, checksums: "off", retries });
+  const client = new S3Client({
+    endpoint: server.endpoint,
+    credentials,
+    checksums: "off",
+    retries,
+  });
   return {
     server,
     client,

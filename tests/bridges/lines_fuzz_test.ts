@@ -160,7 +160,8 @@ describe("random lines in random pieces", () => {
         const rest = (64 << 10) - size % (64 << 10);
         const line = rest < 200
           ? length.repeat(40) + "\r\n"
-          : "y".repeat(1 + Math.floor(numbers.next().value * Math.min(rest - 150, 30_000))) + "\r\n";
+          : "y".repeat(1 + Math.floor(numbers.next().value * Math.min(rest - 150, 30_000))) +
+            "\r\n";
         pieces.push(line);
         size += bytesOf(line).length;
       }

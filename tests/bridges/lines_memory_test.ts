@@ -1,6 +1,7 @@
 /** Lines: what is held while they are read, and that all of it is let go of, wherever a loop ends. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createServer, type Socket } from "node:net";
+import { gzipSync } from "node:zlib";
 import type { AddressInfo } from "node:net";
 import { lines, type LinesOptions } from "dipper";
 import { Bucket } from "../memory/bucket.ts";
@@ -163,6 +164,52 @@ memoryTest("half a GiB of lines stays within 96 MiB, in every form", async () =>
       const { count, idle, peak } = JSON.parse(stdout);
       assertEquals(count, 512 * 10_486);
       assert(peak - idle < 96 * MIB, `${form}: ${(peak - idle) / MIB} MiB over idle`);
+    }
+  } finally {
+    await Deno.remove(path);
+  }
+});
+
+/** What reading a file in one form holds at most, over what is held when idle, in bytes. */
+async function heldBy(path: string, form: string, options: LinesOptions, expected: number) {
+  const { code, stdout, stderr } = await runProgram(programAt("lines_through.ts"), {
+    args: [path, form, JSON.stringify(options)],
+    patience: 240_000,
+  });
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  const { count, idle, peak } = JSON.parse(stdout);
+  assertEquals(count, expected);
+  return peak - idle;
+}
+
+memoryTest("what unpacks to a GiB of lines stays within 96 MiB, in every form", async () => {
+  const member = gzipSync(new Uint8Array(16 * MIB).fill(120).map((x, at) => at % 64 ? x : 10));
+  const path = await Deno.makeTempFile({ suffix: ".gz" });
+  try {
+    using output = await Deno.open(path, { write: true });
+    for (let round = 0; round < 64; round++) await output.write(member);
+    const lines = 64 * 16 * MIB / 64 + 1;
+    for (const form of ["text", "strings", "bytes", "lines"]) {
+      const held = await heldBy(path, form, {}, lines);
+      assert(held < 96 * MIB, `${form}: ${held / MIB} MiB over idle`);
+    }
+  } finally {
+    await Deno.remove(path);
+  }
+});
+
+memoryTest("lines of 64 MiB hold a few of them, however many there are", async () => {
+  const line = new Uint8Array(64 * MIB).fill(120);
+  const path = await Deno.makeTempFile();
+  try {
+    using output = await Deno.open(path, { write: true });
+    for (let round = 0; round < 12; round++) {
+      for (let rest = line; rest.length > 0;) rest = rest.subarray(await output.write(rest));
+      await output.write(new Uint8Array([10]));
+    }
+    for (const form of ["text", "bytes", "lines"]) {
+      const held = await heldBy(path, form, { maxLineLength: 64 * MIB }, 12);
+      assert(held < 6 * 64 * MIB, `${form}: ${held / MIB} MiB over idle`);
     }
   } finally {
     await Deno.remove(path);

@@ -53,6 +53,9 @@ const SITUATIONS: Record<string, string> = {
   "for await over many objects": `begun();
     for await (const { uri } of client.getMany([dead, dead])) console.log(uri);`,
   "for await over a stream": `begun(); for await (const chunk of file(dead).stream()) {}`,
+  "for await over lines": `begun(); for await (const line of file(dead).lines()) {}`,
+  "for await over messages": `begun();
+    for await (const frame of file(dead).frames({ length: "u32be", batch: true })) {}`,
   "a download of a tree": `begun();
     const directory = await Deno.makeTempDir();
     try { while (true) await client.download("s3://bucket/", directory, { compare: "checksum" }); }
