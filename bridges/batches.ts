@@ -6,7 +6,7 @@
 // has found that nobody holds it any more: fresh memory would cost more than what is read into it.
 // While one batch is used, the next is read, and no more: that is the back-pressure.
 
-import type { Watching } from "../client/watched.ts";
+import { countHandedOut } from "../ffi/memory.ts";
 import { type Metrics, metricsFrom } from "../ffi/metrics.ts";
 import type { NativeLines } from "../ffi/native_lines.ts";
 import type { Progress } from "../ffi/queue.ts";
@@ -55,8 +55,6 @@ export interface BatchOptions {
   readonly signal: AbortSignal | undefined;
   /** Told how far it is. */
   readonly onProgress: ((progress: Progress) => void) | undefined;
-  /** Begins to show how far it is. */
-  watch(): Watching | undefined;
 }
 
 /** What a read brought. */
@@ -91,7 +89,6 @@ export class BatchReader {
   /** Memory that may be filled again. */
   #spare: Uint8Array<ArrayBuffer>[] = [];
   #told = -Infinity;
-  #watching: Watching | undefined;
   #over = false;
 
   constructor(origin: LinesOrigin, options: BatchOptions, text: boolean) {
@@ -106,8 +103,6 @@ export class BatchReader {
     this.#ending.abort(reason);
     this.#lines?.release();
     this.#spare = [];
-    if (reason === undefined) this.#watching?.end("stopped");
-    else this.#watching?.fail(reason);
   }
 
   /** Waits until nothing is read ahead any more. */
@@ -125,7 +120,6 @@ export class BatchReader {
    */
   async next(): Promise<RawBatch | undefined> {
     if (this.#over) return undefined;
-    this.#watching?.goOn();
     try {
       const lines = this.#lines ?? await this.#begin();
       while (true) {
@@ -133,14 +127,13 @@ export class BatchReader {
         this.#ending.signal.throwIfAborted();
         this.#ahead = undefined;
         this.#progress(batch);
-        this.#watching?.rest();
         if (batch.ended) this.#finish();
         else {
           this.#ahead = this.#read(lines, batch.needed);
           // It is told to who asks for the batch.
           this.#ahead.catch(() => {});
         }
-        if (memory !== undefined) this.#keep(memory);
+        if (memory !== undefined) this.#keep(memory, bytes.length);
         if (batch.elements > 0) return { bytes, elements: batch.elements, offsets };
         if (batch.ended) return undefined;
       }
@@ -154,7 +147,6 @@ export class BatchReader {
 
   async #begin(): Promise<NativeLines> {
     const { signal } = this.#ending;
-    this.#watching = this.#options.watch();
     const { lines, total, metrics } = await this.#origin.open(signal);
     if (signal.aborted) {
       lines.release();
@@ -174,6 +166,8 @@ export class BatchReader {
     }
     const target = this.#memory(needed);
     const { filled, batch } = await lines.read(target, { signal });
+    // Nor is it for long strings.
+    if (this.#text && filled > LONGEST) countHandedOut(filled);
     const wanted = batch.elements > 0 && (!this.#text || batch.innerLineFeed === true);
     return {
       bytes: target.subarray(0, filled),
@@ -189,32 +183,30 @@ export class BatchReader {
     const usual = short ? Math.max(SHORTEST, this.#total!) : LONGEST;
     const size = needed === undefined ? usual : Math.max(needed, usual);
     const spare = this.#spare.pop();
-    return spare !== undefined && spare.length >= size ? spare : new Uint8Array(size);
+    if (spare !== undefined && spare.length >= size) return spare;
+    // V8 is in no hurry to find large memory that was dropped.
+    if (size > LONGEST) countHandedOut(size);
+    return new Uint8Array(size);
   }
 
-  #keep(memory: Uint8Array<ArrayBuffer>): void {
-    // What one long element needed is not kept.
-    if (memory.length <= LONGEST) this.#spare.push(memory);
+  /** Keeps what was filled for the next read; what a long element needed, only for more of them. */
+  #keep(memory: Uint8Array<ArrayBuffer>, filled: number): void {
+    if (memory.length <= LONGEST || 2 * filled > memory.length) this.#spare.push(memory);
   }
 
   #finish(): void {
     this.#over = true;
     this.#lines?.release();
-    this.#watching?.end("done");
   }
 
   #progress(batch: BatchMessage): void {
     const { onProgress } = this.#options;
     if (batch.metrics !== undefined) this.#metrics = metricsFrom(batch.metrics);
-    if (onProgress === undefined && this.#watching === undefined) return;
+    if (onProgress === undefined || this.#metrics === undefined) return;
     const now = performance.now();
     if (!batch.ended && now - this.#told < PROGRESS_INTERVAL) return;
     this.#told = now;
     const total = batch.ended ? batch.taken : this.#total ?? 0;
-    const metrics = this.#metrics;
-    if (metrics === undefined) return;
-    const progress = { bytes: batch.taken, total, metrics };
-    this.#watching?.reached(progress);
-    onProgress?.(progress);
+    onProgress({ bytes: batch.taken, total, metrics: this.#metrics });
   }
 }

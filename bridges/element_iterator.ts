@@ -83,6 +83,9 @@ export class ElementIterator<T> implements AsyncIterableIterator<T> {
         await this.#reader.settled();
         throw reason;
       }
+      // What was taken out of it is all that is left of the last batch.
+      this.#elements = NONE;
+      this.#at = 0;
       const batch = await this.#next();
       if (batch === undefined) {
         if (this.#failed !== undefined) continue;

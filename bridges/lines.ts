@@ -1,6 +1,5 @@
 // Lines of a source that is open to be read: each by itself or in batches, as text or as bytes.
 
-import { watching } from "../client/watched.ts";
 import { stoppable } from "../ffi/stop.ts";
 import { shownHandle } from "../jupyter/handles.ts";
 import { BatchReader, type LinesOrigin } from "./batches.ts";
@@ -24,7 +23,6 @@ const BATCH = "for await (const { bytes, offsets } of …)";
 export function linesOf<O extends LinesOptions>(
   origin: LinesOrigin,
   options: O,
-  shown: string,
 ): AsyncIterable<LineOf<O>> {
   const text = options.as !== "bytes";
   const batch = options.batch === true;
@@ -42,9 +40,6 @@ export function framesOf<T extends Uint8Array | ByteBatch>(
   return iterable(origin, options, "frames", false, elementsOf(false, batch), use);
 }
 
-/** The options of a loop, whatever it yields. */
-type Looping = "signal" | "onProgress" | "progress" | "background";
-
 function elementsOf(text: boolean, batch: boolean): (batch: RawBatch) => Elements<unknown> {
   if (text) return batch ? (raw) => [textLines(raw)] : textLines;
   return batch ? (raw) => [shownBatch(byteBatch(raw))] : byteElements;
@@ -52,8 +47,8 @@ function elementsOf(text: boolean, batch: boolean): (batch: RawBatch) => Element
 
 function iterable<T>(
   origin: LinesOrigin,
-  options: Pick<LinesOptions, Looping>,
-  { operation, shown }: { operation: string; shown: string },
+  options: Pick<LinesOptions, "signal" | "onProgress" | "background">,
+  operation: string,
   text: boolean,
   elements: (batch: RawBatch) => Elements<unknown>,
   use: string,
@@ -62,11 +57,7 @@ function iterable<T>(
   const read = {
     [Symbol.asyncIterator]() {
       // Only now it is known which Stop of a notebook is meant.
-      const reading = {
-        signal: stoppable(operation, signal, background),
-        onProgress,
-        watch: () => watching(operation, shown, options),
-      };
+      const reading = { signal: stoppable(operation, signal, background), onProgress };
       return new ElementIterator<T>(
         new BatchReader(origin, reading, text),
         elements as (batch: RawBatch) => Elements<T>,

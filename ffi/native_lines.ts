@@ -40,8 +40,8 @@ export class NativeLines extends HeldStream {
   async next(
     options: SubmitOptions,
   ): Promise<{ bytes: Uint8Array<ArrayBuffer>; batch: BatchMessage }> {
-    const request = { operation: "readLines", stream: this.#handle } as const;
-    const { value, payload } = await submit({ granted: [...this.#granted], request }, {
+    const request = { operation: "readLines", stream: this.handle } as const;
+    const { value, payload } = await submit({ granted: this.granted, request }, {
       ...options,
       operation: this.#operation,
     });

@@ -329,7 +329,7 @@ export abstract class ObjectFile {
       cutting,
       (signal) => this.#part("lines", options, signal),
     );
-    return linesOf(origin, options, this.#shown);
+    return linesOf(origin, options);
   }
 
   /**
@@ -364,7 +364,7 @@ export abstract class ObjectFile {
       cutting,
       (signal) => this.#part("frames", options, signal),
     );
-    return framesOf(origin, options, this.#shown);
+    return framesOf(origin, options);
   }
 
   /**

@@ -140,7 +140,7 @@ export class S3Client implements Disposable {
     if (other === undefined) return this.#file(source, {}, "lines").lines(options);
     options = checkedLater(options, "lines", other.uri);
     const cutting = checkedLines(options, other.uri, other.isTopic);
-    return linesOf(otherOrigin(this.#connection, other, "lines", cutting), options, other.uri);
+    return linesOf(otherOrigin(this.#connection, other, "lines", cutting), options);
   }
 
   /** Reads the messages of a source, as the function {@linkcode frames} does, through this client. */
@@ -155,7 +155,7 @@ export class S3Client implements Disposable {
     if (other === undefined) return this.#file(source, {}, "frames").frames(options);
     options = checkedLater(options, "frames", other.uri);
     const cutting = checkedFrames(options, other.uri);
-    return framesOf(otherOrigin(this.#connection, other, "frames", cutting), options, other.uri);
+    return framesOf(otherOrigin(this.#connection, other, "frames", cutting), options);
   }
 
   /**
