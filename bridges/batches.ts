@@ -6,6 +6,7 @@
 // has found that nobody holds it any more: fresh memory would cost more than what is read into it.
 // While one batch is used, the next is read, and no more: that is the back-pressure.
 
+import type { Watching } from "../client/watched.ts";
 import { countHandedOut } from "../ffi/memory.ts";
 import { type Metrics, metricsFrom } from "../ffi/metrics.ts";
 import type { NativeLines } from "../ffi/native_lines.ts";
@@ -55,6 +56,8 @@ export interface BatchOptions {
   readonly signal: AbortSignal | undefined;
   /** Told how far it is. */
   readonly onProgress: ((progress: Progress) => void) | undefined;
+  /** Begins to show how far it is. */
+  watch(): Watching | undefined;
 }
 
 /** What a read brought. */
@@ -89,6 +92,7 @@ export class BatchReader {
   /** Memory that may be filled again. */
   #spare: Uint8Array<ArrayBuffer>[] = [];
   #told = -Infinity;
+  #watching: Watching | undefined;
   #over = false;
 
   constructor(origin: LinesOrigin, options: BatchOptions, text: boolean) {
@@ -103,6 +107,8 @@ export class BatchReader {
     this.#ending.abort(reason);
     this.#lines?.release();
     this.#spare = [];
+    if (reason === undefined) this.#watching?.end("stopped");
+    else this.#watching?.fail(reason);
   }
 
   /** Waits until nothing is read ahead any more. */
@@ -120,6 +126,7 @@ export class BatchReader {
    */
   async next(): Promise<RawBatch | undefined> {
     if (this.#over) return undefined;
+    this.#watching?.goOn();
     try {
       const lines = this.#lines ?? await this.#begin();
       while (true) {
@@ -127,6 +134,7 @@ export class BatchReader {
         this.#ending.signal.throwIfAborted();
         this.#ahead = undefined;
         this.#progress(batch);
+        this.#watching?.rest();
         if (batch.ended) this.#finish();
         else {
           this.#ahead = this.#read(lines, batch.needed);
@@ -147,6 +155,7 @@ export class BatchReader {
 
   async #begin(): Promise<NativeLines> {
     const { signal } = this.#ending;
+    this.#watching = this.#options.watch();
     const { lines, total, metrics } = await this.#origin.open(signal);
     if (signal.aborted) {
       lines.release();
@@ -197,16 +206,21 @@ export class BatchReader {
   #finish(): void {
     this.#over = true;
     this.#lines?.release();
+    this.#watching?.end("done");
   }
 
   #progress(batch: BatchMessage): void {
     const { onProgress } = this.#options;
     if (batch.metrics !== undefined) this.#metrics = metricsFrom(batch.metrics);
-    if (onProgress === undefined || this.#metrics === undefined) return;
+    if (onProgress === undefined && this.#watching === undefined) return;
     const now = performance.now();
     if (!batch.ended && now - this.#told < PROGRESS_INTERVAL) return;
     this.#told = now;
     const total = batch.ended ? batch.taken : this.#total ?? 0;
-    onProgress({ bytes: batch.taken, total, metrics: this.#metrics });
+    const metrics = this.#metrics;
+    if (metrics === undefined) return;
+    const progress = { bytes: batch.taken, total, metrics };
+    this.#watching?.reached(progress);
+    onProgress?.(progress);
   }
 }

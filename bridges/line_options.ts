@@ -18,6 +18,8 @@ export interface ElementOptions {
   background?: boolean;
   /** Told how far it is, in bytes of the source, at most ten times a second and at the end. */
   onProgress?: (progress: Progress) => void;
+  /** `false`: shows nothing of how far it is, however long it takes. Default: true. */
+  progress?: boolean;
   /** Read only the object with this ETag; else a `PreconditionFailedError`. */
   ifMatch?: string;
   /**

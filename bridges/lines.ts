@@ -1,5 +1,6 @@
 // Lines of a source that is open to be read: each by itself or in batches, as text or as bytes.
 
+import { watching } from "../client/watched.ts";
 import { stoppable } from "../ffi/stop.ts";
 import { shownHandle } from "../jupyter/handles.ts";
 import { BatchReader, type LinesOrigin } from "./batches.ts";
@@ -33,12 +34,15 @@ export function linesOf<O extends LinesOptions>(
 /** The messages of a source. Each loop over them opens it anew. */
 export function framesOf<T extends Uint8Array | ByteBatch>(
   origin: LinesOrigin,
-  options: Pick<FramesOptions, "batch" | "signal" | "onProgress" | "background">,
+  options: Pick<FramesOptions, "batch" | Looping>,
 ): AsyncIterable<T> {
   const batch = options.batch === true;
   const use = batch ? BATCH : "for await (const frame of …)";
   return iterable(origin, options, "frames", false, elementsOf(false, batch), use);
 }
+
+/** The options of a loop, whatever it yields. */
+type Looping = "signal" | "onProgress" | "progress" | "background";
 
 function elementsOf(text: boolean, batch: boolean): (batch: RawBatch) => Elements<unknown> {
   if (text) return batch ? (raw) => [textLines(raw)] : textLines;
@@ -47,7 +51,7 @@ function elementsOf(text: boolean, batch: boolean): (batch: RawBatch) => Element
 
 function iterable<T>(
   origin: LinesOrigin,
-  options: Pick<LinesOptions, "signal" | "onProgress" | "background">,
+  options: Pick<LinesOptions, Looping>,
   operation: string,
   text: boolean,
   elements: (batch: RawBatch) => Elements<unknown>,
@@ -57,7 +61,11 @@ function iterable<T>(
   const read = {
     [Symbol.asyncIterator]() {
       // Only now it is known which Stop of a notebook is meant.
-      const reading = { signal: stoppable(operation, signal, background), onProgress };
+      const reading = {
+        signal: stoppable(operation, signal, background),
+        onProgress,
+        watch: () => watching(operation, origin.uri ?? "", options),
+      };
       return new ElementIterator<T>(
         new BatchReader(origin, reading, text),
         elements as (batch: RawBatch) => Elements<T>,
