@@ -7,6 +7,7 @@
 // While one batch is used, the next is read, and no more: that is the back-pressure.
 
 import type { Watching } from "../client/watched.ts";
+import { collect, library } from "../ffi/library.ts";
 import { countHandedOut } from "../ffi/memory.ts";
 import { type Metrics, metricsFrom } from "../ffi/metrics.ts";
 import type { NativeLines } from "../ffi/native_lines.ts";
@@ -23,14 +24,28 @@ const PROGRESS_INTERVAL = 100;
 const GARBAGE = 4;
 const garbage: unknown[] = [];
 
+/** How much memory may lie outside of V8's heap before V8 is asked to look everywhere. */
+const MUCH = 48 * 1024 * 1024;
+const MORE = 32 * 1024 * 1024;
+let most = MUCH;
+/** How often that is looked at, in batches. */
+const LOOK_EVERY = 8;
+let batches = 0;
+
 /**
  * Lets V8's young collector run every few batches. It frees the memory of batches that were dropped,
  * but only what JavaScript objects take makes it run, and a batch is hardly any: left alone, twice as
- * much memory piles up. Asking for a whole collection, as streams do, costs more than reading does.
+ * much memory piles up. Asking for a whole collection, as streams do, costs more than reading does:
+ * that is only done when the young one does not keep up.
  */
 function sweep(): void {
   for (let made = 0; made < GARBAGE; made++) garbage.push(new Array(8000));
   garbage.length = 0;
+  if (++batches % LOOK_EVERY !== 0) return;
+  const held = Deno.memoryUsage().external;
+  if (held > most) collect(library().node);
+  // What a program keeps on purpose is not looked for again and again.
+  most = Math.max(MUCH, held > most ? held + MORE : Math.min(most, held + MORE));
 }
 
 /** An open source, and how many bytes it has, where somebody tells. */

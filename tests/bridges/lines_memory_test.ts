@@ -149,6 +149,31 @@ memoryTest("a consumer that is slower than the source holds the source back", as
   }
 });
 
+/**
+ * Fails when reading a file in one form holds so many bytes over what is held when idle. The least of
+ * three tries counts: a busy machine lets V8's collector wait.
+ */
+async function staysWithin(
+  most: number,
+  path: string,
+  form: string,
+  expected: number,
+  options: LinesOptions = {},
+): Promise<void> {
+  let held = Infinity;
+  for (let tries = 0; tries < 3 && held >= most; tries++) {
+    const { code, stdout, stderr } = await runProgram(programAt("lines_through.ts"), {
+      args: [path, form, JSON.stringify(options)],
+      patience: 240_000,
+    });
+    assertEquals({ code, stderr }, { code: 0, stderr: "" });
+    const { count, idle, peak } = JSON.parse(stdout);
+    assertEquals(count, expected);
+    held = Math.min(held, peak - idle);
+  }
+  assert(held < most, `${form}: ${held / MIB} MiB over idle`);
+}
+
 memoryTest("half a GiB of lines stays within 96 MiB, in every form", async () => {
   const path = await Deno.makeTempFile();
   try {
@@ -156,51 +181,28 @@ memoryTest("half a GiB of lines stays within 96 MiB, in every form", async () =>
     using output = await Deno.open(path, { write: true });
     for (let round = 0; round < 512; round++) await output.write(block);
     for (const form of ["text", "strings", "bytes", "lines"]) {
-      const { code, stdout, stderr } = await runProgram(programAt("lines_through.ts"), {
-        args: [path, form],
-        patience: 240_000,
-      });
-      assertEquals({ code, stderr }, { code: 0, stderr: "" });
-      const { count, idle, peak } = JSON.parse(stdout);
-      assertEquals(count, 512 * 10_486);
-      assert(peak - idle < 96 * MIB, `${form}: ${(peak - idle) / MIB} MiB over idle`);
+      await staysWithin(96 * MIB, path, form, 512 * 10_486);
     }
   } finally {
     await Deno.remove(path);
   }
 });
 
-/** What reading a file in one form holds at most, over what is held when idle, in bytes. */
-async function heldBy(path: string, form: string, options: LinesOptions, expected: number) {
-  const { code, stdout, stderr } = await runProgram(programAt("lines_through.ts"), {
-    args: [path, form, JSON.stringify(options)],
-    patience: 240_000,
-  });
-  assertEquals({ code, stderr }, { code: 0, stderr: "" });
-  const { count, idle, peak } = JSON.parse(stdout);
-  assertEquals(count, expected);
-  return peak - idle;
-}
-
-memoryTest(
-  "what unpacks to a GiB of lines holds no more than lines that are as they are",
-  async () => {
-    const member = gzipSync(new Uint8Array(16 * MIB).fill(120).map((x, at) => at % 64 ? x : 10));
-    const path = await Deno.makeTempFile({ suffix: ".gz" });
-    try {
-      using output = await Deno.open(path, { write: true });
-      for (let round = 0; round < 64; round++) await output.write(member);
-      const lines = 64 * 16 * MIB / 64 + 1;
-      for (const form of ["text", "strings", "bytes", "lines"]) {
-        const held = await heldBy(path, form, {}, lines);
-        // Most of it are short strings, which V8 lets pile up.
-        assert(held < 192 * MIB, `${form}: ${held / MIB} MiB over idle`);
-      }
-    } finally {
-      await Deno.remove(path);
+memoryTest("what unpacks to a GiB of short lines is bounded, in every form", async () => {
+  const member = gzipSync(new Uint8Array(16 * MIB).fill(120).map((x, at) => at % 64 ? x : 10));
+  const path = await Deno.makeTempFile({ suffix: ".gz" });
+  try {
+    using output = await Deno.open(path, { write: true });
+    for (let round = 0; round < 64; round++) await output.write(member);
+    for (const form of ["text", "strings", "bytes", "lines"]) {
+      // V8 lets more of short strings pile up.
+      const most = form === "bytes" ? 96 * MIB : 192 * MIB;
+      await staysWithin(most, path, form, 16 * MIB + 1);
     }
-  },
-);
+  } finally {
+    await Deno.remove(path);
+  }
+});
 
 memoryTest("lines of 64 MiB hold a few of them, however many there are", async () => {
   const line = new Uint8Array(64 * MIB).fill(120);
@@ -212,8 +214,7 @@ memoryTest("lines of 64 MiB hold a few of them, however many there are", async (
       await output.write(new Uint8Array([10]));
     }
     for (const form of ["text", "bytes", "lines"]) {
-      const held = await heldBy(path, form, { maxLineLength: 64 * MIB }, 12);
-      assert(held < 8 * 64 * MIB, `${form}: ${held / MIB} MiB over idle`);
+      await staysWithin(8 * 64 * MIB, path, form, 12, { maxLineLength: 64 * MIB });
     }
   } finally {
     await Deno.remove(path);

@@ -86,6 +86,11 @@ describe("progress in the kernel", { ignore: python === undefined }, () => {
     const calls: [code: string, shown: RegExp][] = [
       [`for await (const chunk of slow.stream()) chunk;`, /^stream .* 1\.9 MiB {2}.*\/s {2}in /],
       [`await lateClient.file("s3://bucket/k").ranges([[0, 5]]).catch(() => {});`, /^ranges /],
+      [`for await (const line of slow.lines()) line;`, /^lines .* 1\.9 MiB {2}.*\/s {2}in /],
+      [
+        `for await (const batch of slow.frames({ length: "u32be", batch: true })) batch;`,
+        /^frames .* 1\.9 MiB/,
+      ],
       [`await slow.checksum("sha256");`, /^checksum .* 1\.9 MiB/],
       [`for await (const { uri } of client.getMany([slow, slow])) uri;`, /^getMany .* 3\.8 MiB/],
       [`await slowly(20).pipeTo(client.file("s3://bucket/w").writer());`, /^writer .* 1\.9 MiB/],

@@ -39,12 +39,7 @@ pub(crate) fn block() -> Block {
 }
 
 /// Reads the next bytes of a file, all but what signals interrupt.
-pub(crate) fn read_at(
-    file: &File,
-    path: &Path,
-    room: &mut [u8],
-    at: u64,
-) -> Result<usize, Error> {
+pub(crate) fn read_at(file: &File, path: &Path, room: &mut [u8], at: u64) -> Result<usize, Error> {
     loop {
         match file.read_at(room, at) {
             Ok(0) => {
@@ -272,8 +267,7 @@ mod tests {
         let (file, path) = file_of("let-go", &bytes);
         let runtime = tokio::runtime::Runtime::new().unwrap();
         for taken in 0..10 {
-            let mut ahead =
-                ReadAhead::new(Arc::clone(&file), path.clone(), 0, bytes.len() as u64);
+            let mut ahead = ReadAhead::new(Arc::clone(&file), path.clone(), 0, bytes.len() as u64);
             let _inside = runtime.enter();
             for _ in 0..taken {
                 assert!(ahead.swap(&mut block()).unwrap().is_some());

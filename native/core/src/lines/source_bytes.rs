@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::feed::{Chunk, Chunks};
 use super::read_ahead::{Block, ReadAhead, WORTH_IT, read_at};
+use crate::Error;
 use crate::buffer::Buffer;
 use crate::metrics::Meter;
-use crate::Error;
 
 /// What a read brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -72,9 +72,8 @@ mod avx2 {
                     Some(block) => line_feeds_of(self.simd, block),
                     None => {
                         let bits = self.rest.iter().enumerate();
-                        let found = bits.fold(0, |found, (at, byte)| {
-                            found | u64::from(*byte == b'\n') << at
-                        });
+                        let found = bits
+                            .fold(0, |found, (at, byte)| found | u64::from(*byte == b'\n') << at);
                         self.rest = &[];
                         if found == 0 {
                             return None;
@@ -128,8 +127,7 @@ mod tests {
                         if state >> 8 < (u32::MAX >> 8) / one_in { b'\n' } else { b'\n' ^ 0x80 }
                     })
                     .collect();
-                let expected: Vec<usize> =
-                    (0..length).filter(|at| chunk[*at] == b'\n').collect();
+                let expected: Vec<usize> = (0..length).filter(|at| chunk[*at] == b'\n').collect();
                 assert_eq!(over_line_feeds(&chunk, Collect), expected);
             }
         }
