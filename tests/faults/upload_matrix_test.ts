@@ -33,7 +33,7 @@ memory(); // Loads the library. Within a test, Deno would count that as a leak.
 const DEADLINE = 30_000;
 /** How long a closed client's connections may stay. */
 const CLOSING = 5000;
-const STALL = 700;
+const STALL = 1500;
 const RETRIES = 3;
 /** Cases at a time: each has an object of its own on the server. */
 const TOGETHER = 12;
