@@ -97,6 +97,18 @@ for (const [suffix, compress] of Object.entries(CODECS)) {
       }
     });
 
+    it("with something else behind them are an IntegrityError, behind the lines", async () => {
+      const data = await compress(bytesOf("one\ntwo\n"));
+      await withFile(joined(data, bytesOf("something else")), async (path) => {
+        const found: string[] = [];
+        const error = await assertRejects(async () => {
+          for await (const line of lines(path)) found.push(line);
+        }, IntegrityError);
+        assertEquals(error.code, "DamagedData", error.message);
+        assertEquals(found, ["one", "two"]);
+      });
+    });
+
     it("that are damaged are an IntegrityError", async () => {
       const data = await compress(bytesOf(text));
       const damaged = data.slice();
