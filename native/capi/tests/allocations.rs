@@ -6,6 +6,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dipper::abi::{
     dipper_checksum_bytes, dipper_log, dipper_memory, dipper_normalize, dipper_scale,
@@ -55,6 +56,13 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// The ledger is the whole process's: what looks at it and what makes tables take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// How often this thread allocates for some work, and how many bytes.
 fn allocated(work: impl FnOnce()) -> (usize, usize) {
     let before = (COUNT.get(), BYTES.get());
@@ -78,6 +86,7 @@ fn the_allocator_counts() {
 
 #[test]
 fn work_on_lent_memory_allocates_nothing() {
+    let _turn = turn();
     for length in [0, 1, 63, 4096, 1 << 20] {
         let mut x = vec![1.5_f64; length];
         let bytes = (length * 8) as f64;
@@ -112,6 +121,7 @@ fn work_on_lent_memory_allocates_nothing() {
 
 #[test]
 fn a_search_allocates_for_its_answer_and_not_for_the_table() {
+    let _turn = turn();
     let dimension = 64;
     let query = vec![1.0_f32; dimension];
     let mut costs = Vec::new();
