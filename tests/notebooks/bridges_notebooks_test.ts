@@ -171,7 +171,8 @@ describe("04_streaming.ipynb in the kernel", { ignore: python === undefined }, (
   it("holds a window, whatever passes by", () => {
     const text = notebook.stdout("window");
     assertEquals(figure(text, "bytes that passed:"), 20 * lines * 99);
-    assert(figure(text, "most that Rust held:") <= 24 * 2 ** 20, text);
+    // Batches that wait for the collector, and the window of the stream.
+    assert(figure(text, "most that Rust held:") <= 80 * 2 ** 20, text);
   });
 
   it("sums lines where they lie", () => {
