@@ -152,7 +152,11 @@ describe("progress in the kernel", { ignore: python === undefined }, () => {
       { code: START },
       {
         code: `const readers = Array.from({ length: 4 }, () => slow.stream().getReader());
-          for (let turn = 0; turn < 8; turn++) await Promise.all(readers.map((one) => one.read())); 1;`,
+          // Longer than a call is silent, and shorter than the server sends.
+          for (const end = performance.now() + 1400; performance.now() < end;) {
+            await Promise.all(readers.map((one) => one.read()));
+            await new Promise((resolve) => setTimeout(resolve, 10));
+          } 1;`,
       },
       { code: `await new Promise((resolve) => setTimeout(resolve, 2500)); 2;` },
       { code: `(await slow.bytes()).length;` },
