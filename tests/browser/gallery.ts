@@ -291,7 +291,7 @@ export function galleryPage(): string {
   <source media="(prefers-color-scheme: dark)" srcset="gallery/${pictureName(id, "dark")}">
   <img alt="${title}" src="gallery/${pictureName(id, "light")}">
 </picture>`;
-    const parts = [`## ${title}`, says, "```js\n" + code + "\n```", picture];
+    const parts = [`## ${title}`, says, "```js ignore\n" + code + "\n```", picture];
     return parts.filter((part) => part !== "").join("\n\n");
   });
   return `# Gallery
