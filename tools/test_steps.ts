@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { type run, Unavailable } from "./commands.ts";
 import { runFuzz } from "./fuzz.ts";
 import { checks } from "./ok.ts";
-import { cachePath, cargoTarget, ci, deno, root } from "./repository.ts";
+import { cachePath, cargoTarget, ci, deno, root, UNOPTIMISED } from "./repository.ts";
 import { runSanitizer } from "./sanitizer.ts";
 import {
   add,
@@ -77,11 +77,6 @@ const library: Step = {
   },
 };
 
-const unoptimised = ["dipper-core", "dipper-capi"].flatMap((crate) => [
-  "--config",
-  `profile.release.package.${crate}.opt-level=0`,
-]);
-
 const rust: Step = {
   name: "rust",
   minutes: 30,
@@ -91,7 +86,7 @@ const rust: Step = {
       // The library's profile, so that the SDK is compiled once. The engine itself is compiled for
       // its tests again: without optimisation that takes a third of the time. The tests in
       // TypeScript run the optimised one.
-      ["test", "--release", "--locked", "--workspace", "--no-fail-fast", ...unoptimised],
+      ["test", "--release", "--locked", "--workspace", "--no-fail-fast", ...UNOPTIMISED],
       { signal, env: { CARGO_TARGET_DIR: cargoTarget() } },
     );
     return settle(cargoCounts(output), success);

@@ -9,19 +9,13 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import { dirname, join } from "node:path";
 import { libraryName } from "../../tools/build.ts";
-import { cargoTarget, ci, deno, root } from "../../tools/repository.ts";
+import { cargoTarget, ci, deno, root, UNOPTIMISED } from "../../tools/repository.ts";
 
 const COPIED = [
   ...["Cargo.toml", "Cargo.lock", "deno.json", "mod.ts"],
   ...["native", "ffi", "client", "bridges", "storage", "jupyter", "tools"],
   ...["tests/abi", "tests/bridges", "tests/memory", "tests/std_standins"],
 ];
-
-/** As the tests of the Rust side are compiled: in a third of the time. */
-const UNOPTIMISED = ["dipper-core", "dipper-capi"].flatMap((crate) => [
-  "--config",
-  `profile.release.package.${crate}.opt-level=0`,
-]);
 
 /** A block of the page: what it holds, and how it starts. */
 interface Block {
