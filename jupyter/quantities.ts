@@ -14,6 +14,11 @@ export function formatCount(count: number): string {
   return part === undefined ? grouped : `${grouped}.${part}`;
 }
 
+/** A number with so many digits at most that count: `0.3333`; what is no finite number by its name. */
+export function formatNumber(number: number, digits: number): string {
+  return Number.isFinite(number) ? String(Number(number.toPrecision(digits))) : String(number);
+}
+
 /** A count and its noun: `1 object`, `2,000 objects`. */
 export function countOf(count: number, noun: string): string {
   const plural = /[^aeiou]y$/.test(noun) ? `${noun.slice(0, -1)}ies` : `${noun}s`;

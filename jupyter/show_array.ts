@@ -1,19 +1,9 @@
 // How an array of several dimensions shows itself: its shape and type, and the first rows of the first
 // matrix in it.
 
-import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
-import { countOf, formatCount, formatExactBytes } from "./quantities.ts";
-import {
-  type Cell,
-  type Column,
-  dataTable,
-  noteLine,
-  plainParts,
-  plainTable,
-  plainTitle,
-  title,
-  view,
-} from "./view.ts";
+import type { MediaBundle } from "./media_bundle.ts";
+import { countOf, formatCount, formatExactBytes, formatNumber } from "./quantities.ts";
+import { describeTable, showTable, type TableView } from "./table_view.ts";
 
 /** An array whose elements lie in the order of rows, as {@linkcode showArray} takes it. */
 export interface ArrayLikeFacts {
@@ -40,33 +30,15 @@ const DIMENSIONS = 8;
  * ```
  */
 export function showArray(array: ArrayLikeFacts): MediaBundle {
-  const { tags, columns, rows, note } = parts(array);
-  return mediaBundle(
-    view(
-      title("ContiguousArray", tags),
-      rows.length > 0 ? dataTable("The first rows", columns, rows) : undefined,
-      noteLine(note),
-    ),
-    describeArray(array),
-  );
+  return showTable(tableOf(array));
 }
 
 /** The plain-text twin of {@linkcode showArray}. */
 export function describeArray(array: ArrayLikeFacts): string {
-  const { tags, columns, rows, note } = parts(array);
-  return plainParts(
-    plainTitle("ContiguousArray", tags),
-    rows.length > 0 ? plainTable(columns, rows) : undefined,
-    `  ${note}`,
-  );
+  return describeTable(tableOf(array));
 }
 
-function parts({ data, shape }: ArrayLikeFacts): {
-  tags: string[];
-  columns: Column[];
-  rows: Cell[][];
-  note: string;
-} {
+function tableOf({ data, shape }: ArrayLikeFacts): TableView {
   const width = shape.at(-1) ?? 1;
   const height = data.length === 0 ? 0 : shape.at(-2) ?? 1;
   const wide = Math.min(width, COLUMNS);
@@ -75,6 +47,8 @@ function parts({ data, shape }: ArrayLikeFacts): {
   if (shape.length > DIMENSIONS) lengths.push("…");
   const matrix = shape.length > 2 ? " of the first matrix" : "";
   return {
+    name: "ContiguousArray",
+    label: "The first rows",
     tags: [
       shape.length === 0 ? "one element" : lengths.join(" × "),
       data.constructor.name.replace(/Array$/, "").toLowerCase(),
@@ -87,14 +61,14 @@ function parts({ data, shape }: ArrayLikeFacts): {
       { text: formatCount(row) },
       ...Array.from({ length: wide }, (_, at) => ({ text: shown(data[row * width + at]) })),
     ]),
-    note:
+    notes: [
       (high < height || wide < width || matrix !== ""
         ? `First ${countOf(high, "row")} and ${countOf(wide, "column")}${matrix}; `
         : "") + `${countOf(data.length, "element")} in ${formatExactBytes(data.byteLength)}.`,
+    ],
   };
 }
 
 function shown(element: number | bigint | undefined): string {
-  if (typeof element !== "number") return String(element ?? "");
-  return Number.isFinite(element) ? String(Number(element.toPrecision(6))) : String(element);
+  return typeof element === "number" ? formatNumber(element, 6) : String(element ?? "");
 }

@@ -1,18 +1,9 @@
 // How the buckets of an account show themselves.
 
-import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
+import type { MediaBundle } from "./media_bundle.ts";
 import { countOf, formatCount, formatDate } from "./quantities.ts";
-import {
-  type Cell,
-  type Column,
-  dataTable,
-  noteLine,
-  plainParts,
-  plainTable,
-  plainTitle,
-  title,
-  view,
-} from "./view.ts";
+import { describeTable, showTable, type TableView } from "./table_view.ts";
+import type { Cell, Column } from "./view.ts";
 import { cutMiddle } from "./visible_text.ts";
 
 /** A bucket, as {@linkcode showBuckets} takes it. */
@@ -36,33 +27,15 @@ const PAGE_ROWS = 50;
  * ```
  */
 export function showBuckets(buckets: readonly BucketLike[]): MediaBundle {
-  const { tags, columns, rows, note } = parts(buckets);
-  return mediaBundle(
-    view(
-      title("Buckets", tags),
-      rows.length > 0 ? dataTable("Buckets", columns, rows) : undefined,
-      note === undefined ? undefined : noteLine(note),
-    ),
-    describeBuckets(buckets),
-  );
+  return showTable(tableOf(buckets));
 }
 
 /** The plain-text twin of {@linkcode showBuckets}. */
 export function describeBuckets(buckets: readonly BucketLike[]): string {
-  const { tags, columns, rows, note } = parts(buckets);
-  return plainParts(
-    plainTitle("Buckets", tags),
-    rows.length > 0 ? plainTable(columns, rows) : undefined,
-    note === undefined ? undefined : `  ${note}`,
-  );
+  return describeTable(tableOf(buckets));
 }
 
-function parts(buckets: readonly BucketLike[]): {
-  tags: string[];
-  columns: Column[];
-  rows: Cell[][];
-  note: string | undefined;
-} {
+function tableOf(buckets: readonly BucketLike[]): TableView {
   const shown = buckets.slice(0, PAGE_ROWS);
   const hasRegions = shown.some(({ region }) => region !== undefined);
   const hasDates = shown.some(({ createdAt }) => createdAt !== undefined);
@@ -76,11 +49,13 @@ function parts(buckets: readonly BucketLike[]): {
     return cells;
   });
   return {
+    name: "Buckets",
+    label: "Buckets",
     tags: [buckets.length === 0 ? "none" : countOf(buckets.length, "bucket")],
     columns,
     rows,
-    note: buckets.length > shown.length
-      ? `First ${shown.length} of ${formatCount(buckets.length)}; the array holds all of them.`
-      : undefined,
+    notes: buckets.length > shown.length
+      ? [`First ${shown.length} of ${formatCount(buckets.length)}; the array holds all of them.`]
+      : [],
   };
 }

@@ -2,19 +2,10 @@
 // `ranges`. A table of the first ones; each shows its beginning, as text or in hexadecimal.
 
 import { sniffContent } from "./content_kind.ts";
-import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
+import type { MediaBundle } from "./media_bundle.ts";
 import { countOf, formatBytes, formatCount, formatExactBytes } from "./quantities.ts";
-import {
-  type Cell,
-  type Column,
-  dataTable,
-  noteLine,
-  plainParts,
-  plainTable,
-  plainTitle,
-  title,
-  view,
-} from "./view.ts";
+import { describeTable, showTable, type TableView } from "./table_view.ts";
+import type { Cell, Column } from "./view.ts";
 import { cutEnd } from "./visible_text.ts";
 
 /** Several runs of bytes, as {@linkcode showElements} takes them. */
@@ -55,38 +46,27 @@ const COLUMNS: readonly Column[] = [
  * ```
  */
 export function showElements(elements: ElementsLike): MediaBundle {
-  const rows = rowsOf(elements);
-  const notes = notesOf(elements);
-  const label = `The first of ${countOf(elements.length, elements.noun)}`;
-  return mediaBundle(
-    view(
-      title(elements.name, tagsOf(elements)),
-      rows.length > 0 ? dataTable(label, COLUMNS, rows) : undefined,
-      notes.map((note) => noteLine(note)),
-    ),
-    describeElements(elements),
-  );
+  return showTable(tableOf(elements));
 }
 
 /** The plain-text twin of {@linkcode showElements}. */
 export function describeElements(elements: ElementsLike): string {
-  const rows = rowsOf(elements);
-  return plainParts(
-    plainTitle(elements.name, tagsOf(elements)),
-    rows.length > 0 ? plainTable(COLUMNS, rows) : undefined,
-    ...notesOf(elements).map((note) => `  ${note}`),
-  );
+  return describeTable(tableOf(elements));
 }
 
-function tagsOf({ length, bytes, noun }: ElementsLike): string[] {
-  return [countOf(length, noun), formatBytes(bytes)];
-}
-
-function notesOf({ length, use }: ElementsLike): string[] {
-  return [
-    ...(length > ROWS ? [`First ${ROWS} of ${formatCount(length)}.`] : []),
-    ...(length > 0 ? [`One of them: ${use}`] : []),
-  ];
+function tableOf(elements: ElementsLike): TableView {
+  const { name, noun, length, bytes, use } = elements;
+  return {
+    name,
+    tags: [countOf(length, noun), formatBytes(bytes)],
+    label: `The first of ${countOf(length, noun)}`,
+    columns: COLUMNS,
+    rows: rowsOf(elements),
+    notes: [
+      ...(length > ROWS ? [`First ${ROWS} of ${formatCount(length)}.`] : []),
+      ...(length > 0 ? [`One of them: ${use}`] : []),
+    ],
+  };
 }
 
 function rowsOf({ length, at }: ElementsLike): Cell[][] {

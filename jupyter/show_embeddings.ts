@@ -1,18 +1,9 @@
 // How a table of vectors shows itself: its shape, the first and last vectors, a line through each.
 
-import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
-import { countOf, formatCount, formatExactBytes } from "./quantities.ts";
-import {
-  type Cell,
-  type Column,
-  dataTable,
-  noteLine,
-  plainParts,
-  plainTable,
-  plainTitle,
-  title,
-  view,
-} from "./view.ts";
+import type { MediaBundle } from "./media_bundle.ts";
+import { countOf, formatCount, formatExactBytes, formatNumber } from "./quantities.ts";
+import { describeTable, showTable, type TableView } from "./table_view.ts";
+import type { Cell, Column } from "./view.ts";
 
 /** What is shown of a table. */
 export interface EmbeddingsLike {
@@ -46,23 +37,23 @@ const BLOCKS = "▁▂▃▄▅▆▇█";
  * ```
  */
 export function showEmbeddings(table: EmbeddingsLike): MediaBundle {
-  return mediaBundle(
-    view(
-      title("EmbeddingTable", tags(table)),
-      ...(table.rows.length > 0 ? [dataTable("Vectors", COLUMNS, rows(table))] : []),
-      noteLine(note(table)),
-    ),
-    describeEmbeddings(table),
-  );
+  return showTable(tableOf(table));
 }
 
 /** The plain-text twin of {@linkcode showEmbeddings}. */
 export function describeEmbeddings(table: EmbeddingsLike): string {
-  return plainParts(
-    plainTitle("EmbeddingTable", tags(table)),
-    ...(table.rows.length > 0 ? [plainTable(COLUMNS, rows(table))] : []),
-    `  ${note(table)}`,
-  );
+  return describeTable(tableOf(table));
+}
+
+function tableOf(table: EmbeddingsLike): TableView {
+  return {
+    name: "EmbeddingTable",
+    tags: tags(table),
+    label: "Vectors",
+    columns: COLUMNS,
+    rows: rows(table),
+    notes: [note(table)],
+  };
 }
 
 function tags({ length, dimension, disposed }: EmbeddingsLike): string[] {
@@ -83,20 +74,21 @@ function rows(table: EmbeddingsLike): Cell[][] {
   for (const { index, vector } of table.rows) {
     if (index > next) cells.push(COLUMNS.map(() => ({ text: "…" })));
     next = index + 1;
-    const first = Array.from(vector.subarray(0, FIRST_NUMBERS), shown);
+    const first = Array.from(
+      vector.subarray(0, FIRST_NUMBERS),
+      (number) => formatNumber(number, 4),
+    );
     const rest = vector.length > FIRST_NUMBERS ? ", …" : "";
     cells.push([
       { text: formatCount(index) },
       { text: `${first.join(", ")}${rest}` },
       { text: lineThrough(vector) },
-      { text: shown(Math.sqrt(vector.reduce((sum, number) => sum + number * number, 0))) },
+      {
+        text: formatNumber(Math.sqrt(vector.reduce((sum, number) => sum + number * number, 0)), 4),
+      },
     ]);
   }
   return cells;
-}
-
-function shown(number: number): string {
-  return Number.isFinite(number) ? String(Number(number.toPrecision(4))) : String(number);
 }
 
 /** A line of blocks: means of neighbours between the vector's least and greatest mean. */

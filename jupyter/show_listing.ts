@@ -2,20 +2,11 @@
 // the first page is rendered, so ten thousand entries cost no more than a hundred.
 
 import { type Html, markedText, markup } from "./html.ts";
-import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
+import type { MediaBundle } from "./media_bundle.ts";
 import { countOf, formatBytes, formatCount, formatDate, formatExactBytes } from "./quantities.ts";
 import { shownUri, withoutSecrets } from "./redaction.ts";
-import {
-  type Cell,
-  type Column,
-  dataTable,
-  noteLine,
-  plainParts,
-  plainTable,
-  plainTitle,
-  title,
-  view,
-} from "./view.ts";
+import { describeTable, type Note, showTable, type TableView } from "./table_view.ts";
+import type { Cell, Column } from "./view.ts";
 import { cutEnd, cutMiddle, visibleText } from "./visible_text.ts";
 
 /** An object or a common prefix ("folder"), as {@linkcode showListing} takes it. */
@@ -71,38 +62,15 @@ const MAX_NOTE = 600;
  * ```
  */
 export function showListing(l: ListingLike): MediaBundle {
-  const { name, tags, columns, rows, notes } = parts(l);
-  return mediaBundle(
-    view(
-      title(name, tags),
-      rows.length > 0 ? dataTable(`Entries of ${name}`, columns, rows) : undefined,
-      notes.map(({ words, code }) =>
-        noteLine([words, code && markup` <code class="dipper-code">${code}</code>`])
-      ),
-    ),
-    describeListing(l),
-  );
+  return showTable(tableOf(l));
 }
 
 /** The plain-text twin of {@linkcode showListing}. */
 export function describeListing(l: ListingLike): string {
-  const { name, tags, columns, rows, notes } = parts(l);
-  return plainParts(
-    plainTitle(name, tags),
-    rows.length > 0 ? plainTable(columns, rows) : undefined,
-    ...notes.map(({ words, code }) => `  ${words}${code === undefined ? "" : ` ${code}`}`),
-  );
+  return describeTable(tableOf(l));
 }
 
-interface ListingParts {
-  name: string;
-  tags: string[];
-  columns: Column[];
-  rows: Cell[][];
-  notes: { words: string; code?: string }[];
-}
-
-function parts(l: ListingLike): ListingParts {
+function tableOf(l: ListingLike): TableView {
   let objects = 0;
   let folders = 0;
   let bytes = 0;
@@ -143,6 +111,7 @@ function parts(l: ListingLike): ListingParts {
   return {
     name,
     tags,
+    label: `Entries of ${name}`,
     columns,
     rows: shown.map((entry) => row(entry, hasClasses, hasVersions)),
     notes: notes(l),
@@ -179,8 +148,8 @@ function keyMarkup(key: string): Html {
   return markup`<bdi>${path}${markedText(key.slice(cut))}</bdi>`;
 }
 
-function notes(l: ListingLike): ListingParts["notes"] {
-  const notes: ListingParts["notes"] = [];
+function notes(l: ListingLike): Note[] {
+  const notes: Note[] = [];
   if (l.note !== undefined) {
     notes.push({ words: visibleText(cutEnd(withoutSecrets(l.note), MAX_NOTE)) });
   }

@@ -1,19 +1,10 @@
 // How the memory report shows itself: what is held against the budget, as bars and numbers.
 
 import { type Html, markup } from "./html.ts";
-import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
+import type { MediaBundle } from "./media_bundle.ts";
 import { countOf, formatBytes, formatCount, formatExactBytes, formatShare } from "./quantities.ts";
-import {
-  type Cell,
-  type Column,
-  dataTable,
-  noteLine,
-  plainParts,
-  plainTable,
-  plainTitle,
-  title,
-  view,
-} from "./view.ts";
+import { describeTable, showTable, type TableView } from "./table_view.ts";
+import type { Cell, Column } from "./view.ts";
 
 /** The numbers of `memory()`, process-wide. */
 export interface MemoryLike {
@@ -53,27 +44,23 @@ export const TOP_LEVEL_USING =
  * ```
  */
 export function showMemory(m: MemoryLike, inNotebook = false): MediaBundle {
-  return mediaBundle(
-    view(
-      title("Memory", tags(m)),
-      dataTable("Memory against the budget", COLUMNS, rows(m)),
-      ...notes(m, inNotebook).map((note) => noteLine(note)),
-    ),
-    describeMemory(m, inNotebook),
-  );
+  return showTable(tableOf(m, inNotebook));
 }
 
 /** The plain-text twin of {@linkcode showMemory}. */
 export function describeMemory(m: MemoryLike, inNotebook = false): string {
-  return plainParts(
-    plainTitle("Memory", tags(m)),
-    plainTable(COLUMNS, rows(m)),
-    ...notes(m, inNotebook).map((note) => `  ${note}`),
-  );
+  return describeTable(tableOf(m, inNotebook));
 }
 
-function notes(m: MemoryLike, inNotebook: boolean): string[] {
-  return [budgetLine(m), ...(inNotebook && m.buffers > 0 ? [TOP_LEVEL_USING] : [])];
+function tableOf(m: MemoryLike, inNotebook: boolean): TableView {
+  return {
+    name: "Memory",
+    tags: tags(m),
+    label: "Memory against the budget",
+    columns: COLUMNS,
+    rows: rows(m),
+    notes: [budgetLine(m), ...(inNotebook && m.buffers > 0 ? [TOP_LEVEL_USING] : [])],
+  };
 }
 
 function tags(m: MemoryLike): string[] {

@@ -1,19 +1,10 @@
 // How the nearest vectors show themselves: a table of rows and scores, for each query the best first.
 
 import { type Html, markup } from "./html.ts";
-import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
-import { countOf, formatCount } from "./quantities.ts";
-import {
-  type Cell,
-  type Column,
-  dataTable,
-  noteLine,
-  plainParts,
-  plainTable,
-  plainTitle,
-  title,
-  view,
-} from "./view.ts";
+import type { MediaBundle } from "./media_bundle.ts";
+import { countOf, formatCount, formatNumber } from "./quantities.ts";
+import { describeTable, showTable, type TableView } from "./table_view.ts";
+import type { Cell } from "./view.ts";
 
 /** The result of a search, as {@linkcode showNearest} takes it. */
 export interface NearestLike {
@@ -40,33 +31,15 @@ const BAR_CHARACTERS = 12;
  * ```
  */
 export function showNearest(nearest: NearestLike): MediaBundle {
-  const { tags, columns, rows, note } = parts(nearest);
-  return mediaBundle(
-    view(
-      title("Nearest", tags),
-      rows.length > 0 ? dataTable("The nearest vectors", columns, rows) : undefined,
-      note === undefined ? undefined : noteLine(note),
-    ),
-    describeNearest(nearest),
-  );
+  return showTable(tableOf(nearest));
 }
 
 /** The plain-text twin of {@linkcode showNearest}. */
 export function describeNearest(nearest: NearestLike): string {
-  const { tags, columns, rows, note } = parts(nearest);
-  return plainParts(
-    plainTitle("Nearest", tags),
-    rows.length > 0 ? plainTable(columns, rows) : undefined,
-    note && `  ${note}`,
-  );
+  return describeTable(tableOf(nearest));
 }
 
-function parts({ indices, scores, queries, metric }: NearestLike): {
-  tags: string[];
-  columns: Column[];
-  rows: Cell[][];
-  note: string | undefined;
-} {
+function tableOf({ indices, scores, queries, metric }: NearestLike): TableView {
   const each = queries > 0 ? indices.length / queries : 0;
   const several = queries > 1;
   const shown = Math.min(indices.length, scores.length, ROWS);
@@ -78,11 +51,13 @@ function parts({ indices, scores, queries, metric }: NearestLike): {
       ...(several ? [{ text: formatCount(Math.floor(at / each)) }] : []),
       { text: formatCount(at % each + 1) },
       { text: formatCount(indices[at] ?? 0) },
-      { text: Number.isFinite(score) ? String(Number(score.toPrecision(6))) : String(score) },
+      { text: formatNumber(score, 6) },
       { text: "█".repeat(Math.round(share * BAR_CHARACTERS)), html: bar(share) },
     ];
   });
   return {
+    name: "Nearest",
+    label: "The nearest vectors",
     tags: [
       `${countOf(each, "row")}${several ? " for each query" : ""}`,
       ...(several ? [`${formatCount(queries)} queries`] : []),
@@ -96,9 +71,9 @@ function parts({ indices, scores, queries, metric }: NearestLike): {
       { name: "Between worst and best" },
     ],
     rows,
-    note: indices.length > shown
-      ? `First ${shown} of ${formatCount(indices.length)}; indices and scores hold all of them.`
-      : undefined,
+    notes: indices.length > shown
+      ? [`First ${shown} of ${formatCount(indices.length)}; indices and scores hold all of them.`]
+      : [],
   };
 }
 

@@ -1,20 +1,11 @@
 // How uploads that are not complete show themselves: their parts cost money, so the display names the
 // call that ends them.
 
-import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
+import type { MediaBundle } from "./media_bundle.ts";
 import { countOf, formatCount, formatDate } from "./quantities.ts";
 import { shownUri, withoutSecrets } from "./redaction.ts";
-import {
-  type Cell,
-  type Column,
-  dataTable,
-  noteLine,
-  plainParts,
-  plainTable,
-  plainTitle,
-  title,
-  view,
-} from "./view.ts";
+import { describeTable, showTable, type TableView } from "./table_view.ts";
+import type { Column } from "./view.ts";
 import { cutEnd, cutMiddle, visibleText } from "./visible_text.ts";
 
 /** An upload, as {@linkcode showUploads} takes it. */
@@ -59,28 +50,15 @@ const COLUMNS: Column[] = [
  * ```
  */
 export function showUploads(l: UploadsLike): MediaBundle {
-  const { name, tags, rows, notes } = parts(l);
-  return mediaBundle(
-    view(
-      title(name, tags),
-      rows.length > 0 ? dataTable(`Incomplete uploads of ${name}`, COLUMNS, rows) : undefined,
-      notes.map((note) => noteLine(note)),
-    ),
-    describeUploads(l),
-  );
+  return showTable(tableOf(l));
 }
 
 /** The plain-text twin of {@linkcode showUploads}. */
 export function describeUploads(l: UploadsLike): string {
-  const { name, tags, rows, notes } = parts(l);
-  return plainParts(
-    plainTitle(name, tags),
-    rows.length > 0 ? plainTable(COLUMNS, rows) : undefined,
-    ...notes.map((note) => `  ${note}`),
-  );
+  return describeTable(tableOf(l));
 }
 
-function parts(l: UploadsLike): { name: string; tags: string[]; rows: Cell[][]; notes: string[] } {
+function tableOf(l: UploadsLike): TableView {
   const count = l.uploads.length;
   const shown = l.uploads.slice(0, PAGE_ROWS);
   const name = cutMiddle(shownUri(l.uri), 200);
@@ -88,6 +66,8 @@ function parts(l: UploadsLike): { name: string; tags: string[]; rows: Cell[][]; 
   const argument = visibleText(JSON.stringify(cutMiddle(shownUri(l.uri), 200)));
   return {
     name,
+    label: `Incomplete uploads of ${name}`,
+    columns: COLUMNS,
     tags: [
       count === 0
         ? (l.note === undefined ? "no incomplete uploads" : "not listed")
