@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use dipper_fuzz::boundary::{self, ABI_HASH, FUNCTIONS, Function, STATUSES, kind, record};
-use dipper_fuzz::engine::{Isolate, Value, wait_for_wake};
+use dipper_fuzz::engine::{Isolate, Value, signals_as_in_deno, wait_for_wake};
 use dipper_fuzz::messages::{Messages, Places, rarely};
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
@@ -72,6 +72,7 @@ fuzz_target!(|input: &[u8]| {
 impl World {
     /// Loads the library, and lets it serve a bucket with an object.
     fn load() -> Self {
+        signals_as_in_deno();
         let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../build/libdipper.so");
         let path = std::env::var("DIPPER_LIBRARY").unwrap_or_else(|_| beside.to_owned());
         // SAFETY: a library of ours; loading it runs nothing.

@@ -42,7 +42,9 @@ fn mend(bytes: &mut [u8]) {
     let mut at = 0;
     while let Some(head) = bytes.get(at..at + 12) {
         let length = u32::from_be_bytes(head[8..].try_into().unwrap()) as usize;
-        let Some(end) = at.checked_add(12 + length).filter(|end| *end <= bytes.len()) else { return };
+        let Some(end) = at.checked_add(12 + length).filter(|end| *end <= bytes.len()) else {
+            return;
+        };
         if length < 49 {
             return;
         }

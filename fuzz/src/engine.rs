@@ -56,6 +56,12 @@ pub struct Isolate {
     pub queue: f64,
 }
 
+/// Signals as Deno sets them: a write to a peer that left is an error, not the end of the program.
+pub fn signals_as_in_deno() {
+    // SAFETY: ignoring a signal runs no handler.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
 static WOKEN: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
 
 /// Waits until the library wakes the event loop, or for so long.

@@ -1,6 +1,6 @@
 //! Messages of the boundary, made up from their TypeScript types.
 //!
-//! The types are read from `ffi/symbols.ts`. So a request that is new is fuzzed as soon as it is
+//! The types are read from `ffi/messages.ts`. So a request that is new is fuzzed as soon as it is
 //! declared.
 
 use std::collections::HashMap;
@@ -15,6 +15,7 @@ enum Type {
     String,
     Number,
     Boolean,
+    Null,
     Array(Box<Type>),
     Tuple(Vec<Type>),
     Map(Box<Type>),
@@ -23,6 +24,23 @@ enum Type {
     /// All of these at once.
     Both(Vec<Type>),
     Named(String),
+}
+
+impl Type {
+    /// A type that is named and not declared would end a run only once chance leads there.
+    fn check(&self, whose: &str, declared: &HashMap<String, Type>) {
+        match self {
+            Self::Named(name) => assert!(declared.contains_key(name), "{whose} names {name}"),
+            Self::Array(of) | Self::Map(of) => of.check(whose, declared),
+            Self::Tuple(all) | Self::Union(all) | Self::Both(all) => {
+                all.iter().for_each(|of| of.check(whose, declared));
+            }
+            Self::Object(properties) => {
+                properties.iter().for_each(|property| property.of.check(whose, declared));
+            }
+            Self::Literal(_) | Self::String | Self::Number | Self::Boolean | Self::Null => {}
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -59,25 +77,31 @@ impl Places {
     }
 }
 
+/// How deep a message goes. Conditions hold conditions: without an end they use up the stack.
+const DEPTH: u32 = 60;
+
 /// Once in `times`. Never when the input is used up, because then everything is the least.
 pub fn rarely(input: &mut Unstructured, times: u32) -> Result<bool> {
     Ok(input.int_in_range(0..=times - 1)? == times - 1)
 }
 
 impl Messages {
-    /// Reads them from `ffi/symbols.ts`.
+    /// Reads them from `ffi/messages.ts`.
     pub fn declared(places: Places) -> Self {
         let mut types = HashMap::new();
-        let text = without_comments(include_str!("../../ffi/symbols.ts"));
+        let text = without_comments(include_str!("../../ffi/messages.ts"));
         for declaration in text.split("export type ").skip(1) {
             let (name, rest) = declaration.split_once(" =").expect("a type");
-            // Handles, which no message contains as such.
-            if rest.contains("readonly __handle") {
+            // What answers are made of.
+            if name.contains('<') {
                 continue;
             }
             let mut parser = Parser { rest };
             types.insert(name.to_owned(), parser.union());
             parser.expect(";");
+        }
+        for (name, of) in &types {
+            of.check(name, &types);
         }
         for needed in ["Submission", "ClientRequest"] {
             assert!(types.contains_key(needed), "{needed} is declared");
@@ -93,7 +117,7 @@ impl Messages {
         handles: &dyn Fn(&str, &mut Unstructured) -> Result<f64>,
     ) -> Result<Value> {
         let of = self.types.get(name).expect("a declared type");
-        self.value(of, name, input, handles)
+        self.value(of, name, input, handles, DEPTH)
     }
 
     fn string(&self, field: &str, input: &mut Unstructured) -> Result<String> {
@@ -201,18 +225,22 @@ impl Messages {
         field: &str,
         input: &mut Unstructured,
         handles: &dyn Fn(&str, &mut Unstructured) -> Result<f64>,
+        depth: u32,
     ) -> Result<Value> {
-        if rarely(input, 250)? {
+        if depth == 0 || rarely(input, 250)? {
             return nonsense(input);
         }
         let inner = |of: &Type, field: &str, input: &mut Unstructured| -> Result<Value> {
-            self.value(of, field, input, handles)
+            self.value(of, field, input, handles, depth - 1)
         };
         Ok(match of {
             Type::Literal(text) => json!(text),
             Type::String => json!(self.string(field, input)?),
             Type::Boolean => json!(input.arbitrary::<bool>()?),
-            Type::Number if ["client", "buffer", "server", "stream", "upload", "table"].contains(&field) => {
+            Type::Null => Value::Null,
+            Type::Number
+                if ["client", "buffer", "server", "stream", "upload", "table"].contains(&field) =>
+            {
                 json!(handles(field, input)?)
             }
             Type::Number => number(input)?,
@@ -314,7 +342,7 @@ impl Parser<'_> {
 
     fn expect(&mut self, token: &str) {
         let near = &self.rest[..self.rest.len().min(60)];
-        assert!(self.take(token), "symbols.ts: {token:?} is expected before {near:?}");
+        assert!(self.take(token), "messages.ts: {token:?} is expected before {near:?}");
     }
 
     fn word(&mut self) -> String {
@@ -367,6 +395,7 @@ impl Parser<'_> {
             "string" => Type::String,
             "number" => Type::Number,
             "boolean" => Type::Boolean,
+            "null" => Type::Null,
             "Array" => {
                 self.expect("<");
                 let of = self.union();
@@ -381,7 +410,7 @@ impl Parser<'_> {
                 self.expect(">");
                 Type::Map(Box::new(of))
             }
-            "" => panic!("symbols.ts: no type before {:?}", &self.rest[..self.rest.len().min(60)]),
+            "" => panic!("messages.ts: no type before {:?}", &self.rest[..self.rest.len().min(60)]),
             name => Type::Named(name.to_owned()),
         }
     }

@@ -56,6 +56,8 @@ abi! {
     fn dipper_submit_into(queue: QueueHandle, request: Bytes, target: Room) -> OperationHandle = operations::submit_into;
     /// Forgets a stream; what it reads ahead ends.
     fn dipper_stream_release(stream: StreamHandle) -> Number = streams::release;
+    /// Takes the next batch of lines if it is there or will be in a moment: writes its buffer or 0, its bytes, its elements and how many bytes the source gave so far, as four doubles; returns whether there was one. The buffer is adopted.
+    fn dipper_lines_take(queue: QueueHandle, stream: StreamHandle, room: Room) -> Number = lines::take;
     /// Writes where each element of the last batch of lines ends, as 32-bit numbers behind a zero; returns how many fit.
     fn dipper_lines_offsets(stream: StreamHandle, room: Room) -> Number = lines::offsets;
     /// Copies bytes into an upload, as many as there is room for; returns how many, zero when `uploadRoom` is to be asked.

@@ -7,6 +7,7 @@
 
 pub mod abi;
 mod asks;
+mod batches;
 pub mod declaration;
 #[cfg(unix)]
 mod disposition;
@@ -26,6 +27,7 @@ mod render;
 mod runtime;
 mod signals;
 mod streams;
+mod table_writes;
 mod tables;
 mod target;
 mod trees;

@@ -9,10 +9,10 @@ use dipper_core::{
 use dipper_wire::{Handle, Private};
 
 use crate::export::{handle, stale};
-use crate::messages::{BatchMessage, FeedMessage, MetricsMessage, Request};
+use crate::messages::{BatchMessage, FeedMessage, MetricsMessage, OpenedLinesMessage, Request};
 use crate::operations::{Outcome, Value, json};
 use crate::streams::{Reading, Stream};
-use crate::{handles, streams};
+use crate::{handles, queue, streams};
 
 /// Opens a source, or reads its next batch.
 pub async fn run(
@@ -30,10 +30,11 @@ pub async fn run(
                 compression: compression.map(Into::into),
                 stall: stall_timeout.map(|time| Duration::from_millis(time.into())),
             };
-            let lines = open_lines(client, request).await?;
+            let lines = open_lines(Some(client), request).await?;
             // Negative: nobody tells.
             let extent = lines.length().map_or(-1.0, |length| length as f64);
-            let payload = json(&MetricsMessage::from(lines.metrics()))?;
+            let metrics = MetricsMessage::from(lines.metrics());
+            let payload = json(&OpenedLinesMessage { ahead: lines.cuts_ahead(), metrics })?;
             let reader = Reading::Lines(Arc::new(lines));
             let value = Value::Stream(Stream { client: Some(name), reader, progress });
             Ok(Outcome { value, extent, payload })
@@ -51,6 +52,7 @@ pub async fn run(
                 needed: filled.needed.map(|needed| needed as f64),
                 inner_line_feed: filled.inner_line_feed,
                 taken: filled.taken as f64,
+                ahead: lines.cuts_ahead(),
                 metrics: told.then(|| lines.metrics().into()),
             };
             let extent = filled.bytes as f64;
@@ -86,6 +88,35 @@ fn source_of(feed: FeedMessage) -> Result<FeedSource, Error> {
         }
     })
 }
+
+/// Takes a batch that was cut ahead, and writes what it is.
+pub fn take(queue: Handle, stream: Handle, room: &mut [u8]) -> Result<f64, Error> {
+    let queue = queue::of(queue)?;
+    let (lines, progress) = streams::lines(stream)?;
+    let places = room.chunks_exact_mut(size_of::<f64>());
+    if places.len() < TAKEN {
+        return Err(Error::internal("there is no room to tell of a batch"));
+    }
+    // Where progress is told, each batch comes with it.
+    let Some((filled, buffer)) = (!progress).then(|| lines.take()).flatten() else {
+        return Ok(0.0);
+    };
+    let buffer = match buffer {
+        Some(buffer) => {
+            buffer.adopt();
+            handles::insert_buffer(&queue, buffer)?.to_number()
+        }
+        None => 0.0,
+    };
+    let told = [buffer, filled.bytes as f64, filled.elements as f64, filled.taken as f64];
+    for (place, number) in places.zip(told) {
+        place.copy_from_slice(&number.to_ne_bytes());
+    }
+    Ok(1.0)
+}
+
+/// How many numbers tell of a batch.
+const TAKEN: usize = 4;
 
 /// Writes where the elements of the last batch end, as many as there is room for.
 pub fn offsets(stream: Handle, room: &mut [u8]) -> Result<usize, Error> {

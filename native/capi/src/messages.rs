@@ -1,12 +1,13 @@
 //! What crosses as JSON: requests down, results and error details up.
 //!
-//! `ffi/symbols.ts` carries the same types, rendered from here. This file is part of the
+//! `ffi/messages.ts` carries the same types, rendered from here. This file is part of the
 //! hash that both sides compare.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, UNIX_EPOCH};
 
 use dipper_core as core;
+use dipper_table::{Dialect, Format};
 use dipper_wire::{Algorithm, LengthPrefix, SumAlgorithm};
 use serde::{Deserialize, Serialize};
 #[cfg(test)]
@@ -300,6 +301,157 @@ pub enum CompressionMessage {
     Xz,
 }
 
+/// A file of a table of several.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TableFileMessage {
+    pub source: SourceMessage,
+    /// Names and values that its folders tell.
+    pub partitions: Vec<(String, Option<String>)>,
+}
+
+/// What a caller tells about the format of a file with columns.
+#[derive(Default, Deserialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct DialectMessage {
+    /// Found out when unset.
+    format: Option<String>,
+    /// One character.
+    delimiter: Option<String>,
+    /// One character, or none at all.
+    quote: Option<String>,
+    escape: Option<String>,
+    comment: Option<String>,
+    header: Option<bool>,
+    skip: Option<u64>,
+    names: Option<Vec<String>>,
+    /// Names and types.
+    types: Option<Vec<(String, String)>>,
+    null_values: Option<Vec<String>>,
+    infer_bytes: Option<u64>,
+    encoding: Option<String>,
+    compression: Option<CompressionMessage>,
+}
+
+impl DialectMessage {
+    /// What is meant.
+    pub(crate) fn read(self) -> Result<(Option<Format>, Dialect), core::Error> {
+        let format = self.format.as_deref().map(Format::named).transpose()?;
+        let dialect = Dialect {
+            delimiter: character("delimiter", self.delimiter.as_deref())?,
+            quote: match self.quote.as_deref() {
+                None => None,
+                Some("") => Some(None),
+                Some(quote) => Some(character("quote", Some(quote))?),
+            },
+            escape: character("escape", self.escape.as_deref())?,
+            comment: character("comment", self.comment.as_deref())?,
+            header: self.header,
+            skip: self.skip.unwrap_or_default(),
+            names: self.names,
+            types: self.types.unwrap_or_default(),
+            null_values: self.null_values.unwrap_or_default(),
+            infer_bytes: self.infer_bytes,
+            encoding: self.encoding,
+            compression: self.compression.map(Into::into),
+        };
+        Ok((format, dialect))
+    }
+}
+
+/// The one character that an option of a dialect is.
+fn character(what: &str, given: Option<&str>) -> Result<Option<u8>, core::Error> {
+    match given.map(str::as_bytes) {
+        None => Ok(None),
+        Some([byte]) if byte.is_ascii() && !matches!(byte, b'\n' | b'\r' | 0) => Ok(Some(*byte)),
+        Some(_) => Err(core::Error::invalid(format!("{what} is not one character of ASCII"))
+            .hint(format!("give one, such as {{ {what}: \"|\" }}"))),
+    }
+}
+
+/// A file that was opened to be read as batches.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct TableMessage {
+    pub stat: StatMessage,
+    /// How many rows there are, where that is known beforehand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<f64>,
+    pub metrics: MetricsMessage,
+}
+
+/// A batch of columns, in the order of Arrow IPC; the values of a dictionary follow its keys.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct ColumnsMessage {
+    /// How many rows it has; unset at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<f64>,
+    /// Length and count of nulls of each array, parents before their children.
+    pub nodes: Vec<(f64, f64)>,
+    /// Which item each part of the arrays is; -1 for nothing.
+    pub regions: Vec<f64>,
+    /// How many regions with the bytes of views each array of views has.
+    pub variadic: Vec<f64>,
+    pub metrics: MetricsMessage,
+}
+
+impl ColumnsMessage {
+    /// There are no more.
+    #[must_use]
+    pub fn end(metrics: MetricsMessage) -> Self {
+        let (nodes, regions, variadic) = (Vec::new(), Vec::new(), Vec::new());
+        Self { rows: None, nodes, regions, variadic, metrics }
+    }
+}
+
+/// The formats that tables are written in.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(rename_all = "camelCase")]
+pub enum TableFormatMessage {
+    Parquet,
+    Arrow,
+    ArrowStream,
+    Csv,
+    Ndjson,
+}
+
+/// How a table is written.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(TS), ts(optional_fields))]
+#[serde(rename_all = "camelCase")]
+pub struct EncodingMessage {
+    /// The format's own default when unset.
+    pub compression: Option<String>,
+    /// Of Parquet.
+    pub row_group_rows: Option<f64>,
+    /// Of CSV: one byte.
+    pub delimiter: Option<u8>,
+    /// Of CSV: whether it begins with the names.
+    pub header: Option<bool>,
+    /// Of CSV: what stands for null.
+    pub null_value: Option<String>,
+    /// Whether dictionaries are written as the values that they stand for.
+    pub plain: bool,
+}
+
+/// A source of lines or messages that was opened.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(TS))]
+#[serde(rename_all = "camelCase")]
+pub struct OpenedLinesMessage {
+    /// Whether batches are cut before they are asked for: `dipper_lines_take` may have one, and all
+    /// have memory of their own.
+    pub ahead: bool,
+    /// What opening it took.
+    pub metrics: MetricsMessage,
+}
+
 /// What a batch of lines or messages holds.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(TS), ts(optional_fields))]
@@ -318,6 +470,8 @@ pub struct BatchMessage {
     pub inner_line_feed: bool,
     /// How many bytes the source gave so far.
     pub taken: f64,
+    /// Whether batches are still cut before they are asked for.
+    pub ahead: bool,
     /// At the end, and where progress was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<MetricsMessage>,
@@ -580,7 +734,7 @@ pub enum Request {
         progress: bool,
     },
     /// Opens a source of lines or messages: `value` is a stream, `extent` how many bytes the
-    /// source has, or -1 where nobody tells.
+    /// source has, or -1 where nobody tells. An `OpenedLinesMessage`.
     OpenLines {
         client: f64,
         feed: FeedMessage,
@@ -596,6 +750,27 @@ pub enum Request {
     /// Fills a target with the next elements of a source, or without one brings them as a buffer,
     /// if they have bytes; `extent` says how many. A `BatchMessage`.
     ReadLines { stream: f64 },
+    /// Opens a file that is read as batches of columns: `value` is a stream, the payload a
+    /// `TableMessage`, item 0 the schema as Arrow IPC.
+    OpenBatches {
+        client: Option<f64>,
+        source: SourceMessage,
+        /// The files, this one first, that are read as one; it stands alone when unset.
+        files: Option<Vec<TableFileMessage>>,
+        /// The columns that are wanted, in this order; all of them when unset.
+        columns: Option<Vec<String>>,
+        /// A condition on the rows that are wanted; all of them when unset.
+        filter: Option<String>,
+        /// No more rows than this.
+        limit: Option<u64>,
+        /// 64-bit integers become 64-bit floating-point numbers.
+        int64_as_float64: bool,
+        /// Its format, and how it is written; found out when unset.
+        dialect: Option<DialectMessage>,
+        progress: bool,
+    },
+    /// Decodes the next batch: an item for each buffer, then a `ColumnsMessage`.
+    NextBatch { stream: f64 },
     /// Asks for an object's properties: a `StatMessage`.
     Stat { client: Option<f64>, source: SourceMessage },
     /// Writes an object from a buffer, in one request or in parts: a `WrittenMessage`.
@@ -623,6 +798,13 @@ pub enum Request {
     /// Sends what is left of an upload and waits until the object is there: a
     /// `WrittenMessage`.
     FinishUpload { upload: f64 },
+    /// Makes an upload a file of columns: what is brought from now on are batches.
+    EncodeTable { upload: f64, format: TableFormatMessage, encoding: EncodingMessage },
+    /// Encodes a table into its upload, from a buffer that is a stream of Arrow IPC and is left as
+    /// it is meanwhile. Where progress was asked for, the payload is a `MetricsMessage`.
+    EncodeBatch { upload: f64, buffer: f64 },
+    /// Ends the file of columns that an upload is. `FinishUpload` comes next.
+    EncodeEnd { upload: f64 },
     /// Waits until an upload takes no more bytes, and tells why: for who has nothing to bring
     /// meanwhile.
     UploadClosed { upload: f64 },
@@ -1121,6 +1303,8 @@ impl Request {
                 | Self::Checksum { .. }
                 | Self::OpenLines { .. }
                 | Self::ReadLines { .. }
+                | Self::OpenBatches { .. }
+                | Self::NextBatch { .. }
                 | Self::Stat { .. }
         )
     }
@@ -1186,6 +1370,7 @@ impl Request {
             Self::OpenStream { .. } | Self::ReadStream { .. } => "stream",
             Self::Checksum { .. } => "checksum",
             Self::OpenLines { .. } | Self::ReadLines { .. } => "lines",
+            Self::OpenBatches { .. } | Self::NextBatch { .. } => "table",
             Self::Stat { .. } => "stat",
             Self::Presign { .. } => "presign",
             Self::Put { .. }
@@ -1196,6 +1381,9 @@ impl Request {
             | Self::UploadClosed { .. }
             | Self::AbortUpload { .. }
             | Self::WriteFile { .. } => "write",
+            Self::EncodeTable { .. } | Self::EncodeBatch { .. } | Self::EncodeEnd { .. } => {
+                "writeTable"
+            }
             Self::LoadTable { .. } => "load",
             Self::SaveTable { .. } | Self::SaveTableFile { .. } => "save",
             Self::Delete { .. } | Self::DeleteFile { .. } => "delete",
@@ -1235,6 +1423,7 @@ impl Request {
             | Self::GetMany { client, .. }
             | Self::OpenStream { client, .. }
             | Self::Checksum { client, .. }
+            | Self::OpenBatches { client, .. }
             | Self::Stat { client, .. }
             | Self::OpenFile { client, .. }
             | Self::WriteFile { client, .. }
@@ -1258,9 +1447,13 @@ impl Request {
             | Self::Panic
             | Self::ReadStream { .. }
             | Self::ReadLines { .. }
+            | Self::NextBatch { .. }
             | Self::UploadRoom { .. }
             | Self::FinishUpload { .. }
             | Self::UploadClosed { .. }
+            | Self::EncodeTable { .. }
+            | Self::EncodeBatch { .. }
+            | Self::EncodeEnd { .. }
             | Self::AbortUpload { .. }
             | Self::RemoveFiles { .. }
             | Self::ScanTree { .. }

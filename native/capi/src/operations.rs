@@ -31,7 +31,10 @@ use crate::queue::{self, Completion, Kind, Queue};
 use crate::streams::{Reading, Stream};
 use crate::target::private;
 use crate::uploads::{Open, Sink};
-use crate::{handles, lines, log_records, runtime, signals, streams, tables, trees, uploads};
+use crate::{
+    batches, handles, lines, log_records, runtime, signals, streams, table_writes, tables, trees,
+    uploads,
+};
 
 static CLIENTS: SlotTable<Owned<Arc<Client>>> = SlotTable::new(kind::CLIENT);
 static SERVERS: SlotTable<Owned<Server>> = SlotTable::new(kind::SERVER);
@@ -305,7 +308,8 @@ fn prepare(
 /// The buffer that a request sends, held from before the call returns.
 fn body_of(request: &Request) -> Result<Option<Arc<Buffer>>, Error> {
     let (Request::Put { buffer: Some(buffer), .. }
-    | Request::WriteFile { buffer: Some(buffer), .. }) = request
+    | Request::WriteFile { buffer: Some(buffer), .. }
+    | Request::EncodeBatch { buffer, .. }) = request
     else {
         return Ok(None);
     };
@@ -475,6 +479,9 @@ async fn run(
             uploads::sink(handle(*upload)?)?.0.closed().await?;
             return Ok(Outcome::default());
         }
+        Request::EncodeTable { .. } | Request::EncodeBatch { .. } | Request::EncodeEnd { .. } => {
+            return Box::pin(table_writes::run(*request, body)).await;
+        }
         Request::FinishUpload { upload } => {
             let (sink, _) = uploads::sink(handle(*upload)?)?;
             return told(&WrittenMessage::from(sink.finish().await?));
@@ -533,6 +540,7 @@ async fn reading(
                 gap,
                 if_match,
                 progress: context.progress(progress),
+                reserved: None,
             };
             let (stat, metrics) = dipper_core::ranges(client, request, context.items()).await?;
             told(&ReadMessage { stat: stat.into(), metrics: metrics.into() })
@@ -582,6 +590,10 @@ async fn reading(
         Request::OpenLines { .. } | Request::ReadLines { .. } => {
             let client = through.as_ref().map(|(name, client)| (*name, client));
             lines::run(*request, client, target).await
+        }
+        Request::OpenBatches { .. } | Request::NextBatch { .. } => {
+            let client = through.as_ref().map(|(name, client)| (*name, client));
+            batches::run(*request, client, context).await
         }
         Request::Stat { source, .. } => {
             let stat = dipper_core::stat(client, &source.into()).await?;

@@ -1,6 +1,6 @@
-//! Renders `ffi/symbols.ts` from the declaration. Only in tests: a stale file is
-//! rewritten and the test fails, so that nobody commits one by accident; where `CI` is
-//! set it is not rewritten.
+//! Renders `ffi/symbols.ts` from the declaration, and beside it `ffi/messages.ts`, which holds
+//! types only, so that no program loads them. Only in tests: a stale file is rewritten and the
+//! test fails, so that nobody commits one by accident; where `CI` is set it is not rewritten.
 
 use std::fmt::Write as _;
 use std::mem::offset_of;
@@ -103,7 +103,14 @@ fn messages_of(config: &Config) -> String {
         messages::LengthMessage::decl(config),
         messages::ContentMessage::decl(config),
         messages::CompressionMessage::decl(config),
+        messages::OpenedLinesMessage::decl(config),
         messages::BatchMessage::decl(config),
+        messages::TableFileMessage::decl(config),
+        messages::DialectMessage::decl(config),
+        messages::TableMessage::decl(config),
+        messages::ColumnsMessage::decl(config),
+        messages::TableFormatMessage::decl(config),
+        messages::EncodingMessage::decl(config),
         messages::PresignMethodMessage::decl(config),
         messages::ResponseHeadersMessage::decl(config),
         messages::FileToWriteMessage::decl(config),
@@ -140,12 +147,13 @@ fn messages_of(config: &Config) -> String {
     declarations.iter().map(|declaration| format!("export {declaration}\n\n")).collect()
 }
 
-fn render() -> String {
-    let mut text = String::from(
-        "// Rendered from native/capi/src/abi.rs by its test. Do not edit: change the declaration.\n\
-         // deno-fmt-ignore-file\n\
-         // deno-lint-ignore-file\n\n",
-    );
+const HEAD: &str = "// Rendered from native/capi/src/abi.rs by its test. Do not edit: change the declaration.\n\
+     // deno-fmt-ignore-file\n\
+     // deno-lint-ignore-file\n\n";
+
+fn render_symbols() -> String {
+    let mut text = String::from(HEAD);
+    text.push_str("export type * from \"./messages.ts\";\n\n");
     for handle in Role::HANDLES {
         let _ = writeln!(
             text,
@@ -221,7 +229,13 @@ fn render() -> String {
             status.retryable(),
         );
     }
-    text.push_str("} as const;\n\n");
+    text.push_str("} as const;\n");
+    text
+}
+
+/// What goes down and comes up as JSON, and the codes of errors: types, and nothing to load.
+fn render_messages() -> String {
+    let mut text = String::from(HEAD);
     let codes = Status::ALL.iter().map(|status| format!("  | \"{}\"", status.code()));
     let _ = writeln!(
         text,
@@ -234,19 +248,25 @@ fn render() -> String {
 }
 
 #[test]
-fn symbols_ts_is_up_to_date() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ffi/symbols.ts");
-    let rendered = render();
-    let present = std::fs::read_to_string(&path).unwrap_or_default();
-    if present == rendered {
+fn rendered_files_are_up_to_date() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ffi");
+    let rendered = [("symbols.ts", render_symbols()), ("messages.ts", render_messages())];
+    let is_stale = |(name, text): &(&str, String)| {
+        std::fs::read_to_string(folder.join(name)).unwrap_or_default() != *text
+    };
+    let stale: Vec<_> = rendered.into_iter().filter(is_stale).collect();
+    if stale.is_empty() {
         return;
     }
+    let names = list(stale.iter().map(|(name, _)| format!("ffi/{name}")));
     if std::env::var_os("CI").is_none() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, rendered).unwrap();
-        panic!("ffi/symbols.ts was stale and has been rewritten; commit it");
+        std::fs::create_dir_all(&folder).unwrap();
+        for (name, text) in stale {
+            std::fs::write(folder.join(name), text).unwrap();
+        }
+        panic!("{names} was stale and has been rewritten; commit it");
     }
-    panic!("ffi/symbols.ts is stale: run `cargo test --release -p dipper-capi` and commit it");
+    panic!("{names} is stale: run `cargo test --release -p dipper-capi` and commit it");
 }
 
 #[test]

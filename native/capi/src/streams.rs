@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dipper_core::{Error, LineStream, OperationGuard, Reader, ledger};
+use dipper_table::BatchStream;
 use dipper_wire::{Handle, SlotTable};
 
 use crate::declaration::kind;
@@ -27,6 +28,8 @@ pub enum Reading {
     Bytes(Arc<Reader>),
     /// Lines or messages.
     Lines(Arc<LineStream>),
+    /// Batches of columns.
+    Batches(Arc<BatchStream>),
 }
 
 impl Reading {
@@ -34,6 +37,7 @@ impl Reading {
         match self {
             Self::Bytes(reader) => reader.close(),
             Self::Lines(lines) => lines.close(),
+            Self::Batches(batches) => batches.close(),
         }
     }
 }
@@ -55,7 +59,7 @@ pub fn insert(queue: &Queue, stream: Stream) -> Result<Handle, Error> {
 pub fn stream(handle: Handle) -> Result<(Arc<Reader>, bool), Error> {
     with(handle, |reading| match reading {
         Reading::Bytes(reader) => Some(Arc::clone(reader)),
-        Reading::Lines(_) => None,
+        Reading::Lines(_) | Reading::Batches(_) => None,
     })
 }
 
@@ -63,7 +67,15 @@ pub fn stream(handle: Handle) -> Result<(Arc<Reader>, bool), Error> {
 pub fn lines(handle: Handle) -> Result<(Arc<LineStream>, bool), Error> {
     with(handle, |reading| match reading {
         Reading::Lines(lines) => Some(Arc::clone(lines)),
-        Reading::Bytes(_) => None,
+        Reading::Bytes(_) | Reading::Batches(_) => None,
+    })
+}
+
+/// The batches of a handle, and whether each tells what it took.
+pub fn batches(handle: Handle) -> Result<(Arc<BatchStream>, bool), Error> {
+    with(handle, |reading| match reading {
+        Reading::Batches(batches) => Some(Arc::clone(batches)),
+        Reading::Bytes(_) | Reading::Lines(_) => None,
     })
 }
 

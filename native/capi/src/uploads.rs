@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use dipper_core::{Error, FileUpload, Metrics, OperationGuard, Upload, Written, ledger};
+use dipper_table::Encoder;
 use dipper_wire::{Handle, SlotTable};
+use tokio::sync::Mutex;
 
 use crate::declaration::kind;
 use crate::export::stale;
@@ -20,7 +22,8 @@ pub enum Sink {
 }
 
 impl Sink {
-    fn write(&self, bytes: &[u8]) -> Result<usize, Error> {
+    /// Takes as many bytes as there is room for.
+    pub fn write(&self, bytes: &[u8]) -> Result<usize, Error> {
         match self {
             Self::Object(upload) => upload.write(bytes),
             Self::File(upload) => upload.write(bytes),
@@ -88,9 +91,13 @@ pub struct Open {
     pub progress: bool,
 }
 
+/// Turns tables into the bytes of an upload; one batch at a time.
+pub type Encoding = Arc<Mutex<Option<Encoder>>>;
+
 struct Named {
     queue: Handle,
     open: Open,
+    encoding: Encoding,
     /// It counts as an operation for as long as it is open.
     _counted: OperationGuard,
 }
@@ -98,7 +105,12 @@ struct Named {
 /// Names an upload on behalf of an isolate.
 pub fn insert(queue: &Queue, open: Open) -> Result<Handle, Error> {
     UPLOADS
-        .insert(Named { queue: queue.handle(), open, _counted: ledger().operation() })
+        .insert(Named {
+            queue: queue.handle(),
+            open,
+            encoding: Encoding::default(),
+            _counted: ledger().operation(),
+        })
         .ok_or_else(|| Error::internal("more than 16 million uploads are open"))
 }
 
@@ -107,6 +119,11 @@ pub fn sink(handle: Handle) -> Result<(Arc<Sink>, bool), Error> {
     UPLOADS
         .with(handle, |named| (Arc::clone(&named.open.sink), named.open.progress))
         .map_err(|_| stale("upload"))
+}
+
+/// The encoder of a handle's upload, if it is a file of columns.
+pub fn encoding(handle: Handle) -> Result<Encoding, Error> {
+    UPLOADS.with(handle, |named| Arc::clone(&named.encoding)).map_err(|_| stale("upload"))
 }
 
 /// Takes as many bytes as there is room for.

@@ -103,6 +103,14 @@ impl Budget {
         Ok(Ticket { budget: Arc::clone(self), bytes })
     }
 
+    /// Takes a ticket now, unless that would be before somebody who waits for one.
+    pub(crate) fn take_in_turn(self: &Arc<Self>, bytes: u64) -> Option<Ticket> {
+        let mut accounts = self.lock();
+        let fits = accounts.waiting.is_empty() && accounts.used.checked_add(bytes)? <= self.limit;
+        accounts.used += if fits { bytes } else { 0 };
+        fits.then(|| Ticket { budget: Arc::clone(self), bytes })
+    }
+
     /// Takes a ticket, waiting for others to be given back.
     ///
     /// # Errors
@@ -172,7 +180,8 @@ impl Drop for Recheck {
 
 impl Ticket {
     /// A ticket of its own for some of the bytes, or for all that there are.
-    pub(crate) fn split(&mut self, bytes: u64) -> Self {
+    #[must_use]
+    pub fn split(&mut self, bytes: u64) -> Self {
         let bytes = bytes.min(self.bytes);
         self.bytes -= bytes;
         Self { budget: Arc::clone(&self.budget), bytes }

@@ -300,6 +300,17 @@ impl Buffer {
         Ok(Self::of(Allocation::from_vec(vector), account))
     }
 
+    /// Takes what a decoder filled, where it lies, with what was reserved for it.
+    #[must_use]
+    pub fn from_owner(
+        owner: impl AsRef<[u8]> + Send + Sync + 'static,
+        tickets: Vec<Ticket>,
+    ) -> Arc<Self> {
+        let allocation = Allocation::from_owner(owner);
+        let account = Account::open(allocation.len(), tickets);
+        Self::of(allocation, account)
+    }
+
     /// A part of a file, mapped privately. It costs the budget nothing until it is written
     /// to, which nobody can foresee.
     pub(crate) fn mapped(file: &File, start: u64, length: usize) -> io::Result<Arc<Self>> {
@@ -311,6 +322,15 @@ impl Buffer {
     #[must_use]
     pub fn memory(&self) -> &SharedAllocation {
         &self.memory.0
+    }
+
+    /// Its memory, which nobody else holds, and what was reserved for it. It is no longer in the
+    /// account: whoever takes it makes buffers of its parts.
+    pub(crate) fn into_memory(self: Arc<Self>) -> (SharedAllocation, Vec<Ticket>) {
+        let mut account = self.account.lock().unwrap_or_else(PoisonError::into_inner);
+        let tickets = std::mem::take(&mut account.tickets);
+        drop(account);
+        (self.memory().clone(), tickets)
     }
 
     /// From here on the engine's collector decides when it is freed. The budget gets its

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::{Region, SdkConfig};
@@ -166,13 +166,16 @@ const MOST_LATE: u32 = 4096;
 const CONNECTIONS: usize = 64;
 const FALLBACK_REGION: &str = "us-east-1";
 
+/// What is made when it is first needed.
+type Lazy<T> = LazyLock<T, Box<dyn FnOnce() -> T + Send>>;
+
 /// A client for one configuration. Cheap to keep; connections are pooled inside.
 #[derive(Debug)]
 pub struct Client {
     options: ClientOptions,
     http: SharedHttpClient,
     /// For pages on the web, where the data plane cannot read them.
-    web: SharedHttpConnector,
+    web: Lazy<SharedHttpConnector>,
     pool: Pool,
     /// As many bodies at once through the SDK's client as the data plane has connections.
     sdk_permits: Arc<Semaphore>,
@@ -238,17 +241,16 @@ impl Client {
             proxies: proxies.clone(),
             stall: options.stall_timeout.unwrap_or(STALL_TIMEOUT),
         };
-        let web = |proxy: Option<&Proxy>| -> Result<SharedHttpConnector, Error> {
-            let proxy = proxy.map(Proxy::config).transpose()?;
-            Ok(SharedHttpConnector::new(connector(&tls, proxy, None, None)))
-        };
-        let web = gated_connector(
-            web(None)?,
-            proxies.http().map(|proxy| web(Some(proxy))).transpose()?,
-            proxies.https().map(|proxy| web(Some(proxy))).transpose()?,
-            proxies.clone(),
-            options.stall_timeout.unwrap_or(STALL_TIMEOUT),
-        );
+        let stall = ways.stall;
+        let (http_proxy, https_proxy) = (through(proxies.http())?, through(proxies.https())?);
+        let through = proxies.clone();
+        // A connector reads the system's certificates, some hundred files.
+        let web: Lazy<SharedHttpConnector> = LazyLock::new(Box::new(move || {
+            let web = |proxy| SharedHttpConnector::new(connector(&tls, proxy, None, None));
+            let http_proxy = http_proxy.map(|proxy| web(Some(proxy)));
+            let https_proxy = https_proxy.map(|proxy| web(Some(proxy)));
+            gated_connector(web(None), http_proxy, https_proxy, through, stall)
+        }));
         let connections = options.connections.unwrap_or(CONNECTIONS).max(1);
         let pool = Pool::new(
             certificates,
@@ -558,6 +560,33 @@ impl Client {
             own.admit(bytes)?;
         }
         ledger().budget().admit(bytes)
+    }
+
+    /// Takes `bytes` more without waiting.
+    pub(crate) fn take(&self, bytes: u64) -> Result<Vec<Ticket>, Error> {
+        let mut tickets = Vec::new();
+        if let Some(own) = &self.budget {
+            tickets.push(own.take(bytes)?);
+        }
+        tickets.push(ledger().budget().take(bytes)?);
+        Ok(tickets)
+    }
+
+    /// Takes `bytes` more without waiting, and before nobody who waits.
+    pub(crate) fn take_in_turn(&self, bytes: u64) -> Option<Vec<Ticket>> {
+        let own = self.budget.as_ref().map(|own| own.take_in_turn(bytes));
+        let own = match own {
+            Some(None) => return None,
+            own => own.flatten(),
+        };
+        Some(own.into_iter().chain([ledger().budget().take_in_turn(bytes)?]).collect())
+    }
+
+    /// How much can ever be held at once.
+    #[must_use]
+    pub fn limit(&self) -> u64 {
+        let whole = ledger().budget().limit();
+        self.budget.as_ref().map_or(whole, |own| own.limit().min(whole))
     }
 
     /// Waits until `bytes` more may be held, by this client and by the process.

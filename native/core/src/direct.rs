@@ -25,6 +25,8 @@ pub(crate) struct DirectRequest<'a> {
     /// Names in small letters.
     pub(crate) headers: &'a [(&'a str, &'a str)],
     pub(crate) body: RequestBody,
+    /// So many bytes of the answer's body may come along with its head.
+    pub(crate) ahead: usize,
 }
 
 /// What came of a request.
@@ -50,6 +52,7 @@ impl<'a> DirectRequest<'a> {
             query: version.map(|version| ("versionId", version)).into_iter().collect(),
             headers,
             body: RequestBody::default(),
+            ahead: 0,
         }
     }
 
@@ -70,6 +73,7 @@ impl<'a> DirectRequest<'a> {
         let mut request =
             site.request(self.method, self.key, &self.query, self.headers, identity.as_ref())?;
         request.body = self.body.clone();
+        request.ahead = self.ahead;
         if matches!(self.method, "GET" | "HEAD") && self.key.is_some() {
             meter.request(true);
         } else {

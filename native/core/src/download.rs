@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use dipper_wire::Slot;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
@@ -32,6 +33,8 @@ pub(crate) enum Beginning {
     Undivided,
     /// The same, by somebody who wants bytes and no properties.
     OneOfMany,
+    /// The same again, of so many bytes that may come along with the head.
+    Short(usize),
 }
 
 /// The first answer, before any of its body is read.
@@ -83,7 +86,7 @@ pub(crate) async fn open(
     }
     let first = client.part_size().unwrap_or(FIRST_PART);
     let asked = match (beginning, span) {
-        (Beginning::Undivided | Beginning::OneOfMany, _) => span,
+        (Beginning::Undivided | Beginning::OneOfMany | Beginning::Short(_), _) => span,
         // How far it is from the end, only the size tells.
         (Beginning::Range, Span::Last(count)) if count > first => {
             let told = origin.head(None, meter).await?;
@@ -111,8 +114,12 @@ pub(crate) async fn open(
     } else if !whole {
         verification.give_up();
     }
-    let stat = beginning != Beginning::OneOfMany;
-    let ask = Ask { span: asked, if_match, checksum: whole, stat };
+    let (stat, ahead) = match beginning {
+        Beginning::Range | Beginning::Undivided => (true, 0),
+        Beginning::OneOfMany => (false, 0),
+        Beginning::Short(size) => (false, size),
+    };
+    let ask = Ask { span: asked, if_match, checksum: whole, stat, ahead };
     let mut retries = Retries::new(client.retry_budget(), client.retries());
     let (mut answer, extent) = loop {
         let failed = match origin.open(ask, meter).await {
@@ -220,6 +227,27 @@ impl Opened {
             meter.retry();
         };
         Ok((self, waited))
+    }
+
+    /// The whole, if it came along with its head: then it is verified where it lies.
+    ///
+    /// # Errors
+    /// `ChecksumMismatch`.
+    pub(crate) async fn came(
+        mut self: Box<Self>,
+        meter: &Meter,
+    ) -> Result<Result<BytesMut, Box<Self>>, Error> {
+        let Some(bytes) = self.answer.body.came(meter) else { return Ok(Err(self)) };
+        meter.part();
+        debug!(target: "dipper::transfer", bytes = bytes.len(), "reading a part");
+        let Some(verification) = Arc::into_inner(self.verification) else {
+            return Err(Error::internal("a checksum is still being learned"));
+        };
+        if let Some(mut sum) = verification.in_order(self.if_match.as_deref()) {
+            sum.update(&bytes);
+            sum.conclude(&self.origin, meter).await?;
+        }
+        Ok(Ok(bytes))
     }
 
     /// Reads everything into `slot`, which is as long as the object.

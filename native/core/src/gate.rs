@@ -120,7 +120,8 @@ impl Gate {
     }
 
     /// The gate of the operation that runs on this task.
-    pub(crate) fn current() -> Option<Self> {
+    #[must_use]
+    pub fn current() -> Option<Self> {
         GATE.try_with(Self::clone).ok()
     }
 

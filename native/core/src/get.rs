@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use dipper_wire::{Landing, Private};
 use futures::FutureExt;
 
@@ -107,11 +108,24 @@ pub(crate) async fn read(
     request: &GetRequest,
     destination: Destination,
     beginning: Beginning,
-    mut admission: Admission,
+    admission: Admission,
     meter: &Arc<Meter>,
 ) -> Result<Got, Error> {
     let if_match = request.if_match.as_deref();
-    let opened = match open(origin, request.span, if_match, beginning, meter).await? {
+    let first = open(origin, request.span, if_match, beginning, meter).await?;
+    go_on(first, origin, request, destination, admission, meter).await
+}
+
+/// Reads what the first answer began.
+async fn go_on(
+    first: First,
+    origin: &Origin,
+    request: &GetRequest,
+    destination: Destination,
+    mut admission: Admission,
+    meter: &Arc<Meter>,
+) -> Result<Got, Error> {
+    let opened = match first {
         First::Opened(opened) => *opened,
         First::Unmeasured(page) => {
             let page = unmeasured(*page, origin.client(), destination, request, meter);
@@ -145,6 +159,65 @@ pub(crate) async fn read(
     };
     report();
     Ok(Got { buffer, length, stat, metrics: meter.read() })
+}
+
+/// What is longer is read into a place of its own: one more call matters less then.
+const MOST_ALONG: usize = 64 << 10;
+
+/// The bytes of a short object.
+pub(crate) enum Short {
+    /// They came along with the head, and lie wherever that was.
+    Came { bytes: BytesMut, _room: Vec<Ticket> },
+    /// They were read as those of any other are.
+    Read(Option<Arc<Buffer>>),
+}
+
+impl Short {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Came { bytes, .. } => bytes,
+            Self::Read(buffer) => buffer.as_ref().map_or(&[], |buffer| buffer.memory().as_ref()),
+        }
+    }
+}
+
+/// Reads an object of so many bytes, as a listing told. If there is room for them at once, they
+/// may come along with their head, which saves the calls to read them.
+pub(crate) async fn read_short(
+    origin: &Origin,
+    request: &GetRequest,
+    size: u64,
+    window: &Arc<Budget>,
+    meter: &Arc<Meter>,
+) -> Result<Short, Error> {
+    let room = match usize::try_from(size) {
+        Ok(size @ 1..=MOST_ALONG) => room_for(size, origin.client(), window),
+        _ => None,
+    };
+    let beginning = match &room {
+        Some((size, _)) => Beginning::Short(*size),
+        None => Beginning::OneOfMany,
+    };
+    let mut first =
+        open(origin, request.span, request.if_match.as_deref(), beginning, meter).await?;
+    if let Some((_, room)) = room {
+        first = match first {
+            First::Opened(opened) => match opened.came(meter).await? {
+                Ok(bytes) => return Ok(Short::Came { bytes, _room: room }),
+                Err(opened) => First::Opened(opened),
+            },
+            first => first,
+        };
+    }
+    let admission = Admission { window: Some(Arc::clone(window)), turn: None };
+    let got = Box::pin(go_on(first, origin, request, Destination::Buffer, admission, meter));
+    Ok(Short::Read(got.await?.buffer))
+}
+
+fn room_for(size: usize, client: &Client, window: &Arc<Budget>) -> Option<(usize, Vec<Ticket>)> {
+    let mut room = client.take_in_turn(size as u64)?;
+    room.push(window.take_in_turn(size as u64)?);
+    Some((size, room))
 }
 
 async fn unmeasured(

@@ -170,6 +170,7 @@ async fn directly(
             query: asked.query(request.what),
             headers: &[],
             body: crate::request_body::RequestBody::default(),
+            ahead: 0,
         };
         let (head, reply) = match direct.send(&about, &site, meter).await? {
             Sent::Answer(head, reply) => (head, reply),

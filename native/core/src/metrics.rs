@@ -46,6 +46,21 @@ pub struct Metrics {
     pub verified: Option<Algorithm>,
 }
 
+impl Metrics {
+    /// Adds what a later read of the same operation took. The first byte stays the first.
+    pub fn add(&mut self, later: &Self) {
+        self.bytes += later.bytes;
+        self.parts += later.parts;
+        self.retries += later.retries;
+        self.connections_opened += later.connections_opened;
+        self.requests += later.requests;
+        self.estimated_cost += later.estimated_cost;
+        self.copies += later.copies;
+        // Pieces of an object are no whole that a checksum is known of.
+        self.verified = None;
+    }
+}
+
 /// <https://aws.amazon.com/s3/pricing/>, S3 Standard, us-east-1.
 const DOLLARS_FOR_A_READ: f64 = 0.0004 / 1000.0;
 const DOLLARS_FOR_A_WRITE: f64 = 0.005 / 1000.0;

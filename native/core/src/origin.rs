@@ -11,7 +11,7 @@ use std::time::Duration;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ChecksumMode;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use dipper_wire::{Algorithm, ContentRange, Expected, FillError, Head, Slot};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -43,6 +43,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) checksum: bool,
     /// Tell the properties, too: not only what tells the version.
     pub(crate) stat: bool,
+    /// So many bytes of the body may come along with the head.
+    pub(crate) ahead: usize,
 }
 
 /// What the head of an answer tells.
@@ -144,6 +146,14 @@ impl Flow {
         Ok(read)
     }
 
+    /// All of it, if it came along with the head.
+    pub(crate) fn came(&mut self, meter: &Meter) -> Option<BytesMut> {
+        let Self::Direct(body) = self else { return None };
+        let bytes = body.came()?;
+        meter.arrived(bytes.len());
+        Some(bytes)
+    }
+
     /// Makes sure that nothing follows. A stream of the SDK's tells a wrong checksum here.
     pub(crate) async fn ended(&mut self, stall: Duration) -> Result<(), FlowError> {
         match self {
@@ -212,7 +222,7 @@ impl Origin {
         version: Option<&str>,
         meter: &Meter,
     ) -> Result<Answer, Error> {
-        let ask = Ask { span, if_match: version, checksum: false, stat: false };
+        let ask = Ask { span, if_match: version, checksum: false, stat: false, ahead: 0 };
         match self.open(ask, meter).await {
             Ok(answer) if answer.told.stat.etag.as_deref() == version => Ok(answer),
             Ok(_) => Err(changed()),
@@ -290,7 +300,8 @@ async fn open_object(
         let connected = client.connected().await?;
         let Some(site) = client.site(&object.bucket).await? else { break };
         let about = about(client, connected, object);
-        let request = DirectRequest::of(object, "GET", &headers);
+        let request =
+            DirectRequest { ahead: ask.ahead, ..DirectRequest::of(object, "GET", &headers) };
         let (head, reply) = match request.send(&about, &site, meter).await? {
             Sent::Answer(head, reply) => (head, reply),
             Sent::Again => continue,

@@ -31,6 +31,8 @@ pub struct RangesRequest {
     pub if_match: Option<String>,
     /// Who is told how far it is.
     pub progress: Option<Arc<dyn Progress>>,
+    /// What was reserved for them before; nothing is reserved then.
+    pub reserved: Option<Vec<Ticket>>,
 }
 
 /// Takes results one by one, in any order.
@@ -82,7 +84,7 @@ pub async fn ranges(
 
 async fn read(
     client: Option<&Arc<Client>>,
-    request: RangesRequest,
+    mut request: RangesRequest,
     items: Arc<dyn Items>,
 ) -> Result<(Stat, Metrics), Error> {
     let meter = Arc::new(Meter::new());
@@ -94,10 +96,15 @@ async fn read(
         .iter()
         .try_fold(0_u64, |total, (start, end)| total.checked_add(end - start))
         .ok_or_else(|| Error::invalid("the ranges are too large"))?;
+    let reserved = request.reserved.take();
     let groups = grouped(&request.ranges, request.gap);
     let stat = match Origin::of(client, &request.source)? {
-        None => from_file(client.map(Arc::as_ref), &request, total, &items, &meter).await?,
-        Some(origin) => over_network(&origin, &request, groups, total, &items, &meter).await?,
+        None => {
+            from_file(client.map(Arc::as_ref), &request, (total, reserved), &items, &meter).await?
+        }
+        Some(origin) => {
+            over_network(&origin, &request, groups, (total, reserved), &items, &meter).await?
+        }
     };
     for (index, _) in request.ranges.iter().enumerate().filter(|(_, (start, end))| start == end) {
         items.item(index, Ok(Draft::zeroed(0, Vec::new())?.finish()));
@@ -164,7 +171,24 @@ fn parts_of(group: &Group, tickets: &mut [Ticket]) -> Result<Vec<Part>, Error> {
     Ok(parts)
 }
 
-async fn reserve(client: Option<&Client>, total: u64) -> Result<Vec<Ticket>, Error> {
+/// Bytes, and what was reserved for them before.
+type Reserved = (u64, Option<Vec<Ticket>>);
+
+async fn reserve(
+    client: Option<&Client>,
+    (total, reserved): Reserved,
+) -> Result<Vec<Ticket>, Error> {
+    if let Some(reserved) = reserved {
+        return Ok(reserved);
+    }
+    reserve_patiently(client, total).await
+}
+
+/// Waits until so much may be held; others' garbage is collected meanwhile.
+pub(crate) async fn reserve_patiently(
+    client: Option<&Client>,
+    total: u64,
+) -> Result<Vec<Ticket>, Error> {
     match client {
         Some(client) => {
             client.admit(total)?;
@@ -182,12 +206,13 @@ async fn over_network(
     origin: &Origin,
     request: &RangesRequest,
     groups: Vec<Group>,
-    total: u64,
+    reserved: Reserved,
     items: &Arc<dyn Items>,
     meter: &Arc<Meter>,
 ) -> Result<Stat, Error> {
     // Before anything is sent: this can never fit.
-    let mut tickets = reserve(Some(origin.client()), total).await?;
+    let total = reserved.0;
+    let mut tickets = reserve(Some(origin.client()), reserved).await?;
     let mut groups = groups.into_iter();
     let Some(first) = groups.next() else {
         let told = origin.head(None, meter).await?;
@@ -258,6 +283,7 @@ impl Reading {
                 if_match: self.if_match.as_deref(),
                 checksum: false,
                 stat: true,
+                ahead: 0,
             };
             let failed = match self.origin.open(ask, &self.meter).await {
                 Ok(answer) => match asked.extent(asked, &answer.told) {
@@ -423,10 +449,11 @@ impl Reading {
 async fn from_file(
     client: Option<&Client>,
     request: &RangesRequest,
-    total: u64,
+    reserved: Reserved,
     items: &Arc<dyn Items>,
     meter: &Arc<Meter>,
 ) -> Result<Stat, Error> {
+    let total = reserved.0;
     let Source::File(path) = &request.source else {
         return Err(Error::internal("this is not a file"));
     };
@@ -435,7 +462,7 @@ async fn from_file(
     if let Some((start, end)) = request.ranges.iter().find(|(_, end)| *end > stat.size) {
         return Err(past_the_end(&request.source.shown(), *start, *end, stat.size));
     }
-    let mut tickets = reserve(client, total).await?;
+    let mut tickets = reserve(client, reserved).await?;
     for (index, (start, end)) in request.ranges.iter().copied().enumerate() {
         if start == end {
             continue;

@@ -31,10 +31,11 @@ pub(crate) struct Signed<'a> {
     pub(crate) service: &'a str,
 }
 
-/// Signs for one place. It keeps the key of the day.
+/// Signs for one place. It keeps the key of the day, and how the second is written.
 #[derive(Default)]
 pub(crate) struct Signer {
     key: Mutex<Option<Arc<DayKey>>>,
+    second: Mutex<Option<(u64, Arc<str>)>>,
 }
 
 /// Derived from a secret, and as secret: never printed.
@@ -65,7 +66,7 @@ impl Signer {
         if !request.headers.iter().all(|(_, value)| simple(value)) || !token.is_none_or(simple) {
             return false;
         }
-        let Some(time) = timestamp(now) else { return false };
+        let Some(time) = self.timestamp(now) else { return false };
         let Some(day) = time.get(..8) else { return false };
         let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
         let mut headers: Vec<(&str, &str)> = Vec::with_capacity(request.headers.len() + 4);
@@ -89,7 +90,9 @@ impl Signer {
         let mut sum = InOrder::new(Algorithm::Sha256, None);
         sum.update(canonical.as_bytes());
         for byte in sum.finish() {
-            let _ = write!(to_sign, "{byte:02x}");
+            to_sign.extend([byte >> 4, byte & 15].map(|digit| {
+                char::from(if digit < 10 { b'0' + digit } else { b'a' - 10 + digit })
+            }));
         }
         let key = self.key_of(day, credentials, request, now);
         let signature = calculate_signature(&key.key, to_sign.as_bytes());
@@ -104,6 +107,20 @@ impl Signer {
             credentials.access_key_id()
         );
         true
+    }
+
+    /// The time as it is signed. To write it takes longer than to look whether it is the same.
+    fn timestamp(&self, now: SystemTime) -> Option<Arc<str>> {
+        let second = now.duration_since(UNIX_EPOCH).ok()?.as_secs();
+        let mut kept = self.second.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, time)) = &*kept
+            && *of == second
+        {
+            return Some(Arc::clone(time));
+        }
+        let time: Arc<str> = timestamp(second)?.into();
+        *kept = Some((second, Arc::clone(&time)));
+        Some(time)
     }
 
     fn key_of(
@@ -138,9 +155,8 @@ impl Signer {
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
 /// `20261122T201500Z`.
-fn timestamp(now: SystemTime) -> Option<String> {
-    let seconds = now.duration_since(UNIX_EPOCH).ok()?.as_secs();
-    let time = DateTime::from_secs(i64::try_from(seconds).ok()?).fmt(Format::DateTime).ok()?;
+fn timestamp(second: u64) -> Option<String> {
+    let time = DateTime::from_secs(i64::try_from(second).ok()?).fmt(Format::DateTime).ok()?;
     Some(time.replace(['-', ':'], ""))
 }
 

@@ -36,8 +36,10 @@ impl Source {
         }
     }
 
-    /// What its name ends with may tell how it is compressed: a page's path, without the query.
-    pub(crate) fn name(&self) -> String {
+    /// What its name ends with may tell what it holds, and how it is compressed: a page's path,
+    /// without the query.
+    #[must_use]
+    pub fn name(&self) -> String {
         match self {
             Self::Object { object, .. } => object.key.clone(),
             Self::Page(url) => url.split(['?', '#']).next().unwrap_or_default().to_owned(),

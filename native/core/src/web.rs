@@ -111,7 +111,7 @@ impl Page {
     /// Reads the first byte, for what the head of that answer tells.
     async fn look(&self, client: &Client, meter: &Meter) -> Result<Told, Error> {
         let span = Span::Range { start: 0, end: Some(1) };
-        let ask = Ask { span, if_match: None, checksum: false, stat: true };
+        let ask = Ask { span, if_match: None, checksum: false, stat: true, ahead: 0 };
         let told = match self.open(client, ask, meter).await {
             Ok(answer) => answer.told,
             // There is no first byte.

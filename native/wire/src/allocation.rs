@@ -14,6 +14,7 @@ use memmap2::MmapMut;
 
 use crate::blocks::{Block, blocks};
 use crate::pool::{Slab, zeroed_map};
+use crate::shared::Foreign;
 
 /// Below this many bytes the heap is cheaper than a map of its own.
 const MAP_FROM: usize = 128 * 1024;
@@ -39,6 +40,7 @@ enum Memory {
     /// As well.
     Block(Block),
     Vector(Vec<u8>),
+    Foreign(Foreign),
 }
 
 /// Memory of a fixed length with one owner.
@@ -142,6 +144,24 @@ impl Allocation {
         Self { memory, length }
     }
 
+    /// Takes what another owner filled, where it lies. Nobody writes to it through the
+    /// allocation; it is dropped with it.
+    #[must_use]
+    pub fn from_owner(owner: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
+        let foreign = Foreign::new(owner);
+        let length = foreign.len();
+        let memory = if length == 0 { Memory::Empty } else { Memory::Foreign(foreign) };
+        Self { memory, length }
+    }
+
+    /// Where the bytes start. Dangling for an empty allocation.
+    pub(crate) fn address(&mut self) -> *mut u8 {
+        match &self.memory {
+            Memory::Foreign(foreign) => foreign.address(),
+            _ => self.as_mut_slice().as_mut_ptr(),
+        }
+    }
+
     /// How many bytes it holds.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -169,10 +189,11 @@ impl Allocation {
             Memory::Block(block) => crate::shared::lines_as_bytes(block.lines(), self.length),
             Memory::Slab(slab) => slab.as_slice().get(..self.length).unwrap_or_default(),
             Memory::Vector(vector) => vector.get(..self.length).unwrap_or_default(),
+            Memory::Foreign(foreign) => foreign.as_slice().get(..self.length).unwrap_or_default(),
         }
     }
 
-    /// The bytes, to be filled.
+    /// The bytes, to be filled; none of memory that another owner filled.
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
         match &mut self.memory {
             Memory::Empty => &mut [],
@@ -183,6 +204,7 @@ impl Allocation {
             }
             Memory::Slab(slab) => slab.as_mut_slice().get_mut(..self.length).unwrap_or_default(),
             Memory::Vector(vector) => vector.get_mut(..self.length).unwrap_or_default(),
+            Memory::Foreign(_) => &mut [],
         }
     }
 
@@ -242,6 +264,34 @@ mod tests {
         let allocation = Allocation::from_vec(vector);
         assert_eq!(allocation.as_slice().as_ptr(), address);
         assert_eq!(allocation.as_slice(), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn what_another_owner_filled_stays_where_it_lies_and_is_dropped_once() {
+        struct Owner {
+            bytes: Vec<u8>,
+            _alive: std::sync::Arc<()>,
+        }
+        impl AsRef<[u8]> for Owner {
+            fn as_ref(&self) -> &[u8] {
+                &self.bytes
+            }
+        }
+        let alive = std::sync::Arc::new(());
+        let owner = Owner { bytes: vec![5, 6, 7], _alive: std::sync::Arc::clone(&alive) };
+        let address = owner.bytes.as_ptr();
+        let mut allocation = Allocation::from_owner(owner);
+        assert_eq!(allocation.as_slice(), [5, 6, 7]);
+        assert_eq!(allocation.address().cast_const(), address);
+        assert!(allocation.as_mut_slice().is_empty());
+        allocation.shorten(2);
+        assert_eq!(allocation.as_slice(), [5, 6]);
+        let shared = crate::SharedAllocation::new(allocation);
+        assert_eq!((shared.address().cast_const(), shared.len()), (address, 2));
+        assert_eq!(std::sync::Arc::strong_count(&alive), 2);
+        drop(shared);
+        assert_eq!(std::sync::Arc::strong_count(&alive), 1);
+        assert!(Allocation::from_owner(Vec::new()).is_empty());
     }
 
     #[test]

@@ -37,6 +37,48 @@ pub(crate) fn map_file_privately(file: &File, offset: u64, length: usize) -> io:
     unsafe { MmapOptions::new().offset(offset).len(length).map_copy(file) }
 }
 
+/// Memory that another owner filled and keeps, such as a decoder's columns.
+pub(crate) struct Foreign {
+    address: *mut u8,
+    length: usize,
+    _owner: Box<dyn AsRef<[u8]> + Send + Sync>,
+}
+
+// SAFETY: the address points into memory that `owner` keeps, which may be sent; nothing of it
+// belongs to a thread.
+unsafe impl Send for Foreign {}
+// SAFETY: as above; shared access reads only.
+unsafe impl Sync for Foreign {}
+
+impl Foreign {
+    /// Asks the owner once where its bytes are. It is boxed before, so that they do not move with
+    /// it, and nobody reaches it afterwards.
+    pub(crate) fn new(owner: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
+        let owner: Box<dyn AsRef<[u8]> + Send + Sync> = Box::new(owner);
+        let bytes = (*owner).as_ref();
+        let (address, length) = (bytes.as_ptr().cast_mut(), bytes.len());
+        Self { address, length, _owner: owner }
+    }
+
+    /// Where the bytes start.
+    pub(crate) fn address(&self) -> *mut u8 {
+        self.address
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+
+    /// The bytes.
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        // SAFETY: address and length are what the owner answered, in one piece; it lives as long
+        // as `self` and nobody can change it. What JavaScript writes meanwhile is discussed at
+        // `SharedAllocation`.
+        unsafe { std::slice::from_raw_parts(self.address, self.length) }
+    }
+}
+
 /// A filled allocation that several holders keep alive: the engine's backing store for
 /// the one JavaScript mapping, and operations that send its bytes.
 ///
@@ -62,7 +104,7 @@ impl SharedAllocation {
     #[must_use]
     pub fn new(mut allocation: Allocation) -> Self {
         // Taken from the exclusive borrow, so that JavaScript may write through it.
-        let address = allocation.as_mut_slice().as_mut_ptr();
+        let address = allocation.address();
         Self { address, owner: Arc::new(allocation) }
     }
 

@@ -47,7 +47,7 @@ const SUFFIXES: [(&str, Compression); 5] = [
 ];
 
 /// The longest magic number.
-const MAGIC: usize = 10;
+pub(crate) const MAGIC: usize = 10;
 
 /// What a decoder may hold: what the largest presets of `zstd` and `xz` need.
 const LARGEST_WINDOW: u64 = 128 << 20;
@@ -102,7 +102,7 @@ impl Compression {
 
 impl Claim {
     /// How bytes that begin like this are compressed: `None` while that is not known.
-    fn decide(&self, head: &[u8], ended: bool) -> Option<Compression> {
+    pub(crate) fn decide(&self, head: &[u8], ended: bool) -> Option<Compression> {
         if let Some(given) = self.given {
             return Some(given);
         }
@@ -392,6 +392,22 @@ impl Decompressed {
         };
         let decoder = Decoder::Unknown(beginning);
         Self { decoder, claim, compression: Compression::None, shown }
+    }
+
+    /// Leaves out the first bytes of a file that is not compressed, of which nothing was read.
+    pub(crate) fn skip(&mut self, bytes: u64) -> Result<(), Error> {
+        let Decoder::Unknown(Beginning { source: SourceBytes::File(file), taken, .. }) =
+            &mut self.decoder
+        else {
+            return Err(Error::internal("only a file can be begun later"));
+        };
+        file.at += bytes;
+        file.left = file.left.saturating_sub(bytes);
+        *taken += bytes;
+        if bytes > 0 {
+            self.claim.given = Some(Compression::None);
+        }
+        Ok(())
     }
 
     /// How many bytes the source gave so far.

@@ -38,6 +38,18 @@ pub enum Content {
     Encoded(String),
 }
 
+impl Content {
+    /// What stands between two elements.
+    pub(crate) fn separator(&self) -> Option<u8> {
+        (!matches!(self, Self::Bytes)).then_some(b'\n')
+    }
+
+    /// Whether bytes that are no UTF-8 are an error.
+    pub(crate) fn is_strict(&self) -> bool {
+        matches!(self, Self::Text { strict: true })
+    }
+}
+
 /// What a batch holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filled {
@@ -102,7 +114,7 @@ impl Cutting {
             Content::Encoded(label) => Some(Transcoder::new(label)?),
             _ => None,
         };
-        let strict = matches!(content, Content::Text { strict: true });
+        let strict = content.is_strict();
         let splitter = match cut {
             Cut::Lines(limit) if records => Splitter::Records { limit, taken: 0, present: None },
             Cut::Lines(limit) => Splitter::Lines(LineSplitter::new(limit)),
@@ -114,7 +126,8 @@ impl Cutting {
             at_start: is_text && transcoder.is_none() && !records,
             transcoder,
             splitter,
-            separator: is_text.then_some(b'\n'),
+            // What is not cut is joined as it was.
+            separator: (is_text && !matches!(cut, Cut::Not)).then_some(b'\n'),
             strict,
             skipped: 0,
             scratch: block(),
@@ -127,6 +140,15 @@ impl Cutting {
             failed: None,
             shown,
         })
+    }
+
+    /// Begins at the start of a line that is not the first: nothing was cut yet.
+    pub(crate) fn go_on_at(&mut self, at: u64) -> Result<(), Error> {
+        self.from.skip(at)?;
+        self.skipped = at;
+        self.came = at;
+        self.at_start &= at == 0;
+        Ok(())
     }
 
     /// Where each element of the last batch ends, behind where the first starts.

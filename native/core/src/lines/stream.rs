@@ -10,19 +10,21 @@ use dipper_wire::Private;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use super::compression::{Claim, Compression, Decompressed};
+use super::compression::{Claim, Compression, Decompressed, MAGIC};
 use super::cutting::{Content, Cut, Cutting, Filled};
 use super::feed::{Feed, NextChunk, run};
+use super::read_ahead::read_at;
 use super::socket::{tcp, unix};
 use super::source_bytes::{FileBytes, SourceBytes};
 use super::standard_input::StandardInput;
+use super::windows::{CutLines, Taken, WORTH_IT, Windows, WindowsOf};
 use crate::buffer::Draft;
 use crate::gate::Gate;
 use crate::get::in_private;
 use crate::metrics::{Meter, Transport};
 use crate::stream::Arrived;
 use crate::{
-    Buffer, Client, Error, Metrics, Reader, Source, Span, Status, StreamRequest, Topic,
+    Buffer, Client, Error, Metrics, Reader, Source, Span, Stat, Status, StreamRequest, Topic,
     TopicRequest, stream,
 };
 
@@ -79,6 +81,8 @@ pub struct LinesRequest {
 
 /// An open source.
 pub struct LineStream {
+    /// What cuts a plain file, as long as nothing is unusual.
+    windows: std::sync::Mutex<Option<Arc<Windows>>>,
     cutting: Arc<Mutex<Cutting>>,
     offsets: std::sync::Mutex<Vec<u32>>,
     /// Memory for a batch that was not handed out.
@@ -86,6 +90,7 @@ pub struct LineStream {
     measured: Measured,
     /// How many bytes the source has, where somebody tells.
     length: Option<u64>,
+    stat: Stat,
     /// What runs in the background. Dropped, it ends, and so does a read that waits for it.
     running: std::sync::Mutex<Option<JoinSet<()>>>,
 }
@@ -104,23 +109,41 @@ enum Measured {
 ///
 /// # Errors
 /// Whatever the server, the connection or the system reports.
-pub async fn open_lines(client: &Arc<Client>, request: LinesRequest) -> Result<LineStream, Error> {
+pub async fn open_lines(
+    client: Option<&Arc<Client>>,
+    request: LinesRequest,
+) -> Result<LineStream, Error> {
     let opened = open(client, request);
     // It lives on after this operation, behind a gate of its own.
-    match Gate::current() {
-        Some(gate) => gate.fork().around(opened).await,
-        None => opened.await,
+    let (stream, windows) = match Gate::current() {
+        Some(gate) => gate.fork().around(opened).await?,
+        None => opened.await?,
+    };
+    // Behind the gate of this operation, which is not over before it let go of the file.
+    if let Some((of, claim)) = windows {
+        let windows = in_windows(of, claim).await?.map(Arc::new);
+        *stream.windows.lock().unwrap_or_else(PoisonError::into_inner) = windows;
     }
+    Ok(stream)
 }
 
-async fn open(client: &Arc<Client>, request: LinesRequest) -> Result<LineStream, Error> {
+/// What is to be cut in windows, if it is not compressed.
+type Perhaps = Option<(WindowsOf, Claim)>;
+
+async fn open(
+    client: Option<&Arc<Client>>,
+    request: LinesRequest,
+) -> Result<(LineStream, Perhaps), Error> {
     let LinesRequest { source, cut, content, compression, stall } = request;
-    let stall = stall.unwrap_or_else(|| client.stall_timeout());
+    let stall = stall.or_else(|| client.map(|client| client.stall_timeout())).unwrap_or_default();
+    let needed = || client.ok_or_else(|| Error::internal("a read over the network has no client"));
     let stall = (!stall.is_zero()).then_some(stall);
     let mut claim = Claim { given: compression, ..Claim::default() };
     let meter = Arc::new(Meter::new());
     let mut length = None;
+    let mut told = Stat::default();
     let mut measured = Measured::Meter(Arc::clone(&meter));
+    let mut windows = None;
     let (shown, from) = match source {
         FeedSource::Object { source: Source::File(path), span, .. } => {
             let (file, stat) = crate::file::open(&path).await?;
@@ -129,15 +152,29 @@ async fn open(client: &Arc<Client>, request: LinesRequest) -> Result<LineStream,
             claim.name.clone_from(&shown);
             let (at, left) = crate::file::place(span, stat.size);
             length = Some(left);
+            told = stat;
+            if let (Cut::Lines(limit), Content::Bytes | Content::Text { .. }) = (cut, &content)
+                && left >= WORTH_IT
+            {
+                windows = Some(WindowsOf {
+                    file: Arc::clone(&file),
+                    path: path.clone(),
+                    from: at,
+                    length: left,
+                    limit,
+                    separator: content.separator(),
+                    strict: content.is_strict(),
+                });
+            }
             let file = FileBytes { file, path, at, left, meter, ahead: None };
             (shown, From::Bytes(SourceBytes::File(file)))
         }
         FeedSource::Object { source, span, if_match } => {
             let shown = source.shown();
             claim.name = source.name();
-            let (reader, stat) =
-                stream(Some(client), StreamRequest { source, span, if_match }).await?;
-            claim.header = stat.content_encoding;
+            let (reader, stat) = stream(client, StreamRequest { source, span, if_match }).await?;
+            claim.header.clone_from(&stat.content_encoding);
+            told = stat;
             length = reader.length();
             let reader = Arc::new(reader);
             measured = Measured::Reader(Arc::clone(&reader));
@@ -151,7 +188,7 @@ async fn open(client: &Arc<Client>, request: LinesRequest) -> Result<LineStream,
             (shown, From::Bytes(SourceBytes::Memory { buffer, at: 0 }))
         }
         FeedSource::Tcp { host, port } => {
-            let feed = tcp(client, &host, port, stall, meter).await?;
+            let feed = tcp(needed()?, &host, port, stall, meter).await?;
             (format!("tcp://{host}:{port}"), From::Feed(feed))
         }
         FeedSource::Unix(path) => {
@@ -162,7 +199,7 @@ async fn open(client: &Arc<Client>, request: LinesRequest) -> Result<LineStream,
             ("standard input".to_owned(), From::Feed(Box::new(StandardInput::open(meter)?)))
         }
         FeedSource::Topic(request) => {
-            let topic = Topic::follow(client, stall, request);
+            let topic = Topic::follow(needed()?, stall, request);
             (topic.shown().to_owned(), From::Feed(Box::new(topic)))
         }
         FeedSource::Other(shown, feed) => (shown, From::Feed(feed)),
@@ -180,16 +217,32 @@ async fn open(client: &Arc<Client>, request: LinesRequest) -> Result<LineStream,
             .about(shown)
             .hint("read its bytes and decompress them, or say { compression: \"none\" }"));
     }
+    let windows = windows.map(|of| (of, claim.clone()));
     let from = Decompressed::new(from, claim, shown.clone());
     let cutting = Cutting::new(from, cut, content, records, shown)?;
-    Ok(LineStream {
+    let stream = LineStream {
+        windows: std::sync::Mutex::default(),
         cutting: Arc::new(Mutex::new(cutting)),
         offsets: std::sync::Mutex::default(),
         spare: Arc::default(),
         measured,
         length,
+        stat: told,
         running: std::sync::Mutex::new(running),
-    })
+    };
+    Ok((stream, windows))
+}
+
+/// Cuts a file in windows, if it is not compressed.
+async fn in_windows(of: WindowsOf, claim: Claim) -> Result<Option<Windows>, Error> {
+    let plain = crate::file::blocking(move || {
+        let mut head = [0; MAGIC];
+        let read = read_at(&of.file, &of.path, &mut head, of.from)?;
+        let head = head.get(..read).unwrap_or_default();
+        let plain = claim.decide(head, false) == Some(Compression::None);
+        Ok(plain.then_some(of))
+    });
+    Ok(plain.await?.and_then(Windows::new))
 }
 
 enum From {
@@ -204,6 +257,12 @@ impl LineStream {
         self.length
     }
 
+    /// What is told about an object or a file; nothing about other sources.
+    #[must_use]
+    pub fn stat(&self) -> &Stat {
+        &self.stat
+    }
+
     /// What it took so far.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
@@ -213,11 +272,78 @@ impl LineStream {
         }
     }
 
-    /// Fills memory with the next elements. Dropped before its end, it ends the stream.
+    /// Whether batches are cut before they are asked for, so that [`LineStream::take`] may have one.
+    #[must_use]
+    pub fn cuts_ahead(&self) -> bool {
+        self.windows().is_some()
+    }
+
+    fn windows(&self) -> Option<Arc<Windows>> {
+        self.windows.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What [`LineStream::next`] would bring, if that is there already or will be in a moment.
+    #[must_use]
+    pub fn take(&self) -> Option<(Filled, Option<Arc<Buffer>>)> {
+        let windows = self.windows()?;
+        match windows.take_soon() {
+            Taken::Lines(lines) => Some(self.took(&windows, lines)),
+            Taken::NothingYet | Taken::End | Taken::Unusual(_) => None,
+        }
+    }
+
+    fn took(&self, windows: &Windows, lines: CutLines) -> (Filled, Option<Arc<Buffer>>) {
+        let CutLines { buffer, bytes, offsets, taken } = lines;
+        let elements = offsets.len().saturating_sub(1);
+        let last = {
+            let mut held = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *held, offsets)
+        };
+        windows.reuse_offsets(last);
+        self.arrived(taken);
+        (Filled { bytes, elements, taken, ..Filled::default() }, buffer)
+    }
+
+    /// Counts what came out of windows: so much in all.
+    fn arrived(&self, taken: u64) {
+        if let Measured::Meter(meter) = &self.measured {
+            let more = taken.saturating_sub(meter.bytes());
+            meter.arrived(usize::try_from(more).unwrap_or(usize::MAX));
+        }
+    }
+
+    /// The next of what was cut in windows. `None` where something else cuts, at least from here on.
+    async fn next_of_windows(&self) -> Result<Option<(Filled, Option<Arc<Buffer>>)>, Error> {
+        let Some(windows) = self.windows() else { return Ok(None) };
+        let closing = Closing { stream: self, armed: true };
+        let taken = windows.next().await;
+        closing.disarm();
+        match taken {
+            Taken::Lines(lines) => Ok(Some(self.took(&windows, lines))),
+            Taken::Unusual(at) => {
+                self.cutting.lock().await.go_on_at(at)?;
+                drop(self.windows.lock().unwrap_or_else(PoisonError::into_inner).take());
+                Ok(None)
+            }
+            Taken::NothingYet => Err(Error::cancelled()),
+            Taken::End => {
+                let taken = self.length.unwrap_or_default();
+                self.arrived(taken);
+                self.offsets.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                Ok(Some((Filled { ended: true, taken, ..Filled::default() }, None)))
+            }
+        }
+    }
+
+    /// Fills memory with the next elements. Dropped before its end, it ends the stream. Not for one
+    /// that [cuts ahead](LineStream::cuts_ahead), whose batches have memory of their own.
     ///
     /// # Errors
     /// Whatever the source reports; data that are damaged, too long, or no text.
     pub async fn fill(&self, memory: Private) -> Result<Filled, Error> {
+        if self.cuts_ahead() {
+            return Err(Error::internal("batches that are cut ahead have memory of their own"));
+        }
         self.step(move |cutting| {
             let capacity = memory.capacity() as u64;
             let (_landing, mut slot) = in_private(memory, capacity)?;
@@ -233,6 +359,9 @@ impl LineStream {
     /// # Errors
     /// As [`LineStream::fill`].
     pub async fn next(&self) -> Result<(Filled, Option<Arc<Buffer>>), Error> {
+        if let Some(came) = self.next_of_windows().await? {
+            return Ok(came);
+        }
         let spare = Arc::clone(&self.spare);
         let short = self.length.and_then(|length| usize::try_from(length).ok());
         let usual = short.unwrap_or(LONGEST).clamp(SHORTEST, LONGEST);
@@ -291,6 +420,7 @@ impl LineStream {
 
     /// Ends what runs in the background. A read that waits ends with an error.
     pub fn close(&self) {
+        drop(self.windows.lock().unwrap_or_else(PoisonError::into_inner).take());
         drop(self.running.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
@@ -341,5 +471,230 @@ impl Feed for ObjectFeed {
 impl Drop for ObjectFeed {
     fn drop(&mut self) {
         self.reader.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use tokio::runtime::Runtime;
+
+    use super::super::windows::Sizes;
+    use super::*;
+
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, limit: u64) -> u64 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            self.0 % limit
+        }
+
+        fn bytes(&mut self) -> Vec<u8> {
+            let parts: &[&[u8]] = &[
+                b"\n",
+                b"\n",
+                b"\r\n",
+                b"\r",
+                b"\n\n\n\n",
+                b"a",
+                b"line",
+                "\u{e9}".as_bytes(),
+                "\u{65e5}\u{672c}".as_bytes(),
+                b"a longer stretch of a line",
+                b"\r\r\n",
+                b"",
+            ];
+            let length = self.below(2000);
+            let usual = self.below(3) > 0;
+            let mut bytes = Vec::new();
+            if self.below(4) == 0 {
+                bytes.extend_from_slice(&[0xef, 0xbb, 0xbf]);
+            }
+            while (bytes.len() as u64) < length {
+                let part = parts[self.below(parts.len() as u64) as usize];
+                bytes.extend_from_slice(part);
+                if !usual && self.below(60) == 0 {
+                    bytes.extend_from_slice(
+                        [&b"\xff"[..], b"\xe6\x97", b"\xc3\r"][self.below(3) as usize],
+                    );
+                }
+                if !usual && self.below(60) == 0 {
+                    bytes.extend(vec![b'x'; self.below(300) as usize]);
+                }
+            }
+            bytes
+        }
+    }
+
+    struct Case {
+        path: PathBuf,
+        span: Span,
+        limit: usize,
+        content: Content,
+    }
+
+    impl Case {
+        /// The file, cut by one thread; or in windows of some size.
+        fn open(&self, runtime: &Runtime, sizes: Option<Sizes>) -> LineStream {
+            let source = Source::File(self.path.clone());
+            let request = LinesRequest {
+                source: FeedSource::Object { source, span: self.span, if_match: None },
+                cut: Cut::Lines(self.limit),
+                content: self.content.clone(),
+                compression: None,
+                stall: None,
+            };
+            let stream = runtime.block_on(open_lines(None, request)).unwrap();
+            assert!(!stream.cuts_ahead());
+            if let Some(sizes) = sizes {
+                let file = File::open(&self.path).unwrap();
+                let (from, length) = crate::file::place(self.span, file.metadata().unwrap().len());
+                let windows = WindowsOf {
+                    file: Arc::new(file),
+                    path: self.path.clone(),
+                    from,
+                    length,
+                    limit: self.limit,
+                    separator: self.content.separator(),
+                    strict: self.content.is_strict(),
+                };
+                *stream.windows.lock().unwrap() = Windows::sized(windows, sizes).map(Arc::new);
+            }
+            stream
+        }
+    }
+
+    type Read = (Vec<Vec<u8>>, Result<u64, (Status, String)>);
+
+    /// All lines, and how many bytes were taken in all or why it failed. What is there may be
+    /// taken without waiting.
+    fn read(runtime: &Runtime, stream: &LineStream, text: bool, taking: bool, most: usize) -> Read {
+        let mut lines = Vec::new();
+        loop {
+            if lines.len() >= most {
+                return (lines, Ok(0));
+            }
+            let taken = if taking { stream.take() } else { None };
+            let came = taken.map_or_else(|| runtime.block_on(stream.next()), Ok);
+            let (filled, buffer) = match came {
+                Ok(came) => came,
+                Err(error) => return (lines, Err((error.status, error.message))),
+            };
+            assert_eq!(filled.needed, None);
+            let bytes = buffer.as_ref().map_or(&[][..], |buffer| buffer.memory().as_ref());
+            assert_eq!(bytes.len(), filled.bytes);
+            stream.offsets(|offsets| {
+                assert_eq!(offsets.len().saturating_sub(1), filled.elements);
+                for (index, ends) in offsets.windows(2).enumerate() {
+                    let start = ends[0] as usize + usize::from(text && index > 0);
+                    lines.push(bytes[start..ends[1] as usize].to_vec());
+                }
+            });
+            if filled.ended {
+                return (lines, Ok(filled.taken));
+            }
+        }
+    }
+
+    fn random_case(random: &mut Random, path: &std::path::Path, length: u64) -> (Case, Sizes) {
+        let start = random.below(length + 1);
+        let case = Case {
+            path: path.to_owned(),
+            span: match random.below(3) {
+                0 => Span::Range { start, end: Some(start + random.below(length + 1)) },
+                1 => Span::Last(start),
+                _ => Span::Whole,
+            },
+            limit: [20, 100, 1 << 14][random.below(3) as usize],
+            content: match random.below(3) {
+                0 => Content::Bytes,
+                1 => Content::Text { strict: true },
+                _ => Content::Text { strict: false },
+            },
+        };
+        let sizes = Sizes {
+            window: 4 + random.below(300),
+            memory: 1 + random.below(400) as usize,
+            block: 4 + random.below(100) as usize,
+            behind: 1 + random.below(20) as usize,
+        };
+        (case, sizes)
+    }
+
+    #[test]
+    fn windows_of_any_size_give_what_one_thread_gives() {
+        let runtime = Runtime::new().unwrap();
+        let _inside = runtime.enter();
+        let path = std::env::temp_dir().join(format!("dipper-any-size-{}", std::process::id()));
+        let mut random = Random(88_172_645_463_325_252);
+        let (mut failed, mut whole) = (0, 0);
+        for round in 0..1500 {
+            let bytes = random.bytes();
+            std::fs::write(&path, &bytes).unwrap();
+            let (case, sizes) = random_case(&mut random, &path, bytes.len() as u64);
+            let text = case.content.separator().is_some();
+            let one = read(&runtime, &case.open(&runtime, None), text, false, usize::MAX);
+            let cut = case.open(&runtime, Some(sizes));
+            let taking = random.below(2) == 0;
+            let many = read(&runtime, &cut, text, taking, usize::MAX);
+            assert!(
+                many == one,
+                "{round} {sizes:?} {:?} {} {:?}\n{one:?}\n{many:?}",
+                case.span,
+                case.limit,
+                case.content
+            );
+            failed += usize::from(one.1.is_err());
+            whole += usize::from(cut.cuts_ahead());
+            // Whoever stops anywhere waits for nothing, and what came so far is the beginning.
+            let most = random.below(one.0.len() as u64 + 1) as usize;
+            let some = case.open(&runtime, Some(sizes));
+            let begun = read(&runtime, &some, text, taking, most).0;
+            assert!(one.0.starts_with(&begun) || begun.starts_with(&one.0));
+            some.close();
+            assert!(!some.cuts_ahead());
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(failed > 100 && whole > 300, "{failed} {whole}");
+    }
+
+    #[test]
+    fn a_file_that_changes_its_length_gives_its_lines_up_to_there() {
+        let runtime = Runtime::new().unwrap();
+        let _inside = runtime.enter();
+        let path = std::env::temp_dir().join(format!("dipper-length-{}", std::process::id()));
+        let mut random = Random(3);
+        for _ in 0..300 {
+            let mut bytes = Vec::new();
+            while bytes.len() < 1000 {
+                bytes.extend(vec![b'a'; random.below(30) as usize]);
+                bytes.push(b'\n');
+            }
+            std::fs::write(&path, &bytes).unwrap();
+            let (mut case, sizes) = random_case(&mut random, &path, bytes.len() as u64);
+            (case.span, case.limit) = (Span::Whole, 100);
+            let text = case.content.separator().is_some();
+            let cut = case.open(&runtime, Some(sizes));
+            let (mut lines, _) = read(&runtime, &cut, text, false, random.below(10) as usize);
+            let length = random.below(2 * bytes.len() as u64);
+            File::options().write(true).open(&path).unwrap().set_len(length).unwrap();
+            let (rest, ended) = read(&runtime, &cut, text, true, usize::MAX);
+            lines.extend(rest);
+            let mut all: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
+            assert_eq!(all.pop(), Some(&[][..]));
+            assert!(lines.len() <= all.len() && lines.iter().zip(&all).all(|(a, b)| a == b));
+            match ended {
+                Ok(taken) => assert!(taken == bytes.len() as u64 && lines.len() == all.len()),
+                Err((status, _)) => {
+                    assert_eq!(status, Status::ObjectChanged);
+                    assert!(length < bytes.len() as u64);
+                }
+            }
+        }
+        std::fs::remove_file(&path).unwrap();
     }
 }

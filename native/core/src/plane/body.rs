@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use dipper_wire::{FillError, Slot};
 
 use super::connection::Connection;
@@ -47,6 +48,14 @@ impl Body {
     /// How many bytes are still to come.
     pub(crate) fn left(&self) -> u64 {
         self.left
+    }
+
+    /// All of it, if it came along with the head.
+    pub(crate) fn came(&mut self) -> Option<BytesMut> {
+        let left = usize::try_from(self.left).ok()?;
+        let bytes = self.connection.as_mut()?.came(left)?;
+        self.end();
+        Some(bytes)
     }
 
     /// Reads some bytes into a slot. Zero when the body is at its end or the slot is full.

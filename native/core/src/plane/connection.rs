@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Buf, BufMut};
+use bytes::{Buf, BufMut, BytesMut};
 use dipper_wire::{FillError, Head, Parsed, Slot, parse};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
@@ -31,6 +31,9 @@ pub(crate) struct Request {
     pub(crate) body: RequestBody,
     /// Whether the answer has a head only.
     pub(crate) head_only: bool,
+    /// So many bytes of the answer's body may be read along with its head, wherever they
+    /// come to lie: for what is short and goes to no place of its own.
+    pub(crate) ahead: usize,
 }
 
 /// The head of an answer, and whether the request was sent in full before it came.
@@ -49,8 +52,9 @@ enum Step {
 /// An open connection. Dropping it closes it.
 pub(super) struct Connection {
     stream: Stream,
-    /// What was read beyond a head. Only TLS reads beyond: a plain socket can be looked into.
-    beyond: Vec<u8>,
+    /// What was read beyond a head: by TLS, and where it was asked for. A plain socket can
+    /// be looked into otherwise.
+    beyond: BytesMut,
 }
 
 /// How much is looked at first. Most heads are shorter.
@@ -62,7 +66,7 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 
 impl Connection {
     pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, beyond: Vec::new() }
+        Self { stream, beyond: BytesMut::new() }
     }
 
     /// Whether it still waits for a request: nothing was sent unasked, and it is open.
@@ -90,14 +94,14 @@ impl Connection {
             Ok(complete) => complete,
             // Who closes on a request often says why.
             Err(ExchangeError::Broken(error)) if !request.body.is_empty() => {
-                return match tokio::time::timeout(LAST_WORDS, self.head()).await {
+                return match tokio::time::timeout(LAST_WORDS, self.head(0)).await {
                     Ok(Ok(head)) => Ok(Answered { head, complete: false }),
                     _ => Err(ExchangeError::Broken(error)),
                 };
             }
             Err(error) => return Err(error),
         };
-        match tokio::time::timeout(stall, self.head()).await {
+        match tokio::time::timeout(stall, self.head(request.ahead)).await {
             Ok(head) => Ok(Answered { head: head?, complete }),
             Err(_) => Err(ExchangeError::Stalled(stall)),
         }
@@ -167,13 +171,13 @@ impl Connection {
         .await
     }
 
-    /// Reads the head of the answer and not a byte more from a plain socket. Interim
-    /// answers (1xx) are skipped.
-    pub(super) async fn head(&mut self) -> Result<Head, ExchangeError> {
+    /// Reads the head of the answer, and from a plain socket not a byte more unless some may
+    /// come along. Interim answers (1xx) are skipped.
+    async fn head(&mut self, ahead: usize) -> Result<Head, ExchangeError> {
         loop {
             let head = match &self.stream {
-                Stream::Plain(_) => self.plain_head().await?,
-                Stream::Tls(_) => self.tls_head().await?,
+                Stream::Plain(_) if ahead == 0 => self.plain_head().await?,
+                _ => self.head_and_beyond(ahead).await?,
             };
             if head.status >= 200 {
                 return Ok(head);
@@ -216,27 +220,47 @@ impl Connection {
         }
     }
 
-    async fn tls_head(&mut self) -> Result<Head, ExchangeError> {
-        let Stream::Tls(stream) = &mut self.stream else {
-            return Err(ExchangeError::Malformed("its connection changed its kind"));
-        };
+    async fn head_and_beyond(&mut self, ahead: usize) -> Result<Head, ExchangeError> {
         loop {
             if !self.beyond.is_empty() {
                 match parse(&self.beyond) {
                     Parsed::Broken(why) => return Err(ExchangeError::Malformed(why)),
                     Parsed::Incomplete => {}
                     Parsed::Head(head) => {
-                        self.beyond.drain(..head.length);
+                        self.beyond.advance(head.length);
                         return Ok(head);
                     }
                 }
             }
             let nothing_yet = self.beyond.is_empty();
-            let read = stream.read_buf(&mut self.beyond).await.map_err(ExchangeError::Broken)?;
-            if read == 0 {
+            let read = match &mut self.stream {
+                Stream::Plain(socket) => {
+                    // Room is made when there is something to read: it is then most often what
+                    // was let go a moment ago, and still in the processor's caches.
+                    socket.readable().await.map_err(ExchangeError::Broken)?;
+                    self.beyond.reserve(FIRST_LOOK + ahead);
+                    socket.read_buf(&mut self.beyond).await
+                }
+                Stream::Tls(stream) => {
+                    self.beyond.reserve(FIRST_LOOK + ahead);
+                    stream.read_buf(&mut self.beyond).await
+                }
+            };
+            if read.map_err(ExchangeError::Broken)? == 0 {
                 return Err(ended(nothing_yet));
             }
         }
+    }
+
+    /// So many bytes, if they came along with the head.
+    pub(super) fn came(&mut self, count: usize) -> Option<BytesMut> {
+        (self.beyond.len() >= count).then(|| {
+            let mut came = std::mem::take(&mut self.beyond);
+            if came.len() > count {
+                self.beyond = came.split_off(count);
+            }
+            came
+        })
     }
 
     /// Reads some of what follows into a slot, at most `most` bytes: zero at the end.
@@ -247,11 +271,12 @@ impl Connection {
         meter: &Meter,
     ) -> Result<usize, FillError> {
         if !self.beyond.is_empty() {
-            let beyond = &self.beyond;
+            let beyond = &self.beyond[..];
             let read = slot.fill(most, |mut room| io::Write::write(&mut room, beyond))?;
-            self.beyond.drain(..read);
+            self.beyond.advance(read);
             // Once out of the TLS record, once out of here.
-            meter.copied(2 * read);
+            let tls = matches!(self.stream, Stream::Tls(_));
+            meter.copied(if tls { 2 * read } else { read });
             return Ok(read);
         }
         let stream = &mut self.stream;
@@ -288,7 +313,7 @@ impl Connection {
     pub(super) async fn append(&mut self, into: &mut Vec<u8>, most: usize) -> io::Result<usize> {
         if !self.beyond.is_empty() {
             let here = self.beyond.len().min(most);
-            into.extend(self.beyond.drain(..here));
+            into.extend_from_slice(&self.beyond.split_to(here));
             return Ok(here);
         }
         if into.len() == into.capacity() {
@@ -308,5 +333,74 @@ fn ended(before_it_began: bool) -> ExchangeError {
     } else {
         let cause = "the head of the answer ends in the middle";
         ExchangeError::Broken(io::Error::new(io::ErrorKind::UnexpectedEof, cause))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n";
+
+    /// A connection whose server has sent these pieces, a moment between them, and what came
+    /// with the head of the answer.
+    async fn answered(pieces: &[String], ahead: usize) -> (Connection, Option<BytesMut>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        let pieces = pieces.to_vec();
+        tokio::spawn(async move {
+            let mut request = [0; 16];
+            let _ = server.read(&mut request).await;
+            for piece in pieces {
+                let _ = server.write_all(piece.as_bytes()).await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            // Open until the other end closes.
+            let _ = server.read(&mut request).await;
+        });
+        let mut connection = Connection::new(Stream::Plain(socket));
+        let request = Request { bytes: b"GET".to_vec(), ahead, ..Request::default() };
+        let answered = connection.exchange(&request, Duration::from_secs(30)).await.unwrap();
+        assert_eq!(answered.head.status, 200);
+        let came = connection.came(5);
+        (connection, came)
+    }
+
+    async fn read_on(connection: &mut Connection) -> Vec<u8> {
+        let mut into = Vec::new();
+        while into.len() < 5 {
+            let left = 5 - into.len();
+            assert!(connection.append(&mut into, left).await.unwrap() > 0);
+        }
+        into
+    }
+
+    #[tokio::test]
+    async fn a_short_body_comes_along_where_it_may() {
+        let whole = [format!("{HEAD}hello")];
+        let (connection, came) = answered(&whole, 5).await;
+        assert_eq!(came.as_deref(), Some(&b"hello"[..]));
+        assert!(connection.is_quiet());
+        let (mut connection, came) = answered(&whole, 0).await;
+        assert_eq!(came, None);
+        assert_eq!(read_on(&mut connection).await, b"hello");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_comes_later_is_read_on() {
+        let pieces = [format!("{HEAD}he"), "llo".to_owned()];
+        let (mut connection, came) = answered(&pieces, 5).await;
+        assert_eq!(came, None);
+        assert_eq!(read_on(&mut connection).await, b"hello");
+        assert!(connection.is_quiet());
+    }
+
+    #[tokio::test]
+    async fn what_was_not_announced_ends_the_connection() {
+        let (connection, came) = answered(&[format!("{HEAD}hello, world")], 64).await;
+        assert_eq!(came.as_deref(), Some(&b"hello"[..]));
+        assert!(!connection.is_quiet());
     }
 }

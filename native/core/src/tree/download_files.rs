@@ -11,8 +11,7 @@ use super::each::{for_each, shown};
 use super::folder::{Missing, Root, not_written, split};
 use super::queue::WorkQueue;
 use super::temporary::Temporary;
-use crate::download::Beginning;
-use crate::get::{Admission, Destination, GetRequest, SMALL, read};
+use crate::get::{GetRequest, SMALL, read_short};
 use crate::metrics::Meter;
 use crate::origin::Origin;
 use crate::ranges::Items;
@@ -147,22 +146,20 @@ impl Downloads {
             limit: None,
             progress: None,
         };
-        let admission = Admission { window: Some(Arc::clone(&self.memory)), turn: None };
-        let to = Destination::Buffer;
-        let got = read(&origin, &request, to, Beginning::OneOfMany, admission, &self.meter).await?;
-        let buffer = got.buffer.ok_or_else(|| Error::internal("a read without a buffer"))?;
-        let near = got.length <= SHORT && self.root.is_near(split(&file.path)?.0);
+        let got = read_short(&origin, &request, file.size, &self.memory, &self.meter).await?;
+        let length = got.bytes().len() as u64;
+        let near = length <= SHORT && self.root.is_near(split(&file.path)?.0);
         let (root, file) = (Arc::clone(&self.root), file.clone());
         let write = move || {
             let written = begun(&root, &file.path).and_then(|(new, name)| {
-                new.write(buffer.memory().as_ref(), 0)?;
-                drop(buffer);
+                new.write(got.bytes(), 0)?;
+                drop(got);
                 new.place(&name, file.modified, file.existing)
             });
             written.map_err(|error| not_written(&error, &root.shown(&file.path)))
         };
         self.queue.run_short(near, write).await?;
-        Ok(got.length)
+        Ok(length)
     }
 
     async fn large(&self, file: &FileToWrite, object: ObjectRef) -> Result<u64, Error> {

@@ -210,6 +210,7 @@ impl Store<'_> {
             query,
             headers: &headers,
             body: self.body.clone(),
+            ahead: 0,
         };
         for _ in 0..DETOURS {
             let connected = client.connected().await?;

@@ -1,0 +1,620 @@
+//! CSV and TSV: the columns' types are those of all values in the first part of the file.
+//!
+//! Where a record ends depends on the quotes before it, so that is found out in order; the records
+//! are parsed side by side.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_csv::ReaderBuilder;
+use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
+use dipper_core::{Client, Error, Status};
+use regex::Regex;
+
+use crate::csv_plain::{self, PlainMarks, PlainText};
+use crate::dialect::Dialect;
+use crate::error::{damaged, joined};
+use crate::seen::{Seen, named_type};
+use crate::selection::{limited, places, selected};
+use crate::stream::{OpenRequest, Opened};
+use crate::text::{Ends, Piece, Text};
+
+/// How the fields of a file are told from each other.
+#[derive(Clone, Debug)]
+struct Marks {
+    delimiter: u8,
+    quote: Option<u8>,
+    escape: Option<u8>,
+    comment: Option<u8>,
+}
+
+impl Marks {
+    /// A reader of records of any length.
+    fn reader<'a>(&self, text: &'a [u8]) -> csv::Reader<&'a [u8]> {
+        let mut builder = csv::ReaderBuilder::new();
+        builder.has_headers(false).flexible(true).delimiter(self.delimiter).comment(self.comment);
+        builder.quoting(self.quote.is_some()).quote(self.quote.unwrap_or(b'"'));
+        if let Some(escape) = self.escape {
+            builder.escape(Some(escape)).double_quote(false);
+        }
+        builder.from_reader(text)
+    }
+
+    /// Where nothing but quotes stands against the short way.
+    fn plain(&self) -> Option<PlainMarks> {
+        let Self { delimiter, quote, escape, comment } = *self;
+        (escape.is_none() && comment.is_none()).then_some(PlainMarks { delimiter, quote })
+    }
+}
+
+/// Follows the quotes. A quote counts where a field begins; within quotes two are one, or the
+/// escape makes the next character an ordinary one.
+struct RecordEnds {
+    marks: Marks,
+    /// How much of the text was looked at.
+    at: usize,
+    /// Whether that ends within quotes.
+    quoted: bool,
+    end: Option<usize>,
+    /// Where what stands outside of quotes began.
+    outside: usize,
+}
+
+impl RecordEnds {
+    fn new(marks: Marks) -> Self {
+        Self { marks, at: 0, quoted: false, end: None, outside: 0 }
+    }
+
+    /// Whether the quote at `place` opens a quoted field.
+    fn opens(&self, text: &[u8], place: usize) -> bool {
+        let Some(before) = place.checked_sub(1).and_then(|before| text.get(before)) else {
+            return true;
+        };
+        if *before != self.marks.delimiter && !matches!(before, b'\n' | b'\r') {
+            return false;
+        }
+        // Quotes in a comment are no quotes.
+        let Some(comment) = self.marks.comment else { return true };
+        let outside = text.get(self.outside..place).unwrap_or_default();
+        match memchr::memrchr2(b'\n', b'\r', outside) {
+            Some(line) => outside.get(line + 1) != Some(&comment),
+            None => self.outside > 0 || outside.first() != Some(&comment),
+        }
+    }
+}
+
+impl Ends for RecordEnds {
+    fn last(&mut self, text: &mut [u8], _ended: bool) -> Result<Option<usize>, Error> {
+        let text: &[u8] = text;
+        let Some(quote) = self.marks.quote else {
+            let fresh = text.get(self.at..).unwrap_or_default();
+            if let Some(place) = memchr::memrchr(b'\n', fresh) {
+                self.end = Some(self.at + place + 1);
+            }
+            self.at = text.len();
+            return Ok(self.end);
+        };
+        let escape = self.marks.escape.unwrap_or(quote);
+        while let Some(fresh) = text.get(self.at..).filter(|fresh| !fresh.is_empty()) {
+            if self.quoted {
+                let Some(place) = memchr::memchr2(quote, escape, fresh) else {
+                    self.at = text.len();
+                    break;
+                };
+                let place = self.at + place;
+                // What stands behind it tells what it is.
+                let Some(next) = text.get(place + 1) else {
+                    self.at = place;
+                    break;
+                };
+                let is_escape = text.get(place) == Some(&escape);
+                if is_escape && (escape != quote || *next == quote) {
+                    self.at = place + 2;
+                } else {
+                    self.quoted = false;
+                    self.at = place + 1;
+                    self.outside = self.at;
+                }
+            } else {
+                let found = memchr::memchr(quote, fresh);
+                let plain = fresh.get(..found.unwrap_or(fresh.len())).unwrap_or_default();
+                if let Some(place) = memchr::memrchr(b'\n', plain) {
+                    self.end = Some(self.at + place + 1);
+                }
+                let Some(place) = found else {
+                    self.at = text.len();
+                    break;
+                };
+                self.quoted = self.opens(text, self.at + place);
+                self.at += place + 1;
+            }
+        }
+        self.at = self.at.min(text.len());
+        Ok(self.end)
+    }
+
+    fn taken(&mut self, bytes: usize) {
+        self.at = self.at.saturating_sub(bytes);
+        self.outside = self.outside.saturating_sub(bytes);
+        self.end = None;
+    }
+}
+
+/// Opens a file.
+pub(crate) async fn open(
+    client: Option<&Arc<Client>>,
+    request: OpenRequest,
+    delimiter: u8,
+) -> Result<Opened, Error> {
+    let OpenRequest { source, dialect, columns, limit, .. } = request;
+    let marks = Marks {
+        delimiter: dialect.delimiter.unwrap_or(delimiter),
+        quote: dialect.quote.unwrap_or(Some(b'"')),
+        escape: dialect.escape,
+        comment: dialect.comment,
+    };
+    let ends = RecordEnds::new(marks.clone());
+    let mut text = Text::open(client, source, &dialect, ends, "CSV").await?;
+    let mut first = text.first(dialect.infer_bytes).await?;
+    let names = names(&marks, &dialect, first.first_mut())?;
+    let schema = schema(&marks, &dialect, names, &mut first, columns.as_deref()).await?;
+    let places = places(&schema, columns.as_deref())?;
+    let told = selected(&schema, places.as_deref())?;
+    let (stat, lines) = (text.lines.stat().clone(), Arc::clone(&text.lines));
+    let metrics = Arc::new(move || lines.metrics());
+    let parser =
+        Parser { schema, told: SchemaRef::clone(&told), marks, places, nulls: nulls(&dialect)? };
+    let batches = text.decoded(first, move |piece| parser.parse(piece));
+    Ok(Opened { schema: told, stat, rows: None, batches: limited(batches, limit), metrics })
+}
+
+/// The names of the columns; what tells them is taken off the first piece.
+fn names(
+    marks: &Marks,
+    dialect: &Dialect,
+    first: Option<&mut Piece>,
+) -> Result<Vec<String>, Error> {
+    let Some(first) = first else { return Ok(dialect.names.clone().unwrap_or_default()) };
+    let skipped: usize = (0..dialect.skip)
+        .map_while({
+            let mut rest = first.text.as_slice();
+            move |_| {
+                let line = memchr::memchr(b'\n', rest).map(|end| end + 1)?;
+                rest = rest.get(line..)?;
+                Some(line)
+            }
+        })
+        .sum();
+    let has_header = dialect.header.unwrap_or(true);
+    let text = first.text.get(skipped..).unwrap_or_default();
+    let mut reader = marks.reader(text);
+    let mut record = csv::ByteRecord::new();
+    reader.read_byte_record(&mut record).map_err(|error| damaged("CSV", error))?;
+    let header = usize::try_from(reader.position().byte()).unwrap_or(0);
+    let names = match &dialect.names {
+        Some(names) if names.len() != record.len() && !record.is_empty() => {
+            return Err(Error::invalid(format!(
+                "columnNames has {} names, and the first line has {} fields",
+                names.len(),
+                record.len()
+            )));
+        }
+        Some(names) => names.clone(),
+        None if has_header => {
+            record.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+        }
+        None => vec![String::new(); record.len()],
+    };
+    let taken = skipped + if has_header { header } else { 0 };
+    let taken = taken.min(first.text.len());
+    let head = first.text.get(..taken).unwrap_or_default();
+    first.line += memchr::memchr_iter(b'\n', head).count() as u64;
+    first.text.drain(..taken);
+    Ok(unique(names))
+}
+
+/// Names of which no two are the same; a column without one is called by its place.
+fn unique(names: Vec<String>) -> Vec<String> {
+    let mut taken: std::collections::HashSet<String> = names.iter().cloned().collect();
+    let mut given = std::collections::HashSet::new();
+    names
+        .into_iter()
+        .enumerate()
+        .map(|(place, name)| {
+            let base = if name.is_empty() { format!("column_{}", place + 1) } else { name.clone() };
+            if base == name && given.insert(name.clone()) {
+                return name;
+            }
+            let mut other = base.clone();
+            let mut count = 2;
+            while !taken.insert(other.clone()) {
+                other = format!("{base}_{count}");
+                count += 1;
+            }
+            given.insert(other.clone());
+            other
+        })
+        .collect()
+}
+
+/// The schema: of the types that are told, and of the values in the first pieces. Of columns that
+/// are not wanted it tells nothing but the names.
+async fn schema(
+    marks: &Marks,
+    dialect: &Dialect,
+    names: Vec<String>,
+    first: &mut Vec<Piece>,
+    wanted: Option<&[String]>,
+) -> Result<SchemaRef, Error> {
+    let told = dialect
+        .types
+        .iter()
+        .map(|(name, kind)| {
+            let place = names.iter().position(|known| known == name);
+            let place = place.ok_or_else(|| {
+                Error::invalid(format!("types names a column {name:?}, which is not there"))
+                    .hint(format!("the columns are {}", names.join(", ")))
+            })?;
+            Ok((place, named_type(kind)?))
+        })
+        .collect::<Result<Vec<_>, Error>>()?;
+    let nulls = Arc::new(dialect.null_values.clone());
+    let places: Arc<Vec<usize>> = Arc::new(
+        (0..names.len())
+            .filter(|place| {
+                let is = |one: &String| names.get(*place) == Some(one);
+                wanted.is_none_or(|wanted| wanted.iter().any(is))
+            })
+            .collect(),
+    );
+    let looks: Vec<_> = std::mem::take(first)
+        .into_iter()
+        .map(|piece| {
+            let (marks, nulls, columns) = (marks.clone(), Arc::clone(&nulls), names.len());
+            let places = Arc::clone(&places);
+            tokio::task::spawn_blocking(move || {
+                let seen = seen(&marks, &nulls, columns, &places, &piece.text);
+                Ok((piece, seen))
+            })
+        })
+        .collect();
+    let mut all = vec![Seen::default(); names.len()];
+    for look in looks {
+        let (piece, seen) = joined("CSV", look.await)?;
+        all.iter_mut().zip(seen).for_each(|(all, seen)| all.merge(seen));
+        first.push(piece);
+    }
+    let mut fields: Vec<Field> = names
+        .into_iter()
+        .zip(all)
+        .map(|(name, seen)| Field::new(name, seen.data_type(), true))
+        .collect();
+    for (place, kind) in told {
+        if let Some(field) = fields.get_mut(place) {
+            field.set_data_type(kind);
+        }
+    }
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+/// What the values of a piece are, in the columns at `places`.
+fn seen(
+    marks: &Marks,
+    nulls: &[String],
+    columns: usize,
+    places: &[usize],
+    text: &[u8],
+) -> Vec<Seen> {
+    let look = |all: &mut [Seen], place: usize, field: &[u8]| {
+        let is_null = nulls.iter().any(|null| null.as_bytes() == field);
+        if let Some(seen) = all.get_mut(place).filter(|_| !field.is_empty() && !is_null) {
+            seen.look(field);
+        }
+    };
+    let mut all = vec![Seen::default(); columns];
+    let plain = marks.plain().and_then(|marks| PlainText::new(text, marks)).and_then(|plain| {
+        plain.each(columns, |record| {
+            places.iter().try_for_each(|place| {
+                look(&mut all, *place, record.field(*place)?);
+                Some(())
+            })
+        })
+    });
+    if plain.is_some() {
+        return all;
+    }
+    let mut all = vec![Seen::default(); columns];
+    let mut reader = marks.reader(text);
+    let mut record = csv::ByteRecord::new();
+    // What cannot be read is told by the parser.
+    while matches!(reader.read_byte_record(&mut record), Ok(true)) {
+        for place in places {
+            if let Some(field) = record.get(*place) {
+                look(&mut all, *place, field);
+            }
+        }
+    }
+    all
+}
+
+/// What stands for nothing.
+fn nulls(dialect: &Dialect) -> Result<Option<Regex>, Error> {
+    if dialect.null_values.is_empty() {
+        return Ok(None);
+    }
+    let all: Vec<String> = dialect.null_values.iter().map(|null| regex::escape(null)).collect();
+    Regex::new(&format!("^(?:|{})$", all.join("|")))
+        .map(Some)
+        .map_err(|error| Error::invalid(format!("nullValues cannot be used: {error}")))
+}
+
+/// Parses pieces.
+struct Parser {
+    schema: SchemaRef,
+    /// The columns that are wanted.
+    told: SchemaRef,
+    marks: Marks,
+    places: Option<Vec<usize>>,
+    nulls: Option<Regex>,
+}
+
+impl Parser {
+    fn parse(&self, piece: &Piece) -> Result<Vec<RecordBatch>, Error> {
+        let columns = self.schema.fields().len();
+        if columns == 0 {
+            return Ok(Vec::new());
+        }
+        match self.parse_plainly(piece, columns) {
+            Some(batches) => Ok(batches),
+            None => self.parse_any(piece, columns),
+        }
+    }
+
+    /// The short way, if it leads there.
+    fn parse_plainly(&self, piece: &Piece, columns: usize) -> Option<Vec<RecordBatch>> {
+        let marks = self.marks.plain().filter(|_| self.nulls.is_none())?;
+        let all;
+        let places = match &self.places {
+            Some(places) => places,
+            None => {
+                all = (0..columns).collect::<Vec<usize>>();
+                &all
+            }
+        };
+        csv_plain::parse(&piece.text, marks, columns, places, &self.told)
+    }
+
+    fn parse_any(&self, piece: &Piece, columns: usize) -> Result<Vec<RecordBatch>, Error> {
+        // A record has a byte for each field at least, and the decoder makes room for as many
+        // fields as it is told.
+        let lines = memchr::memchr2_iter(b'\n', b'\r', &piece.text).count() + 1;
+        let rows = lines.min(piece.text.len() / columns + 1);
+        let mut builder = ReaderBuilder::new(SchemaRef::clone(&self.schema))
+            .with_delimiter(self.marks.delimiter)
+            // No text has this byte.
+            .with_quote(self.marks.quote.unwrap_or(0xff))
+            .with_batch_size(rows);
+        if let Some(escape) = self.marks.escape {
+            builder = builder.with_escape(escape);
+        }
+        if let Some(comment) = self.marks.comment {
+            builder = builder.with_comment(comment);
+        }
+        if let Some(nulls) = &self.nulls {
+            builder = builder.with_null_regex(nulls.clone());
+        }
+        if let Some(places) = &self.places {
+            builder = builder.with_projection(places.clone());
+        }
+        let mut decoder = builder.build_decoder();
+        let mut text = piece.text.as_slice();
+        let mut batches = Vec::new();
+        let failed = |error| self.failed(piece, error);
+        loop {
+            let read = decoder.decode(text).map_err(failed)?;
+            text = text.get(read..).unwrap_or_default();
+            if read == 0 || decoder.capacity() == 0 {
+                match decoder.flush().map_err(failed)? {
+                    Some(batch) => batches.push(batch),
+                    None if read == 0 => return Ok(batches),
+                    None => {}
+                }
+            }
+        }
+    }
+
+    /// What the decoder reports, with the line of the file, and what to do.
+    fn failed(&self, piece: &Piece, error: ArrowError) -> Error {
+        let (ArrowError::CsvError(why) | ArrowError::ParseError(why)) = error else {
+            return damaged("CSV", error);
+        };
+        let why = why.split(". Row data:").next().unwrap_or_default();
+        // It counts lines from one, and the rows of a column from none.
+        let before = piece.line + u64::from(why.starts_with("Error while parsing"));
+        let why = in_file(why, before);
+        let shown: String = why.chars().take(400).collect();
+        let hint = if why.contains("as type") {
+            "its type is that of the first part of the file; name another with { types: { column: \
+             \"string\" } }, or look at more of the file with { inferBytes }"
+        } else {
+            "tell how it is written: { delimiter, quote, escape, comment, header, skipLines }"
+        };
+        Error::new(Status::DamagedData, format!("this CSV file cannot be decoded: {shown}"))
+            .hint(hint)
+    }
+}
+
+/// The same message with its line counted from the beginning of the file.
+fn in_file(why: &str, before: u64) -> String {
+    let Some((front, rest)) = why.split_once(" line ") else { return why.to_owned() };
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, behind) = rest.split_at(digits);
+    match number.parse::<u64>() {
+        Ok(number) => format!("{front} line {}{behind}", number + before),
+        Err(_) => why.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_schema::DataType;
+
+    fn marks() -> Marks {
+        Marks { delimiter: b',', quote: Some(b'"'), escape: None, comment: None }
+    }
+
+    /// Where records end, told by a reader that looks at each byte.
+    fn plainly(marks: &Marks, text: &[u8]) -> Vec<usize> {
+        let mut reader = marks.reader(text);
+        let mut record = csv::ByteRecord::new();
+        let mut ends = Vec::new();
+        while reader.read_byte_record(&mut record).unwrap() {
+            ends.push(usize::try_from(reader.position().byte()).unwrap());
+        }
+        ends
+    }
+
+    #[test]
+    fn records_end_where_a_reader_ends_them() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let parts = [
+            "a", ",", "\n", "\"", "\"\"", "\",", ",\"", "\"\n", "\n\"", "\r\n", "\\", "\\\"", "#",
+            "x y",
+        ];
+        for round in 0..20_000 {
+            let marks = Marks {
+                escape: (round % 3 == 1).then_some(b'\\'),
+                comment: (round % 5 == 1).then_some(b'#'),
+                quote: (round % 7 != 1).then_some(b'"'),
+                ..marks()
+            };
+            let text: String =
+                (0..random.usize(1..30)).map(|_| parts[random.usize(0..parts.len())]).collect();
+            let mut text = text.into_bytes();
+            let known = plainly(&marks, &text);
+            let mut ends = RecordEnds::new(marks.clone());
+            let known_length = text.len();
+            // It may see the text in parts.
+            let _ = ends.last(&mut text[..random.usize(0..=known_length)], false).unwrap();
+            let Some(end) = ends.last(&mut text, false).unwrap() else { continue };
+            let inside = known.contains(&end)
+                // Empty lines and comments are part of no record.
+                || marks.reader(&text[..end]).byte_records().count()
+                    + marks.reader(&text[end..]).byte_records().count()
+                    == known.len();
+            assert!(inside, "{:?} at {end} by {marks:?}", String::from_utf8_lossy(&text));
+        }
+    }
+
+    #[test]
+    fn both_ways_to_parse_lead_to_the_same() {
+        let mut random = fastrand::Rng::with_seed(9);
+        let kinds = [DataType::Int64, DataType::Float64, DataType::Boolean, DataType::Utf8];
+        let parts = [
+            "1",
+            "-20",
+            "3.5",
+            "true",
+            "False",
+            "x y",
+            "",
+            "",
+            "007",
+            "-0",
+            "9223372036854775808",
+            "\u{fe0f}",
+            "\"",
+            "\"a,b\"",
+            " 1",
+            "\r",
+            "+4",
+            "1e3",
+            "NaN",
+        ];
+        let (mut short, mut refused) = (0, 0);
+        for round in 0..20_000 {
+            let columns = random.usize(1..5);
+            // Most of them hold what their types say.
+            let tame = round % 4 != 0;
+            let types: Vec<&DataType> =
+                (0..columns).map(|_| &kinds[random.usize(0..kinds.len())]).collect();
+            let end = if round % 3 == 0 { "\r\n" } else { "\n" };
+            let mut text = String::new();
+            for _ in 0..random.usize(0..12) {
+                let fields = columns + usize::from(!tame && random.u8(0..20) == 0);
+                for column in 0..fields {
+                    text.push_str(if column > 0 { "," } else { "" });
+                    text.push_str(match types.get(column).filter(|_| tame) {
+                        Some(DataType::Int64) => ["12", "-3", ""][random.usize(0..3)],
+                        Some(DataType::Float64) => ["0.25", "-3e2", "7"][random.usize(0..3)],
+                        Some(DataType::Boolean) => ["TRUE", "false", ""][random.usize(0..3)],
+                        _ => parts[random.usize(0..parts.len())],
+                    });
+                }
+                text.push_str(if random.u8(0..10) == 0 { "\n\n" } else { end });
+            }
+            if random.bool() {
+                text.truncate(text.trim_end().len());
+            }
+            let fields: Vec<Field> = types
+                .iter()
+                .enumerate()
+                .map(|(place, kind)| Field::new(place.to_string(), (*kind).clone(), true))
+                .collect();
+            let schema = Arc::new(Schema::new(fields));
+            let places = random.bool().then(|| vec![random.usize(0..columns)]);
+            let told = selected(&schema, places.as_deref()).unwrap();
+            let parser = Parser { schema, told, marks: marks(), places, nulls: None };
+            let piece = Piece::of(text.clone().into_bytes());
+            let Some(batches) = parser.parse_plainly(&piece, columns) else {
+                refused += 1;
+                continue;
+            };
+            let known = parser.parse_any(&piece, columns).unwrap_or_else(|error| {
+                panic!("{text:?} is refused by the general decoder: {error}")
+            });
+            let known: Vec<RecordBatch> =
+                known.into_iter().filter(|batch| batch.num_rows() > 0).collect();
+            // As text: no number is equal to itself that is none.
+            assert_eq!(format!("{batches:?}"), format!("{known:?}"), "{text:?}");
+            short += usize::from(!batches.is_empty());
+        }
+        assert!(short > 5_000 && refused > 1_000, "{short} {refused}");
+    }
+
+    #[test]
+    fn both_ways_to_look_see_the_same() {
+        let mut random = fastrand::Rng::with_seed(5);
+        let parts = ["1", "2.5", "x", "", "true", "2024-01-02", "\"", "\r", "\n", ",", ",", ","];
+        for _ in 0..20_000 {
+            let mut text: String =
+                (0..random.usize(0..30)).map(|_| parts[random.usize(0..parts.len())]).collect();
+            text.push('\n');
+            let places = [0, 2];
+            let short = seen(&marks(), &["x".to_owned()], 3, &places, text.as_bytes());
+            // An escape that never occurs leads the long way.
+            let long = Marks { escape: Some(0x01), ..marks() };
+            let long = seen(&long, &["x".to_owned()], 3, &places, text.as_bytes());
+            if !text.contains('"') {
+                assert_eq!(short, long, "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let given = ["a", "", "a", "a_2", "", "a"].map(str::to_owned).to_vec();
+        let names = unique(given);
+        let different: std::collections::HashSet<_> = names.iter().collect();
+        assert_eq!(different.len(), names.len(), "{names:?}");
+        assert_eq!((names[0].as_str(), names[1].as_str()), ("a", "column_2"));
+        assert_eq!(names[3], "a_2");
+    }
+
+    #[test]
+    fn lines_are_those_of_the_file() {
+        assert_eq!(in_file("wrong at line 3, sadly", 10), "wrong at line 13, sadly");
+        assert_eq!(in_file("wrong", 10), "wrong");
+    }
+}

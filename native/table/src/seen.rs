@@ -1,0 +1,195 @@
+//! Which type holds every value that was seen of a column of text.
+
+use arrow_array::types::{Date32Type, Float64Type, Int64Type};
+use arrow_cast::parse::{Parser, string_to_timestamp_nanos};
+use arrow_schema::{DataType, TimeUnit};
+use dipper_core::Error;
+
+const BOOL: u16 = 1;
+const INTEGER: u16 = 1 << 1;
+const FLOAT: u16 = 1 << 2;
+const DATE: u16 = 1 << 3;
+const MILLISECONDS: u16 = 1 << 4;
+const MICROSECONDS: u16 = 1 << 5;
+const NANOSECONDS: u16 = 1 << 6;
+const TEXT: u16 = 1 << 7;
+const ZONE: u16 = 1 << 8;
+const NO_ZONE: u16 = 1 << 9;
+const TIMES: u16 = MILLISECONDS | MICROSECONDS | NANOSECONDS;
+
+/// What kinds of values a column has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen(u16);
+
+impl Seen {
+    /// Looks at a value that is not null.
+    pub(crate) fn look(&mut self, field: &[u8]) {
+        if self.0 & TEXT == 0 {
+            self.0 |= kind(field);
+        }
+    }
+
+    /// Adds what was seen elsewhere.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    /// The type that holds all of it. Text holds everything; a column without a value is text.
+    pub(crate) fn data_type(self) -> DataType {
+        let timestamp = || {
+            let unit = match self.0 & TIMES {
+                times if times & NANOSECONDS != 0 => TimeUnit::Nanosecond,
+                times if times & MICROSECONDS != 0 => TimeUnit::Microsecond,
+                _ => TimeUnit::Millisecond,
+            };
+            match self.0 & (ZONE | NO_ZONE) {
+                NO_ZONE => DataType::Timestamp(unit, None),
+                ZONE => DataType::Timestamp(unit, Some("+00:00".into())),
+                _ => DataType::Utf8,
+            }
+        };
+        match self.0 {
+            BOOL => DataType::Boolean,
+            INTEGER => DataType::Int64,
+            kinds if kinds & !(INTEGER | FLOAT) == 0 && kinds != 0 => DataType::Float64,
+            DATE => DataType::Date32,
+            kinds if kinds & TIMES != 0 && kinds & !(TIMES | ZONE | NO_ZONE) == 0 => timestamp(),
+            kinds if kinds & TIMES != 0 && kinds & !(TIMES | NO_ZONE | DATE) == 0 => timestamp(),
+            _ => DataType::Utf8,
+        }
+    }
+}
+
+fn kind(field: &[u8]) -> u16 {
+    let Ok(text) = std::str::from_utf8(field) else { return TEXT };
+    match field {
+        [b'0'..=b'9' | b'-' | b'+' | b'.', ..] => number(text),
+        [b't' | b'T' | b'f' | b'F', ..]
+            if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") =>
+        {
+            BOOL
+        }
+        _ if matches!(text, "NaN" | "nan" | "inf" | "-inf" | "Infinity") => FLOAT,
+        _ => TEXT,
+    }
+}
+
+fn number(text: &str) -> u16 {
+    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
+        if Int64Type::parse(text).is_some() {
+            return INTEGER;
+        }
+        if text.len() == 10 && is_date(text.as_bytes()) && Date32Type::parse(text).is_some() {
+            return DATE;
+        }
+        // Integers of more than 64 bits stay what they are.
+        return TEXT;
+    }
+    match text.as_bytes() {
+        date if date.len() > 10 && is_date(date) => time(text),
+        _ if Float64Type::parse(text).is_some() => FLOAT,
+        _ => TEXT,
+    }
+}
+
+/// Whether it begins as `2024-02-29` does.
+fn is_date(text: &[u8]) -> bool {
+    text.iter().take(10).enumerate().all(|(place, byte)| match place {
+        4 | 7 => *byte == b'-',
+        _ => byte.is_ascii_digit(),
+    })
+}
+
+fn time(text: &str) -> u16 {
+    let rest = text.get(10..).unwrap_or_default();
+    let is_time = matches!(rest.as_bytes(), [b'T' | b't' | b' ', _, _, b':', ..]);
+    // What no 64 bits of nanoseconds hold is text.
+    if !is_time || string_to_timestamp_nanos(text).is_err() {
+        return TEXT;
+    }
+    let behind = rest.get(1..).unwrap_or_default();
+    let zoned = behind.bytes().any(|byte| matches!(byte, b'Z' | b'z' | b'+' | b'-'));
+    let fraction = behind
+        .split_once('.')
+        .map_or(0, |(_, fraction)| fraction.bytes().take_while(u8::is_ascii_digit).count());
+    let unit = match fraction {
+        0..=3 => MILLISECONDS,
+        4..=6 => MICROSECONDS,
+        _ => NANOSECONDS,
+    };
+    unit | if zoned { ZONE } else { NO_ZONE }
+}
+
+/// The type that a caller names.
+///
+/// # Errors
+/// `InvalidInput` for a name that nobody knows.
+pub(crate) fn named_type(name: &str) -> Result<DataType, Error> {
+    Ok(match name {
+        "bool" | "boolean" => DataType::Boolean,
+        "int8" => DataType::Int8,
+        "int16" => DataType::Int16,
+        "int32" => DataType::Int32,
+        "int64" => DataType::Int64,
+        "uint8" => DataType::UInt8,
+        "uint16" => DataType::UInt16,
+        "uint32" => DataType::UInt32,
+        "uint64" => DataType::UInt64,
+        "float32" => DataType::Float32,
+        "float64" => DataType::Float64,
+        "string" => DataType::Utf8,
+        "date" => DataType::Date32,
+        "timestamp" => DataType::Timestamp(TimeUnit::Microsecond, None),
+        "dictionary" => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
+        other => {
+            return Err(Error::invalid(format!("there is no type {other:?}")).hint(
+                "the types are bool, int8 to int64, uint8 to uint64, float32, float64, string, \
+                 date, timestamp and dictionary",
+            ));
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: &[&str]) -> DataType {
+        let mut seen = Seen::default();
+        values.iter().for_each(|value| seen.look(value.as_bytes()));
+        seen.data_type()
+    }
+
+    #[test]
+    fn the_type_holds_every_value() {
+        let naive = |unit| DataType::Timestamp(unit, None);
+        for (values, kind) in [
+            (vec![], DataType::Utf8),
+            (vec!["1", "-2", "007"], DataType::Int64),
+            (vec!["9223372036854775807"], DataType::Int64),
+            (vec!["9223372036854775808"], DataType::Utf8),
+            (vec!["1", "2.5"], DataType::Float64),
+            (vec!["1e5", ".5", "-1.", "NaN", "inf"], DataType::Float64),
+            (vec!["true", "False"], DataType::Boolean),
+            (vec!["true", "1"], DataType::Utf8),
+            (vec!["2024-02-29"], DataType::Date32),
+            (vec!["2024-02-30"], DataType::Utf8),
+            (vec!["2024-02-29", "2024-02-29 12:30:00"], naive(TimeUnit::Millisecond)),
+            (vec!["2024-02-29T12:30:00.123456"], naive(TimeUnit::Microsecond)),
+            (
+                vec!["2024-02-29T12:30:00.123456789", "2024-02-29T12:30:00"],
+                naive(TimeUnit::Nanosecond),
+            ),
+            (
+                vec!["2024-02-29T12:30:00Z", "2024-02-29T12:30:00+02:00"],
+                DataType::Timestamp(TimeUnit::Millisecond, Some("+00:00".into())),
+            ),
+            (vec!["2024-02-29T12:30:00Z", "2024-02-29T12:30:00"], DataType::Utf8),
+            (vec!["1", "x"], DataType::Utf8),
+            (vec!["1-2"], DataType::Utf8),
+            (vec!["2024-02-29 nonsense"], DataType::Utf8),
+        ] {
+            assert_eq!(of(&values), kind, "{values:?}");
+        }
+    }
+}

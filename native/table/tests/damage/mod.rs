@@ -1,0 +1,166 @@
+//! What the tests of damaged files share: how bytes are read as a table, how they are damaged, and
+//! how much memory that may take.
+
+#![allow(clippy::unwrap_used, clippy::panic, dead_code)]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow_array::Array;
+use cap::Cap;
+use dipper_core::{Error, Source, Status};
+use dipper_table::filter::Filter;
+use dipper_table::{Dialect, Format, OpenRequest, exported, open};
+
+/// An allocation beyond the limit ends the test.
+#[global_allocator]
+pub static ALLOCATOR: Cap<std::alloc::System> = Cap::new(std::alloc::System, usize::MAX);
+const MOST: usize = 700 << 20;
+
+/// A file that is written again and again.
+pub struct Place {
+    path: PathBuf,
+    format: Format,
+}
+
+impl Place {
+    /// A place for files of a format.
+    pub fn new(name: &str, format: Format) -> Self {
+        let name = format!("dipper-{name}-{}", std::process::id());
+        Self { path: std::env::temp_dir().join(name), format }
+    }
+
+    /// What is read of these bytes: its rows, or what was wrong.
+    pub async fn read(&self, bytes: &[u8], condition: Option<&str>) -> Result<usize, Status> {
+        std::fs::write(&self.path, bytes).unwrap();
+        let request = OpenRequest {
+            source: Source::File(self.path.clone()),
+            files: Vec::new(),
+            format: Some(self.format),
+            dialect: Dialect::default(),
+            columns: None,
+            filter: condition.map(|text| Arc::new(Filter::parse(text).unwrap())),
+            limit: None,
+            int64_as_float64: false,
+        };
+        let status = |error: Error| {
+            assert_ne!(error.status, Status::Internal, "{error}");
+            error.status
+        };
+        let stream = open(None, request).await.map_err(status)?;
+        let mut rows = 0;
+        while let Some(decoded) = stream.next().await.map_err(status)? {
+            for column in decoded.batch.columns() {
+                column.to_data().validate_full().unwrap();
+            }
+            rows += decoded.batch.num_rows();
+            exported(&decoded.batch, decoded.tickets).map_err(status)?;
+        }
+        Ok(rows)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Marsaglia's xorshift, <https://www.jstatsoft.org/article/view/v008i14>.
+pub struct Dice(u64);
+
+impl Default for Dice {
+    fn default() -> Self {
+        Self(0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+impl Dice {
+    /// A number below so many.
+    pub fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % sides as u64) as usize
+    }
+}
+
+/// What became of damaged files.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Those that are refused.
+    pub errors: usize,
+    /// Those that are read all the same.
+    pub tables: usize,
+}
+
+/// Reads each file whole, then cut short and with other bytes in it, many times. `rows` is what the
+/// whole files have, and `condition` what half of the rounds ask for.
+pub async fn damaged(
+    place: &Place,
+    files: &[Vec<u8>],
+    rows: usize,
+    condition: &str,
+    rounds: usize,
+) -> Counts {
+    quiet();
+    ALLOCATOR.set_limit(MOST).unwrap();
+    let mut dice = Dice::default();
+    let mut counts = Counts::default();
+    for file in files {
+        assert_eq!(place.read(file, None).await, Ok(rows));
+        for round in 0..rounds {
+            let mut bytes = file.clone();
+            if round % 8 == 0 {
+                bytes.truncate(dice.roll(file.len()));
+            } else {
+                damage(&mut bytes, &mut dice, round);
+            }
+            let condition = (round % 4 < 2).then_some(condition);
+            match place.read(&bytes, condition).await {
+                Ok(_) => counts.tables += 1,
+                // Names and types are damaged, too; a bracket less makes a record endless.
+                Err(
+                    Status::InvalidInput
+                    | Status::DamagedData
+                    | Status::Unsupported
+                    | Status::BudgetExceeded
+                    | Status::InvalidRange
+                    | Status::TooLong
+                    | Status::InvalidText
+                    | Status::OutOfMemory,
+                ) => counts.errors += 1,
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+    }
+    let _ = std::panic::take_hook();
+    counts
+}
+
+/// Changes a few bytes, half of them near the end, where many files describe themselves.
+fn damage(bytes: &mut [u8], dice: &mut Dice, round: usize) {
+    let end = bytes.len() - 4096.min(bytes.len());
+    for _ in 0..=dice.roll(3) {
+        let at = match round % 2 {
+            0 => dice.roll(bytes.len()),
+            _ => end + dice.roll(bytes.len() - end),
+        };
+        match dice.roll(3) {
+            0 => bytes[at] ^= 1 << dice.roll(8),
+            1 => bytes[at] = 0xff,
+            _ => bytes[at] = dice.roll(256) as u8,
+        }
+    }
+}
+
+/// Decoders that panic are caught; their words are not wanted here.
+fn quiet() {
+    let shown = std::panic::take_hook();
+    let here = std::thread::current().id();
+    std::panic::set_hook(Box::new(move |info| {
+        if std::thread::current().id() == here {
+            shown(info);
+        }
+    }));
+}
