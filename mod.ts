@@ -21,15 +21,13 @@ export { contiguous, type ContiguousArray } from "./bridges/contiguous.ts";
 export { logInplace } from "./bridges/log.ts";
 export type { NdArrayLike, TypedArray } from "./bridges/nd_array.ts";
 export { normalizeInplace, type NormalizeOptions } from "./bridges/normalize.ts";
-export {
-  type ColumnPlotOptions,
-  Figure,
-  type HistogramOptions,
-  plot,
-  type PlotColumn,
-  type PlotSpec,
-  type Plotting,
-} from "./bridges/plot.ts";
+export type {
+  ColumnPlotOptions,
+  HistogramOptions,
+  PlotColumn,
+  PlotSpec,
+} from "./bridges/plot_options.ts";
+export { Figure, plot, type Plotting } from "./bridges/plot.ts";
 export { scaleBuffer, scaleInplace } from "./bridges/scale.ts";
 export {
   EmbeddingTable,
@@ -81,9 +79,12 @@ export type { Markish, PlotLibrary, PlotOptions } from "./jupyter/plot_library.t
 export type { Writable } from "./storage/body.ts";
 export type { ChecksumAlgorithm } from "./storage/checksum.ts";
 export type { Bucket, CreateBucketOptions } from "./storage/bucket.ts";
+export type { AsyncBuffer } from "./storage/async_buffer.ts";
 export {
   abortIncompleteUploads,
   abortUpload,
+  asyncBuffer,
+  batches,
   configure,
   deleteMany,
   diagnose,
@@ -96,9 +97,12 @@ export {
   lines,
   list,
   sync,
+  table,
   type ThroughClient,
   upload,
   usage,
+  writeTable,
+  zarrStore,
 } from "./storage/default_client.ts";
 export { type Caller, Diagnosis, type Verdict } from "./storage/diagnosis.ts";
 export type { Entry, ObjectEntry, Owner, PrefixEntry, UploadEntry } from "./storage/entry.ts";
@@ -106,7 +110,8 @@ export type { Fetched, GetManyOptions } from "./storage/get_many.ts";
 export { help, HelpPage } from "./storage/help.ts";
 export { HttpFile } from "./storage/http_file.ts";
 export type { AbortUploadsOptions, UploadsOptions } from "./storage/incomplete_uploads.ts";
-export { Listing, type ListOptions } from "./storage/listing.ts";
+export type { ListOptions } from "./storage/list_options.ts";
+export { Listing } from "./storage/listing.ts";
 export { LocalFile } from "./storage/local_file.ts";
 export { LocalS3, type LocalS3Options } from "./storage/local_s3.ts";
 export { ObjectFile } from "./storage/object_file.ts";
@@ -117,6 +122,7 @@ export { S3File } from "./storage/s3_file.ts";
 export type { ObjectLocation } from "./storage/source.ts";
 export type { Stat } from "./storage/stat.ts";
 export type { Encryption, LocalWriteOptions, WriteOptions } from "./storage/write_options.ts";
+export type { ManyFilesOptions, TableSources } from "./storage/table_files.ts";
 export type { TransferOptions } from "./storage/transfer_tally.ts";
 export type { TransferProgress } from "./storage/transfer_told.ts";
 export { UsageCounting, type UsageOptions } from "./storage/usage.ts";
@@ -127,7 +133,16 @@ export type {
   StorageClassUsage,
   UsageCount,
   UsageReport,
-} from "./storage/usage_tally.ts";
+} from "./storage/usage_report.ts";
+export type { ZarrStore } from "./storage/zarr_store.ts";
+export type { WriteTableOptions } from "./storage/write_table.ts";
+export type { TableEncoding, TableFileFormat } from "./table/write_options.ts";
+export type { PlainColumn, TableLike, WritableTable } from "./table/written_tables.ts";
 export type { TreePlace } from "./storage/sync.ts";
 export type { PrefixLike } from "./storage/tree_place.ts";
 export type { Compare, TreeOptions, UploadTreeOptions } from "./storage/tree_options.ts";
+export type { ArrowData, ArrowField, ArrowTable, ArrowType } from "./table/apache_arrow.ts";
+export type { Column, DataType, ExtractionOptions, Table } from "./table/flechette.ts";
+export type { ArrayOptions, Dtype, ElementArrays, FileArray } from "./table/file_array.ts";
+export type { Dialect, TableFormat } from "./table/dialect.ts";
+export type { TableOptions } from "./table/table_options.ts";

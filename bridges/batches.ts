@@ -5,14 +5,20 @@
 // are handed out with their memory. It is the native side's, which fills it again once the collector
 // has found that nobody holds it any more: fresh memory would cost more than what is read into it.
 // While one batch is used, the next is read, and no more: that is the back-pressure.
+//
+// The lines of a plain file are cut by the native side's threads before they are asked for, a few
+// batches ahead. Such batches lie in its memory, those of text, too, which get it back as soon as they
+// are decoded. What is there, or will be in a moment, is taken without the event loop, whose turn costs
+// more than a batch; but not for long, so that it turns.
 
-import type { Watching } from "../client/watched.ts";
+import type { Watched } from "../client/watched.ts";
 import { collect, library } from "../ffi/library.ts";
 import { countHandedOut } from "../ffi/memory.ts";
 import { type Metrics, metricsFrom } from "../ffi/metrics.ts";
 import type { NativeLines } from "../ffi/native_lines.ts";
 import type { Progress } from "../ffi/queue.ts";
 import type { BatchMessage } from "../ffi/symbols.ts";
+import { TextPieces } from "./text_lines.ts";
 
 /** The most memory of a batch, unless one element needs more. */
 const LONGEST = 1024 * 1024;
@@ -20,12 +26,8 @@ const LONGEST = 1024 * 1024;
 const SHORTEST = 64 * 1024;
 const PROGRESS_INTERVAL = 100;
 
-/** So many short-lived arrays, of 64 KiB each, go with a byte batch. */
-const GARBAGE = 4;
-const garbage: unknown[] = [];
-
 /** How much memory may lie outside of V8's heap before V8 is asked to look everywhere. */
-const MUCH = 48 * 1024 * 1024;
+const MUCH = 96 * 1024 * 1024;
 const MORE = 32 * 1024 * 1024;
 let most = MUCH;
 /** How often that is looked at, in batches. */
@@ -33,14 +35,12 @@ const LOOK_EVERY = 8;
 let batches = 0;
 
 /**
- * Lets V8's young collector run every few batches. It frees the memory of batches that were dropped,
- * but only what JavaScript objects take makes it run, and a batch is hardly any: left alone, twice as
- * much memory piles up. Asking for a whole collection, as streams do, costs more than reading does:
- * that is only done when the young one does not keep up.
+ * Sees to it that batches that were dropped do not pile up. V8's young collector runs when an array
+ * buffer is made, as that of a batch's offsets is, and 64 MiB of young ones lie about. Asking for a
+ * whole collection, as streams do, costs more than reading does: that is only done when the young one
+ * does not keep up.
  */
 function sweep(): void {
-  for (let made = 0; made < GARBAGE; made++) garbage.push(new Array(8000));
-  garbage.length = 0;
   if (++batches % LOOK_EVERY !== 0) return;
   const held = Deno.memoryUsage().external;
   if (held > most) collect(library().node);
@@ -72,23 +72,29 @@ export interface BatchOptions {
   /** Told how far it is. */
   readonly onProgress: ((progress: Progress) => void) | undefined;
   /** Begins to show how far it is. */
-  watch(): Watching | undefined;
+  watch(): Watched | undefined;
 }
 
 /** What a read brought. */
 export interface RawBatch {
   /** The elements' bytes. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** How many elements. */
-  readonly elements: number;
+  /** How many elements; not of a piece of a batch of text. */
+  readonly elements: number | undefined;
   /** Where each ends, behind a zero; not of text without line feeds in elements. */
   readonly offsets: Uint32Array<ArrayBuffer> | undefined;
+  /** Whether the native side gets the memory back once it is decoded. */
+  readonly lent: boolean | undefined;
 }
+
+/** So many milliseconds batches are taken at most before the event loop turns. */
+const AT_ONCE = 10;
 
 interface Read {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** What was filled, if it is to be filled again. */
   readonly memory?: Uint8Array<ArrayBuffer>;
+  readonly lent?: boolean;
   readonly batch: BatchMessage;
   readonly offsets: Uint32Array<ArrayBuffer> | undefined;
 }
@@ -104,11 +110,15 @@ export class BatchReader {
   #total: number | undefined;
   #metrics: Metrics | undefined;
   #ahead: Promise<Read> | undefined;
+  /** When the first batch was taken since the event loop turned. */
+  #taking: number | undefined;
   /** Memory that may be filled again. */
   #spare: Uint8Array<ArrayBuffer>[] = [];
   #told = -Infinity;
-  #watching: Watching | undefined;
+  #watching: Watched | undefined;
   #over = false;
+  /** What was read of text, and not taken yet. */
+  #pieces: TextPieces | undefined;
 
   constructor(origin: LinesOrigin, options: BatchOptions, text: boolean) {
     this.#origin = origin;
@@ -122,6 +132,7 @@ export class BatchReader {
     this.#ending.abort(reason);
     this.#lines?.release();
     this.#spare = [];
+    this.#pieces = undefined;
     if (reason === undefined) this.#watching?.end("stopped");
     else this.#watching?.fail(reason);
   }
@@ -136,28 +147,40 @@ export class BatchReader {
   }
 
   /**
-   * The next batch that has an element; `undefined` at the end. Text is to be taken out of it before
-   * the next call.
+   * The next batch that has an element, of text a piece of one; `undefined` at the end. Text is to be
+   * taken out of it before the next call.
    */
   async next(): Promise<RawBatch | undefined> {
+    const piece = this.#pieces?.next();
+    if (piece !== undefined) return piece;
+    this.#pieces = undefined;
+    const batch = await this.#next();
+    if (batch === undefined || !this.#text) return batch;
+    this.#pieces = new TextPieces(batch);
+    return this.#pieces.next();
+  }
+
+  async #next(): Promise<RawBatch | undefined> {
     if (this.#over) return undefined;
     this.#watching?.goOn();
     try {
       const lines = this.#lines ?? await this.#begin();
       while (true) {
-        const { bytes, memory, batch, offsets } = await (this.#ahead ?? this.#read(lines));
+        const { bytes, memory, lent, batch, offsets } = this.#take(lines) ??
+          await (this.#ahead ?? this.#read(lines));
         this.#ending.signal.throwIfAborted();
         this.#ahead = undefined;
+        lines.ahead = batch.ahead;
         this.#progress(batch);
         this.#watching?.rest();
         if (batch.ended) this.#finish();
-        else {
+        else if (!batch.ahead) {
           this.#ahead = this.#read(lines, batch.needed);
           // It is told to who asks for the batch.
           this.#ahead.catch(() => {});
         }
         if (memory !== undefined) this.#keep(memory, bytes.length);
-        if (batch.elements > 0) return { bytes, elements: batch.elements, offsets };
+        if (batch.elements > 0) return { bytes, elements: batch.elements, offsets, lent };
         if (batch.ended) return undefined;
       }
     } catch (reason) {
@@ -181,12 +204,32 @@ export class BatchReader {
     return this.#lines = lines;
   }
 
+  /** What is there, unless the event loop is to turn. */
+  #take(lines: NativeLines): Read | undefined {
+    if (!lines.ahead || this.#ahead !== undefined) return undefined;
+    const now = performance.now();
+    this.#taking ??= now;
+    if (now - this.#taking > AT_ONCE) return undefined;
+    const taken = lines.take();
+    return taken && this.#owned(lines, taken);
+  }
+
+  /** A batch in memory of its own. */
+  #owned(
+    lines: NativeLines,
+    { bytes, batch }: { bytes: Uint8Array<ArrayBuffer>; batch: BatchMessage },
+  ): Read {
+    if (this.#text) return { bytes, lent: true, batch, offsets: undefined };
+    if (bytes.length > SHORTEST) sweep();
+    return { bytes, batch, offsets: lines.offsets(batch.elements) };
+  }
+
   async #read(lines: NativeLines, needed?: number): Promise<Read> {
     const { signal } = this.#ending;
-    if (!this.#text && needed === undefined) {
-      const { bytes, batch } = await lines.next({ signal });
-      if (bytes.length > SHORTEST) sweep();
-      return { bytes, batch, offsets: lines.offsets(batch.elements) };
+    if ((!this.#text || lines.ahead) && needed === undefined) {
+      const read = await lines.next({ signal });
+      this.#taking = undefined;
+      return this.#owned(lines, read);
     }
     const target = this.#memory(needed);
     const { filled, batch } = await lines.read(target, { signal });

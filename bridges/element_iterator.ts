@@ -20,7 +20,8 @@ export class ElementIterator<T> implements AsyncIterableIterator<T> {
   #elements: Elements<T> = NONE;
   #at = 0;
   /** The call that waits for a batch, behind which others stand. */
-  #waiting: Promise<unknown> | undefined;
+  #waiting: Promise<IteratorResult<T>> | undefined;
+  #turns = 0;
   #failed: { reason: unknown } | undefined;
   #returned = false;
   #forget: (() => void) | undefined;
@@ -46,13 +47,9 @@ export class ElementIterator<T> implements AsyncIterableIterator<T> {
       const value = this.#elements.at(this.#at++) as T;
       return Promise.resolve({ value, done: false });
     }
-    const turn = this.#turn(this.#waiting);
-    this.#waiting = turn;
-    const over = (): void => {
-      if (this.#waiting === turn) this.#waiting = undefined;
-    };
-    turn.then(over, over);
-    return turn;
+    // It is given as it is, with nothing hung onto it: so V8 finds the loop that awaits it, and errors
+    // point to the user's line.
+    return this.#waiting = this.#turn(this.#waiting);
   }
 
   /** Ends the source. Elements that were read ahead are dropped. */
@@ -74,6 +71,15 @@ export class ElementIterator<T> implements AsyncIterableIterator<T> {
   }
 
   async #turn(before: Promise<unknown> | undefined): Promise<IteratorResult<T>> {
+    const turn = ++this.#turns;
+    try {
+      return await this.#take(before);
+    } finally {
+      if (this.#turns === turn) this.#waiting = undefined;
+    }
+  }
+
+  async #take(before: Promise<unknown> | undefined): Promise<IteratorResult<T>> {
     // Whether it failed is told to who asked first.
     if (before !== undefined) await before.catch(() => {});
     while (this.#at >= this.#elements.length) {

@@ -1,6 +1,7 @@
 // Vectors that Rust owns, asked for the nearest to a query. Only queries and copies cross.
 
-import { type Named, type PlaceOptions, places, type WritePlace } from "../client/places.ts";
+import { places } from "../client/provided_places.ts";
+import type { Named, PlaceOptions, WritePlace } from "../client/places.ts";
 import { watched } from "../client/watched.ts";
 import { invalidInput } from "../ffi/errors.ts";
 import { libraryNeeds } from "../ffi/library.ts";
@@ -10,14 +11,11 @@ import { ensure } from "../ffi/permissions.ts";
 import { endIfStopped } from "../ffi/stop.ts";
 import type { ReadMessage, TableHandle } from "../ffi/symbols.ts";
 import { writablePath } from "../ffi/writable_path.ts";
+import { describeEmbeddings, type EmbeddingsLike } from "../jupyter/embeddings_facts.ts";
 import { displayed, JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
-import {
-  describeEmbeddings,
-  type EmbeddingsLike,
-  showEmbeddings,
-} from "../jupyter/show_embeddings.ts";
 import { refuseUnknownOptions } from "./known_options.ts";
-import { type Matrix, matrixOf, queriesOf, type VectorColumn, vectorOf } from "./vectors.ts";
+import type { Matrix, VectorColumn } from "./matrix.ts";
+import { matrixOf, queriesOf, vectorOf } from "./vectors.ts";
 
 export type { Matrix, VectorColumn };
 
@@ -382,7 +380,8 @@ export class EmbeddingTable implements Disposable {
   }
 
   /** Shows the table in a notebook: its shape, its first and last vectors. */
-  [JUPYTER_DISPLAY](): MediaBundle {
+  async [JUPYTER_DISPLAY](): Promise<MediaBundle> {
+    const { showEmbeddings } = await import("../jupyter/show_embeddings.ts");
     return showEmbeddings(this.#shown());
   }
 

@@ -18,7 +18,7 @@ export function refuseUnknownOptions(
     throw invalidInput(
       operation,
       `${operation}: the options are ${described(options)}`,
-      `pass { ${known[0]}: … }`,
+      `pass { ${known[0]}: \u2026 }`,
     );
   }
   const unknown = Object.keys(options).find((name) => !known.includes(name));

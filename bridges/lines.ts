@@ -1,14 +1,13 @@
-// Lines of a source that is open to be read: each by itself or in batches, as text or as bytes.
+// Lines of a source, each by itself or in batches, as text or as bytes. What reads them is loaded with
+// the first loop (`line_iterator.ts`).
 
+import { LateIterator } from "../client/late_iterator.ts";
 import { watching } from "../client/watched.ts";
 import { stoppable } from "../ffi/stop.ts";
 import { shownHandle } from "../jupyter/handles.ts";
-import { BatchReader, type LinesOrigin } from "./batches.ts";
-import { type ByteBatch, byteBatch, byteElements, shownBatch } from "./byte_batch.ts";
-import { ElementIterator, type Elements } from "./element_iterator.ts";
-import type { RawBatch } from "./batches.ts";
+import type { LinesOrigin } from "./batches.ts";
+import type { ByteBatch } from "./byte_batch.ts";
 import type { FramesOptions, LinesOptions } from "./line_options.ts";
-import { textLines } from "./text_lines.ts";
 
 /** What a loop over lines yields, by its options. */
 export type LineOf<O extends LinesOptions> = O extends { as: "bytes"; batch: true } ? ByteBatch
@@ -16,9 +15,9 @@ export type LineOf<O extends LinesOptions> = O extends { as: "bytes"; batch: tru
   : O extends { batch: true } ? string[]
   : string;
 
-const LINE = "for await (const line of …)";
-const LINES = "for await (const lines of …)";
-const BATCH = "for await (const { bytes, offsets } of …)";
+const LINE = "for await (const line of \u2026)";
+const LINES = "for await (const lines of \u2026)";
+const BATCH = "for await (const { bytes, offsets } of \u2026)";
 
 /** The lines of a source. Each loop over them opens it anew. */
 export function linesOf<O extends LinesOptions>(
@@ -28,7 +27,7 @@ export function linesOf<O extends LinesOptions>(
   const text = options.as !== "bytes";
   const batch = options.batch === true;
   const use = !batch ? LINE : text ? LINES : BATCH;
-  return iterable(origin, options, "lines", text, elementsOf(text, batch), use);
+  return iterable(origin, options, "lines", { text, batch }, use);
 }
 
 /** The messages of a source. Each loop over them opens it anew. */
@@ -37,24 +36,18 @@ export function framesOf<T extends Uint8Array | ByteBatch>(
   options: Pick<FramesOptions, "batch" | Looping>,
 ): AsyncIterable<T> {
   const batch = options.batch === true;
-  const use = batch ? BATCH : "for await (const frame of …)";
-  return iterable(origin, options, "frames", false, elementsOf(false, batch), use);
+  const use = batch ? BATCH : "for await (const frame of \u2026)";
+  return iterable(origin, options, "frames", { text: false, batch }, use);
 }
 
 /** The options of a loop, whatever it yields. */
 type Looping = "signal" | "onProgress" | "progress" | "background";
 
-function elementsOf(text: boolean, batch: boolean): (batch: RawBatch) => Elements<unknown> {
-  if (text) return batch ? (raw) => [textLines(raw)] : textLines;
-  return batch ? (raw) => [shownBatch(byteBatch(raw))] : byteElements;
-}
-
 function iterable<T>(
   origin: LinesOrigin,
   options: Pick<LinesOptions, Looping>,
   operation: string,
-  text: boolean,
-  elements: (batch: RawBatch) => Elements<unknown>,
+  kind: { readonly text: boolean; readonly batch: boolean },
   use: string,
 ): AsyncIterable<T> {
   const { signal, onProgress, background } = options;
@@ -66,11 +59,10 @@ function iterable<T>(
         onProgress,
         watch: () => watching(operation, origin.uri ?? "", options),
       };
-      return new ElementIterator<T>(
-        new BatchReader(origin, reading, text),
-        elements as (batch: RawBatch) => Elements<T>,
-        reading,
-      );
+      return new LateIterator<T>(async () => {
+        const { lineIterator } = await import("./line_iterator.ts");
+        return lineIterator<T>(origin, reading, kind);
+      });
     },
   };
   return shownHandle(read, { name: operation, of: origin.uri, use: [use] });

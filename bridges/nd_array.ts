@@ -20,8 +20,8 @@ export type TypedArray =
   | BigUint64Array;
 
 /**
- * An array of several dimensions over a flat one. The element at `i, j, …` is
- * `data[offset + i * stride[0] + j * stride[1] + …]`. Strides count elements, not bytes.
+ * An array of several dimensions over a flat one. The element at `i, j, ...` is
+ * `data[offset + i * stride[0] + j * stride[1] + ...]`. Strides count elements, not bytes.
  *
  * Arrays of npm's `ndarray` (`stride`) and of `@stdlib/ndarray` (`strides`) are such arrays.
  */
@@ -147,7 +147,7 @@ export function shownList(list: unknown): string {
   const numbers = listOf(list);
   if (numbers === undefined) return described(list);
   const shown = numbers.slice(0, 8).map((one) => isNumber(one) ? String(one) : described(one));
-  return `[${shown.join(", ")}${numbers.length > 8 ? ", …" : ""}]`;
+  return `[${shown.join(", ")}${numbers.length > 8 ? ", \u2026" : ""}]`;
 }
 
 /** A list as an array of its own; undefined for what is none, or has more dimensions than fit. */

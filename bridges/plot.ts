@@ -1,46 +1,15 @@
 // `plot`: pictures of columns, drawn by Observable Plot as SVG. Here what the caller gives is
 // checked and put into marks; jupyter/ draws. Nothing of Observable Plot is loaded before that.
 
-import { invalidInput, UnsupportedError } from "../ffi/errors.ts";
+import { invalidInput } from "../ffi/errors.ts";
 import { described, kindOfArray } from "../ffi/lent.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import type { Drawing } from "../jupyter/plot_figure.ts";
 import type { Markish, PlotLibrary, PlotOptions } from "../jupyter/plot_library.ts";
 import type { Numbers } from "../jupyter/plot_reduce.ts";
-import { countOf, formatCount } from "../jupyter/quantities.ts";
-import { isNdArray, layoutOf, type NdArrayLike, type TypedArray } from "./nd_array.ts";
-
-/**
- * Numbers to draw: a typed array, on memory of Rust's or of JavaScript's, an array of npm's `ndarray`
- * or `@stdlib/ndarray` with one dimension, a vector of Arrow (what has `toArray`), or a list of
- * numbers. `null`, `NaN` and infinities are missing values.
- */
-export type PlotColumn =
-  | TypedArray
-  | NdArrayLike
-  | { readonly type: unknown; toArray(): object }
-  | readonly (number | bigint | null | undefined)[];
-
-/** What a plot of a column may be told. */
-export interface ColumnPlotOptions {
-  /** What the column is called: the label of its axis. Default: none. */
-  label?: string;
-  /** Stands above the plot. */
-  title?: string;
-  /** In pixels, from 100 to 4,000. Default: 640. On a narrower page it shrinks, to 480 at least. */
-  width?: number;
-  /** In pixels, from 60 to 4,000. Default: 260. */
-  height?: number;
-}
-
-/** What a histogram may be told. */
-export interface HistogramOptions extends ColumnPlotOptions {
-  /** About how many bins, from 1 to 1,000; their bounds are round numbers. Default: 40. */
-  bins?: number;
-}
-
-/** What Observable Plot draws: a specification, a mark, or marks. */
-export type PlotSpec = PlotOptions | Markish | readonly Markish[];
+import { countOf } from "../jupyter/quantities.ts";
+import { isNdArray, layoutOf, type TypedArray } from "./nd_array.ts";
+import type { ColumnPlotOptions, HistogramOptions, PlotColumn, PlotSpec } from "./plot_options.ts";
 
 /** The type of {@linkcode plot}. */
 export interface Plotting {
@@ -60,7 +29,7 @@ export interface Plotting {
   /**
    * Draws what was made with Observable Plot.
    *
-   * @param spec A specification (`{ marks: […], … }`), a mark or marks.
+   * @param spec A specification (`{ marks: [...], ... }`), a mark or marks.
    * @throws {InvalidInputError} For what is none of them.
    */
   (spec: PlotSpec): Figure;
@@ -124,7 +93,7 @@ export interface Plotting {
  * @example
  * ```ts
  * import { plot } from "dipper";
- * console.log(plot(new Float64Array([1, 2, 2, 3]))); // Figure: a histogram and a line of 4 values …
+ * console.log(plot(new Float64Array([1, 2, 2, 3]))); // Figure: a histogram and a line of 4 values ...
  * ```
  */
 export const plot: Plotting = Object.assign(
@@ -138,7 +107,7 @@ export const plot: Plotting = Object.assign(
       const spec = specOf(input);
       return new Figure(`of ${countOf([spec.marks].flat().length, "mark")}`, () => [spec]);
     }
-    const both = [histogram(column, {}), line(column, {})];
+    const both = [later("histogram", column, {}), later("line", column, {})];
     return new Figure(
       `a histogram and a line of ${countOf(column.length, "value")}`,
       async (Plot) => (await Promise.all(both.map((draw) => draw(Plot)))).flat(),
@@ -150,18 +119,26 @@ export const plot: Plotting = Object.assign(
       const checked = checkOptions(options, ["bins"], "plot.histogram");
       return new Figure(
         `a histogram of ${countOf(numbers.length, "value")}`,
-        histogram(numbers, checked),
+        later("histogram", numbers, checked),
       );
     },
     line(column: PlotColumn, options: ColumnPlotOptions = {}): Figure {
       const numbers = requireColumn(column, "plot.line");
       const checked = checkOptions(options, [], "plot.line");
-      return new Figure(`a line of ${countOf(numbers.length, "value")}`, line(numbers, checked));
+      return new Figure(
+        `a line of ${countOf(numbers.length, "value")}`,
+        later("line", numbers, checked),
+      );
     },
   },
 );
 
-type Draw = (Plot: PlotLibrary) => PlotOptions[] | Promise<PlotOptions[]>;
+/** Gives Observable Plot what to draw. */
+export type Draw = (Plot: PlotLibrary) => PlotOptions[] | Promise<PlotOptions[]>;
+
+function later(kind: "histogram" | "line", column: Numbers, options: HistogramOptions): Draw {
+  return async (Plot) => await (await import("./plot_drawing.ts"))[kind](column, options)(Plot);
+}
 
 /**
  * A plot that shows itself in a notebook, made by {@linkcode plot}. It is drawn when it is first
@@ -209,108 +186,10 @@ export class Figure {
   }
 
   #drawn(): Promise<Drawing> {
-    this.#drawing ??= drawn(this.#draw);
+    this.#drawing ??= import("./plot_drawing.ts").then(({ drawn }) => drawn(this.#draw));
     // Whoever asks gets the failure; the next one tries again.
     this.#drawing.catch(() => this.#drawing = undefined);
     return this.#drawing;
-  }
-}
-
-async function drawn(draw: Draw): Promise<Drawing> {
-  const [{ PACKAGES, plotLibrary }, { drawFigure }, { PlotRefusal }] = await Promise.all([
-    import("../jupyter/plot_library.ts"),
-    import("../jupyter/plot_figure.ts"),
-    import("../jupyter/plot_document.ts"),
-  ]);
-  const loaded = await plotLibrary().catch((error: unknown) => {
-    const packages = Object.values(PACKAGES).join(" ");
-    throw new UnsupportedError(
-      `Observable Plot cannot be loaded: ${error instanceof Error ? error.message : error}`,
-      {
-        code: "Unsupported",
-        operation: "plot",
-        hint: `run \`deno cache ${packages}\` where npm can be reached`,
-      },
-    );
-  });
-  try {
-    return drawFigure(loaded, await draw(loaded.Plot));
-  } catch (error) {
-    if (error instanceof PlotRefusal) throw invalidInput("plot", error.message, error.hint);
-    throw error;
-  }
-}
-
-// -- columns --------------------------------------------------------------------------------------
-
-/** The most values that a line is drawn of one by one. */
-const MAX_POINTS = 4000;
-const STRETCHES = 1000;
-const COLOUR = "var(--jp-brand-color1,#2a7fc9)";
-
-function histogram(column: Numbers, options: HistogramOptions): Draw {
-  return async (Plot) => {
-    requireMemory(column);
-    const { histogramOf } = await import("../jupyter/plot_reduce.ts");
-    const { bins, missing } = histogramOf(column, options.bins ?? 40);
-    const filled = bins.filter(({ count }) => count > 0);
-    const bars = Plot.rectY(filled, { x1: "from", x2: "to", y: "count", fill: COLOUR, inset: 0.5 });
-    return [{
-      ...frame(options, missing, column.length),
-      marks: [bars, Plot.ruleY([0])],
-      x: { label: options.label ?? "value" },
-      y: { label: "count", grid: true },
-    }];
-  };
-}
-
-function line(column: Numbers, options: ColumnPlotOptions): Draw {
-  return async (Plot) => {
-    requireMemory(column);
-    const style = { stroke: COLOUR };
-    let mark: Markish;
-    if (column.length <= MAX_POINTS) {
-      const index = (_: unknown, at: number) => at;
-      mark = Plot.lineY(column as ArrayLike<number>, { ...style, x: index, y: numberOf });
-    } else {
-      const { lineOf } = await import("../jupyter/plot_reduce.ts");
-      const { x, y } = lineOf(column, STRETCHES);
-      mark = Plot.lineY({ length: x.length }, { ...style, x, y });
-    }
-    return [{
-      ...frame(options),
-      marks: [mark],
-      x: { label: "index" },
-      y: { label: options.label ?? "value", grid: true },
-    }];
-  };
-}
-
-function numberOf(value: unknown): number {
-  const number = value === null || value === undefined ? NaN : Number(value);
-  return Number.isFinite(number) ? number : NaN;
-}
-
-function frame(options: ColumnPlotOptions, missing = 0, length = 0): PlotOptions {
-  return {
-    width: options.width ?? 640,
-    height: options.height ?? 260,
-    marginLeft: 60,
-    ...options.title === undefined ? {} : { title: options.title },
-    ...missing === 0 ? {} : {
-      caption: `${formatCount(missing)} of ${countOf(length, "value")} ` +
-        "are no finite numbers and left out",
-    },
-  };
-}
-
-function requireMemory(column: Numbers): void {
-  if (ArrayBuffer.isView(column) && (column.buffer as ArrayBuffer).detached === true) {
-    throw invalidInput(
-      "plot",
-      "the memory of the column was released before the plot was drawn",
-      "keep it until the plot is shown, or draw before: await plot(…).svg()",
-    );
   }
 }
 
@@ -437,4 +316,15 @@ function checkLength(name: "width" | "height", value: unknown, operation: string
 
 function shownValue(value: unknown): string {
   return typeof value === "number" ? String(value) : described(value);
+}
+
+/** Throws when the memory was released. */
+export function requireMemory(column: Numbers): void {
+  if (ArrayBuffer.isView(column) && (column.buffer as ArrayBuffer).detached === true) {
+    throw invalidInput(
+      "plot",
+      "the memory of the column was released before the plot was drawn",
+      "keep it until the plot is shown, or draw before: await plot(\u2026).svg()",
+    );
+  }
 }

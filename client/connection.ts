@@ -6,9 +6,10 @@ import { InternalError, InvalidInputError } from "../ffi/errors.ts";
 import { library, libraryNeeds } from "../ffi/library.ts";
 import { forgetLogger, nameLogger } from "../ffi/log_records.ts";
 import { ensure, isGranted, missingFlags, type Need, permissionError } from "../ffi/permissions.ts";
-import { NativeStream } from "../ffi/native_stream.ts";
+import type { NativeBatches } from "../ffi/native_batches.ts";
+import type { NativeStream } from "../ffi/native_stream.ts";
 import { nameFunction } from "../ffi/program_functions.ts";
-import { NativeUpload } from "../ffi/native_upload.ts";
+import type { NativeUpload } from "../ffi/native_upload.ts";
 import { type Completed, queueHandle, submit, type SubmitOptions } from "../ffi/queue.ts";
 import { readablePath } from "../ffi/readable_path.ts";
 import type {
@@ -24,8 +25,8 @@ import type {
 } from "../ffi/symbols.ts";
 import type { Location } from "./location.ts";
 import { type CaBundle, caBundleOf, readBundle } from "./ca_bundle.ts";
-import { toLogger } from "./logger.ts";
-import { type CheckedOptions, checkEndpoint } from "./options.ts";
+import { toLogger } from "./checked_logger.ts";
+import { type CheckedOptions, checkEndpoint } from "./checked_options.ts";
 import { lookAround, type Surroundings } from "./surroundings.ts";
 
 /** What an operation is about, for permissions and messages. */
@@ -173,7 +174,10 @@ export class Connection {
   ): Promise<NativeUpload> {
     const { value } = await this.run(subject, request, options);
     const host = this.#host(subject);
-    return new NativeUpload(value as UploadHandle, host === undefined ? [] : [host]);
+    return new (await import("../ffi/native_upload.ts")).NativeUpload(
+      value as UploadHandle,
+      host === undefined ? [] : [host],
+    );
   }
 
   /**
@@ -210,7 +214,41 @@ export class Connection {
   ): Promise<{ stream: NativeStream; opened: Completed }> {
     const grants = new Grants();
     const opened = await this.read(subject, request, options, grants);
-    return { stream: new NativeStream(opened.value as StreamHandle, [...grants.hosts]), opened };
+    return {
+      stream: new (await import("../ffi/native_stream.ts")).NativeStream(
+        opened.value as StreamHandle,
+        [...grants.hosts],
+      ),
+      opened,
+    };
+  }
+
+  /**
+   * Opens an object, or several as one, that are read as batches of columns.
+   *
+   * @throws {PermissionError} Naming every missing flag.
+   */
+  async openBatches(
+    subject: ReadSubject,
+    request: (reached: Reached, others: SourceMessage[]) => Request,
+    options: SubmitOptions,
+    others: readonly ReadSubject[] = [],
+  ): Promise<{ stream: NativeBatches; opened: Completed }> {
+    const grants = new Grants();
+    const sources = others.map((other) => this.admit(other, grants));
+    const opened = await this.read(
+      subject,
+      (reached) => request(reached, sources),
+      options,
+      grants,
+    );
+    return {
+      stream: new (await import("../ffi/native_batches.ts")).NativeBatches(
+        opened.value as StreamHandle,
+        [...grants.hosts],
+      ),
+      opened,
+    };
   }
 
   /**

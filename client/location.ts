@@ -17,7 +17,8 @@ export type Location =
   | { readonly scheme: "http"; readonly url: string }
   | { readonly scheme: "file"; readonly path: string };
 
-const SCHEMES = "s3://bucket/key, http(s)://…, file:///… and paths that start with / or ./";
+const SCHEMES =
+  "s3://bucket/key, http(s)://\u2026, file:///\u2026 and paths that start with / or ./";
 
 /**
  * Reads a location of any scheme. An `s3://` string is taken as it stands; `URL` objects, `file:`
@@ -51,7 +52,7 @@ export function shownLocation(location: Location): string {
     case "s3":
       return uriOf(location);
     case "http":
-      return location.url.replace(/[?#].*$/s, "?…");
+      return location.url.replace(/[?#].*$/s, "?\u2026");
     case "file":
       return location.path;
   }

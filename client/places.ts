@@ -4,7 +4,6 @@
 // `storage/`, which stands to the right of `bridges/`. So storage says here how a name becomes a
 // place, as it is loaded, and the bridges ask here.
 
-import { InternalError } from "../ffi/errors.ts";
 import type { Progress } from "../ffi/queue.ts";
 import type { WriteMessage } from "../ffi/symbols.ts";
 import type { Connection, ReadSubject } from "./connection.ts";
@@ -78,21 +77,4 @@ export interface Places {
    * @throws {UnsupportedError} For a web address.
    */
   toWrite(destination: Named, options: PlaceOptions, operation: string): WritePlace;
-}
-
-let known: Places | undefined;
-
-/** Says how names become places. */
-export function providePlaces(places: Places): void {
-  known = places;
-}
-
-/** How names become places. */
-export function places(): Places {
-  if (known !== undefined) return known;
-  throw new InternalError("nobody said how names become places", {
-    code: "Internal",
-    operation: "places",
-    hint: "import dipper from its mod.ts",
-  });
 }

@@ -67,7 +67,7 @@ function split(text: string, at: number): Location {
     : { bucket: text.slice(at, slash), key: text.slice(slash + 1) };
 }
 
-/** An access point, and the key behind it: `arn:…:accesspoint/name` or `arn:…:accesspoint:name`. */
+/** An access point, and the key behind it: `arn:...:accesspoint/name` or `arn:...:accesspoint:name`. */
 function splitArn(text: string): Location {
   const bucket = /^arn:[^/]*(?:\/[^/]*)?/.exec(text.slice(5))?.[0] ?? "";
   const ends = /:accesspoint:[^/]*/.exec(bucket);
@@ -109,8 +109,8 @@ function malformed(text: string, operation: string): Error {
 
 /** What a user typed, without what may be a secret in it, and not too long. */
 export function quoted(text: string): string {
-  const plain = text.replace(/\/\/[^/]*@/, "//…@").replace(/[?#].*$/s, "?…");
-  return JSON.stringify(plain.length > 200 ? `${plain.slice(0, 200)}…` : plain);
+  const plain = text.replace(/\/\/[^/]*@/, "//\u2026@").replace(/[?#].*$/s, "?\u2026");
+  return JSON.stringify(plain.length > 200 ? `${plain.slice(0, 200)}\u2026` : plain);
 }
 
 /** Refuses what can be no bucket. Names of old buckets are looser than today's rules. */

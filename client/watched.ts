@@ -1,14 +1,8 @@
 // Calls that show how far they are, unless their caller says `progress: false`.
 
-import {
-  isWatched,
-  type Outcome,
-  placeForProgress,
-  type Reached,
-  Watched,
-} from "../jupyter/progress.ts";
+import { isWatched, placeForProgress, type Reached, Watched } from "../jupyter/progress.ts";
 
-export { isWatched, type Reached };
+export { isWatched, type Reached, type Watched };
 
 /** What a call was given. */
 interface Given<P> {
@@ -68,43 +62,7 @@ export function watching<P extends Reached>(
   operation: string,
   subject: string,
   { onProgress, progress }: Given<P>,
-): Watching | undefined {
+): Watched | undefined {
   if (progress === false || (onProgress !== undefined && ours.has(onProgress))) return undefined;
-  return new Watching(new Watched(operation, subject, placeForProgress()));
-}
-
-/** A call under way, as the call sees it. */
-export class Watching {
-  readonly #call: Watched;
-
-  /** Watches a call. */
-  constructor(call: Watched) {
-    this.#call = call;
-  }
-
-  /** It says how far it is. */
-  reached(reached: Reached): void {
-    this.#call.reached(reached);
-  }
-
-  /** Nobody waits for it at the moment. */
-  rest(): void {
-    this.#call.rest();
-  }
-
-  /** Somebody waits for it again. */
-  goOn(): void {
-    this.#call.goOn();
-  }
-
-  /** It is over. Twice is harmless. */
-  end(outcome: Outcome): void {
-    this.#call.end(outcome);
-  }
-
-  /** It is over because of this. */
-  fail(reason: unknown): void {
-    const stopped = reason instanceof DOMException && reason.name === "AbortError";
-    this.#call.end(stopped ? "stopped" : "failed");
-  }
+  return new Watched(operation, subject, placeForProgress());
 }

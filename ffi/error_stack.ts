@@ -12,7 +12,9 @@ const DEEP = 50;
 
 /** dipper's own modules, and what the runtime has in between. */
 const ROOT = new URL("..", import.meta.url).href;
-const ROOMS = ["bridges", "client", "ffi", "jupyter", "storage"].map((room) => `${ROOT}${room}/`);
+const ROOMS = ["bridges", "client", "ffi", "jupyter", "storage", "table"].map((room) =>
+  `${ROOT}${room}/`
+);
 const BETWEEN = [...ROOMS, "ext:", "node:"];
 
 /** Makes an error point to whoever awaits the function that this is called in. */

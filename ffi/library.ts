@@ -48,8 +48,12 @@ const REMEDY = "run `deno task build` in dipper's folder, or set DIPPER_LIBRARY 
 /** A place where the library may be, or the reason why it cannot be there. */
 type Place = { what: string; path: string } | { what: string; absent: string };
 
-function places(): Place[] {
-  return [fromVariable(), nextToModule(), fromPackage()].filter((place) => place !== undefined);
+/** Each is looked for when those before it do not do: to ask Node for a package takes long. */
+function* places(): Iterable<Place> {
+  const named = fromVariable();
+  if (named !== undefined) yield named;
+  yield nextToModule();
+  yield fromPackage();
 }
 
 function fromVariable(): Place | undefined {

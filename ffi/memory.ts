@@ -5,8 +5,8 @@ import { ensure } from "./permissions.ts";
 import { endIfStopped } from "./stop.ts";
 import type { BufferHandle } from "./symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
+import { describeMemory } from "../jupyter/memory_facts.ts";
 import { isActive } from "../jupyter/plugin.ts";
-import { describeMemory, showMemory } from "../jupyter/show_memory.ts";
 
 /** What the process holds. All but `pooled` and `budget` are 0 when nothing is held. */
 export interface MemoryReport {
@@ -35,8 +35,8 @@ class ShownMemoryReport implements MemoryReport {
     readonly budget: number,
   ) {}
 
-  [JUPYTER_DISPLAY](): MediaBundle {
-    return showMemory(this, isActive());
+  async [JUPYTER_DISPLAY](): Promise<MediaBundle> {
+    return (await import("../jupyter/show_memory.ts")).showMemory(this, isActive());
   }
 
   [Symbol.for("Deno.customInspect")](): string {

@@ -1,7 +1,7 @@
 // What an operation did: counted by the native side, remembered here beside its results.
 
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
-import { describeMetrics, showMetrics } from "../jupyter/show_metrics.ts";
+import { describeMetrics } from "../jupyter/metrics_facts.ts";
 import type { MetricsMessage } from "./symbols.ts";
 
 /** What a read or a write did. */
@@ -43,8 +43,8 @@ class ShownMetrics implements Metrics {
     readonly verified: Metrics["verified"],
   ) {}
 
-  [JUPYTER_DISPLAY](): MediaBundle {
-    return showMetrics(this);
+  async [JUPYTER_DISPLAY](): Promise<MediaBundle> {
+    return (await import("../jupyter/show_metrics.ts")).showMetrics(this);
   }
 
   [Symbol.for("Deno.customInspect")](): string {

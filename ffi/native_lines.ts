@@ -2,18 +2,40 @@
 
 import { HeldStream } from "./held_stream.ts";
 import { library } from "./library.ts";
-import { adoptedBytes } from "./memory.ts";
-import { submit, type SubmitOptions } from "./queue.ts";
+import { adoptedBytes, mapBuffer } from "./memory.ts";
+import { queueHandle, submit, type SubmitOptions } from "./queue.ts";
 import type { BatchMessage, BufferHandle, StreamHandle } from "./symbols.ts";
+
+/** Where the native side tells of a batch that was taken. */
+const told = new Float64Array(4);
+const toldBytes = new Uint8Array(told.buffer);
 
 /** An open source of lines or messages. */
 export class NativeLines extends HeldStream {
   readonly #operation: string;
+  /** Whether batches are cut before they are asked for, and all have memory of their own. */
+  ahead: boolean;
 
   /** Takes over a handle, and the hosts that were granted for it. Errors name the operation. */
-  constructor(handle: StreamHandle, granted: readonly string[], operation: string) {
+  constructor(
+    handle: StreamHandle,
+    granted: readonly string[],
+    operation: string,
+    ahead: boolean,
+  ) {
     super(handle, granted);
     this.#operation = operation;
+    this.ahead = ahead;
+  }
+
+  /** The next elements, as {@linkcode NativeLines.next} brings them, if they are there. */
+  take(): { bytes: Uint8Array<ArrayBuffer>; batch: BatchMessage } | undefined {
+    if (library().native.linesTake(queueHandle(), this.handle, toldBytes) === 0) return undefined;
+    const [buffer = 0, , elements = 0, taken = 0] = told;
+    const bytes = buffer === 0
+      ? new Uint8Array(0)
+      : new Uint8Array(mapBuffer(buffer as BufferHandle));
+    return { bytes, batch: { elements, ended: false, taken, ahead: true } };
   }
 
   /**

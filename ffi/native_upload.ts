@@ -8,7 +8,15 @@
 import { DipperError, InvalidInputError } from "./errors.ts";
 import { library } from "./library.ts";
 import { submit, type SubmitOptions } from "./queue.ts";
-import type { MetricsMessage, UploadHandle, WrittenMessage } from "./symbols.ts";
+import { releaseBuffer } from "./memory.ts";
+import { holdBuffer, type RustBuffer } from "./rust_buffer.ts";
+import type {
+  EncodingMessage,
+  MetricsMessage,
+  TableFormatMessage,
+  UploadHandle,
+  WrittenMessage,
+} from "./symbols.ts";
 
 const forgotten = new FinalizationRegistry<UploadHandle>(release);
 
@@ -46,6 +54,40 @@ export class NativeUpload {
       at += this.#take(left, options.operation ?? "write");
       if (at < byteLength) await this.#room(options);
     }
+  }
+
+  /** Makes it a file of columns: batches are brought from now on, and no bytes. */
+  async encode(
+    format: TableFormatMessage,
+    encoding: EncodingMessage,
+    options: SubmitOptions,
+  ): Promise<void> {
+    const request = { operation: "encodeTable", upload: this.#handle, format, encoding } as const;
+    await submit({ granted: [...this.#granted], request }, options);
+  }
+
+  /**
+   * Hands a table over, as a stream of Arrow IPC, as fast as it is taken. Nobody else may write to
+   * the buffer; it is disposed.
+   */
+  async encodeBatch(stream: RustBuffer, options: UploadOptions): Promise<void> {
+    const { operation = "writeTable" } = options;
+    const buffer = holdBuffer(stream, operation);
+    stream.dispose();
+    if (buffer === undefined) return;
+    try {
+      const request = { operation: "encodeBatch", upload: this.#handle, buffer } as const;
+      const { payload } = await submit({ granted: [...this.#granted], request }, options);
+      if (payload !== undefined) options.told?.(payload as MetricsMessage);
+    } finally {
+      releaseBuffer(buffer);
+    }
+  }
+
+  /** Ends the file of columns that it is. */
+  async encodeEnd(options: SubmitOptions): Promise<void> {
+    const request = { operation: "encodeEnd", upload: this.#handle } as const;
+    await submit({ granted: [...this.#granted], request }, options);
   }
 
   /** Sends what is left, and waits until all is there. */

@@ -33,7 +33,7 @@ export async function runFunction(name: number): Promise<ProgramAnswer> {
 function reasonOf(error: unknown): string {
   try {
     const text = String(error instanceof Error ? error.message || error.name : error);
-    return (text.length > 500 ? `${text.slice(0, 500)}…` : text).toWellFormed();
+    return (text.length > 500 ? `${text.slice(0, 500)}\u2026` : text).toWellFormed();
   } catch {
     return "it threw something that cannot be shown";
   }

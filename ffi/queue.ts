@@ -293,7 +293,7 @@ class Queue {
   #discard(operation: string, value: number): void {
     if (value === 0) return;
     if (operation === "get" || operation === "readLines") this.#release(value);
-    if (operation === "openStream" || operation === "openLines") {
+    if (["openStream", "openLines", "openBatches"].includes(operation)) {
       this.#library.native.streamRelease(value as StreamHandle);
     }
     if (operation === "openUpload" || operation === "openFile") {

@@ -20,8 +20,8 @@ import { endIfStopped } from "./stop.ts";
 import type { BufferHandle } from "./symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { isActive } from "../jupyter/plugin.ts";
-import { TOP_LEVEL_USING } from "../jupyter/show_memory.ts";
-import { type BytesLike, describeBytes, showBytes } from "../jupyter/show_bytes.ts";
+import { TOP_LEVEL_USING } from "../jupyter/memory_facts.ts";
+import { type BytesLike, describeBytes } from "../jupyter/bytes_facts.ts";
 
 /** Makes a `RustBuffer` over a native buffer that an operation filled. */
 export let wrapBuffer: (handle: BufferHandle) => RustBuffer;
@@ -248,7 +248,8 @@ export class RustBuffer implements Disposable {
   }
 
   /** Shows the bytes in a notebook. */
-  [JUPYTER_DISPLAY](): MediaBundle {
+  async [JUPYTER_DISPLAY](): Promise<MediaBundle> {
+    const { showBytes } = await import("../jupyter/show_bytes.ts");
     return showBytes(this.#shown());
   }
 

@@ -5,7 +5,6 @@ import { isGranted } from "./permissions.ts";
 import { kernelFunctions } from "../jupyter/kernel.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import { isActive } from "../jupyter/plugin.ts";
-import { showBytes } from "../jupyter/show_bytes.ts";
 
 type Memory = Uint8Array | ArrayBuffer;
 
@@ -29,19 +28,20 @@ export function shownView<T extends Memory>(memory: T): T {
   return isActive() ? given(memory, showBorrowed) : memory;
 }
 
-function given<T extends Memory>(memory: T, show: (this: Memory) => MediaBundle): T {
+function given<T extends Memory>(memory: T, show: (this: Memory) => Promise<MediaBundle>): T {
   return Object.defineProperty(memory, JUPYTER_DISPLAY, { configurable: true, value: show });
 }
 
-function showAdopted(this: Memory): MediaBundle {
+function showAdopted(this: Memory): Promise<MediaBundle> {
   return bundleOf(this, "adopted");
 }
 
-function showBorrowed(this: Memory): MediaBundle {
+function showBorrowed(this: Memory): Promise<MediaBundle> {
   return bundleOf(this, "borrowed");
 }
 
-function bundleOf(memory: Memory, state: "adopted" | "borrowed"): MediaBundle {
+async function bundleOf(memory: Memory, state: "adopted" | "borrowed"): Promise<MediaBundle> {
+  const { showBytes } = await import("../jupyter/show_bytes.ts");
   const isArray = memory instanceof Uint8Array;
   const buffer = isArray ? memory.buffer : memory;
   const className = isArray ? "Uint8Array" : "ArrayBuffer";

@@ -13,9 +13,10 @@ import { Html, joined, markedText, markup, preformatted } from "./html.ts";
 import { type ImageSize, imageSize } from "./image_size.ts";
 import { type JsonNode, readJsonHead } from "./json_head.ts";
 import { parquetSchema } from "./parquet_schema.ts";
+import { type Cell, type Column, plainTable } from "./plain_view.ts";
 import { countOf, formatBytes, formatCount } from "./quantities.ts";
 import type { TableSchema } from "./table_schema.ts";
-import { box, type Cell, type Column, dataTable, noteLine, plainTable } from "./view.ts";
+import { box, dataTable, noteLine } from "./view.ts";
 import { cutEnd, cutMiddle, visibleLines, visibleText } from "./visible_text.ts";
 
 const HEAD_BYTES = 64 * 1024;

@@ -64,7 +64,7 @@ const MAX_PLAIN_CHARACTERS = MAX_BUNDLE_BYTES / 16;
  */
 export function mediaBundle(rendered: Html, plain: string): MediaBundle {
   const text = plain.length > MAX_PLAIN_CHARACTERS
-    ? plain.slice(0, MAX_PLAIN_CHARACTERS).toWellFormed() + "\n…"
+    ? plain.slice(0, MAX_PLAIN_CHARACTERS).toWellFormed() + "\n\u2026"
     : plain;
   const markup = rendered.toString();
   if (utf8Length(markup) + utf8Length(text) > MAX_BUNDLE_BYTES) {

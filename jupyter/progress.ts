@@ -5,8 +5,8 @@
 // Many calls at once do not fill the screen: a notebook shows so many bars at a time and one for all
 // the others, a terminal the call that has gone on for longest and how many there are beside it.
 
-import { isActive } from "./plugin.ts";
-import { type ProgressLike, progressLine, showProgress } from "./show_progress.ts";
+import { activateAtFirstCall, isActive } from "./plugin.ts";
+import type { ProgressLike } from "./show_progress.ts";
 
 /** What a call tells of itself. */
 export interface Reached {
@@ -114,6 +114,12 @@ export class Watched {
     waiting.delete(this);
     if (shown.delete(this)) this.#place.show(this.#key, this.#state(outcome));
     else this.#fold?.ended(this, outcome);
+  }
+
+  /** The call is over because of this. */
+  fail(reason: unknown): void {
+    const stopped = reason instanceof DOMException && reason.name === "AbortError";
+    this.end(stopped ? "stopped" : "failed");
   }
 
   /** How far it is. */
@@ -246,6 +252,8 @@ class Fold {
 
 /** The place for progress, as this program runs. */
 export function placeForProgress(): Place {
+  // Every call asks, and the first of all may be the one that takes long.
+  activateAtFirstCall();
   if (isActive()) return CELL;
   return isTerminal ??= Deno.stderr.isTerminal() ? TERMINAL : LINES;
 }
@@ -256,6 +264,14 @@ export function isWatched(): boolean {
 }
 
 let isTerminal: Place | undefined;
+
+/** How progress looks: loaded when a call shows itself, and there at once from then on. */
+let bars: typeof import("./show_progress.ts") | undefined;
+
+function withBars(show: (loaded: typeof import("./show_progress.ts")) => void): void {
+  if (bars !== undefined) return show(bars);
+  import("./show_progress.ts").then((loaded) => show(bars = loaded));
+}
 
 const encoder = new TextEncoder();
 
@@ -288,8 +304,10 @@ const CELL: Place = {
     displayed.add(key);
     if (progress.outcome !== undefined) displayed.delete(key);
     const options = { raw: true, display_id: `dipper-${SESSION}-${key}` } as const;
-    jupyter.display(showProgress(progress), update ? { ...options, update } : options)
-      .catch(() => {});
+    withBars(({ showProgress }) =>
+      jupyter.display(showProgress(progress), update ? { ...options, update } : options)
+        .catch(() => {})
+    );
   },
 };
 /** The calls that have an output. */
@@ -310,8 +328,10 @@ const TERMINAL: Place = {
     // One column is left free: some terminals break the line when the last one is written.
     const others = waiting.size > 0 ? ` (+${waiting.size} more)` : "";
     const operation = `${progress.operation}${others}`;
-    const line = progressLine({ ...progress, operation }, columns - 1);
-    write(`\r\x1b[2K${line}${progress.outcome === undefined ? "" : "\n"}`);
+    withBars(({ progressLine }) => {
+      const line = progressLine({ ...progress, operation }, columns - 1);
+      write(`\r\x1b[2K${line}${progress.outcome === undefined ? "" : "\n"}`);
+    });
   },
 };
 
@@ -321,6 +341,6 @@ const LINES: Place = {
   most: Infinity,
   folds: false,
   show(_key, progress) {
-    write(`${progressLine(progress, 120)}\n`);
+    withBars(({ progressLine }) => write(`${progressLine(progress, 120)}\n`));
   },
 };

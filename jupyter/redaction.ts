@@ -4,7 +4,7 @@
 
 import { cutEnd } from "./visible_text.ts";
 
-const HIDDEN = "…";
+const HIDDEN = "\u2026";
 
 // Parameters that carry or are a signature: AWS, Google and Azure, CloudFront, common tokens.
 const SIGNED_PARAMETER =
@@ -29,7 +29,7 @@ const ACCESS_KEY_ID = /\b(AKIA|ASIA)[A-Z0-9]{12,}\b/g;
  *
  * @example
  * ```ts
- * shownUri("https://me:pw@host/a?X-Amz-Signature=1f"); // "https://host/a?…"
+ * shownUri("https://me:pw@host/a?X-Amz-Signature=1f"); // "https://host/a?..."
  * ```
  */
 export function shownUri(uri: string): string {

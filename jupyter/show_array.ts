@@ -2,8 +2,9 @@
 // matrix in it.
 
 import type { MediaBundle } from "./media_bundle.ts";
+import { describeTable, type TableView } from "./plain_view.ts";
 import { countOf, formatCount, formatExactBytes, formatNumber } from "./quantities.ts";
-import { describeTable, showTable, type TableView } from "./table_view.ts";
+import { showTable } from "./table_view.ts";
 
 /** An array whose elements lie in the order of rows, as {@linkcode showArray} takes it. */
 export interface ArrayLikeFacts {

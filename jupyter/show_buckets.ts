@@ -1,9 +1,9 @@
 // How the buckets of an account show themselves.
 
 import type { MediaBundle } from "./media_bundle.ts";
+import { type Cell, type Column, describeTable, type TableView } from "./plain_view.ts";
 import { countOf, formatCount, formatDate } from "./quantities.ts";
-import { describeTable, showTable, type TableView } from "./table_view.ts";
-import type { Cell, Column } from "./view.ts";
+import { showTable } from "./table_view.ts";
 import { cutMiddle } from "./visible_text.ts";
 
 /** A bucket, as {@linkcode showBuckets} takes it. */

@@ -1,45 +1,11 @@
 // How bytes and buffers show themselves: what they hold, how many they are, where they lie and who
 // owns them.
 
+import { bytesFacts, type BytesLike } from "./bytes_facts.ts";
 import { type ContentPreview, previewContent } from "./content_preview.ts";
 import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
-import { formatExactBytes } from "./quantities.ts";
-import { shownUri } from "./redaction.ts";
-import {
-  below,
-  type Fact,
-  factsTable,
-  plainFacts,
-  plainParts,
-  plainTitle,
-  title,
-  view,
-} from "./view.ts";
-import { cutMiddle } from "./visible_text.ts";
-
-/** Bytes in memory, as {@linkcode showBytes} takes them. */
-export interface BytesLike {
-  /** The content. It is not looked at when the memory is gone. */
-  readonly bytes: Uint8Array;
-  /** Who owns the memory. */
-  readonly state: "borrowed" | "adopted" | "unsafe" | "disposed" | "moved" | "detached";
-  /** Where the memory lies, such as `0x7f2a4c000000`. */
-  readonly address?: string;
-  /** The class of the value, such as `RustBuffer` or `Uint8Array`; of many objects, the URI. */
-  readonly className: string;
-}
-
-const OWNERSHIP: Record<BytesLike["state"], string> = {
-  borrowed: "Rust owns the memory; dispose() ends every view",
-  adopted: "JavaScript owns the memory; freed with its last holder",
-  unsafe: "nothing keeps the memory alive; it dangles after dispose()",
-  disposed: "the memory is released",
-  moved: "adopt() gave the memory to an ArrayBuffer; this buffer is empty",
-  detached: "the memory was transferred elsewhere, or released",
-};
-
-/** Where there is no memory any more. */
-const GONE: readonly BytesLike["state"][] = ["disposed", "moved", "detached"];
+import { below, type Fact, plainFacts, plainParts, plainTitle } from "./plain_view.ts";
+import { factsTable, title, view } from "./view.ts";
 
 /**
  * Displays bytes by their content: an image as an image, the columns of Parquet and Arrow, CSV and
@@ -53,17 +19,11 @@ const GONE: readonly BytesLike["state"][] = ["disposed", "moved", "detached"];
  * ```
  */
 export function showBytes(b: BytesLike): MediaBundle {
-  const shown = parts(b);
-  const { name, tags, facts, preview } = shown;
+  const { name, tags, facts, preview } = parts(b);
   return mediaBundle(
     view(title(name, tags), factsTable(facts), preview?.html()),
-    plainText(shown),
+    plainParts(plainTitle(name, tags), plainFacts(facts), preview && below(preview.text())),
   );
-}
-
-/** The plain-text twin of {@linkcode showBytes}. */
-export function describeBytes(b: BytesLike): string {
-  return plainText(parts(b));
 }
 
 interface BytesParts {
@@ -73,17 +33,9 @@ interface BytesParts {
   preview: ContentPreview | undefined;
 }
 
-function plainText({ name, tags, facts, preview }: BytesParts): string {
-  return plainParts(plainTitle(name, tags), plainFacts(facts), preview && below(preview.text()));
-}
-
 function parts(b: BytesLike): BytesParts {
-  const state: Fact = { label: "State", value: b.state, note: `(${OWNERSHIP[b.state]})` };
-  const name = cutMiddle(shownUri(b.className), 200);
-  if (GONE.includes(b.state)) return { name, tags: [b.state], facts: [state], preview: undefined };
+  const { name, facts, isGone } = bytesFacts(b);
+  if (isGone) return { name, tags: [b.state], facts, preview: undefined };
   const preview = previewContent(b.bytes, b.bytes.length);
-  const facts: Fact[] = [{ label: "Size", value: formatExactBytes(b.bytes.length) }];
-  if (b.address !== undefined) facts.push({ label: "Address", value: b.address, code: true });
-  facts.push(state);
   return { name, tags: [preview.label], facts, preview };
 }

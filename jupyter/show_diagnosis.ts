@@ -1,21 +1,18 @@
 // How a diagnosis shows itself: the verdicts first, then who asked with what, then the remedy.
 
 import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
-import { formatDate } from "./quantities.ts";
-import { shownUri, withoutSecrets } from "./redaction.ts";
 import {
   type Cell,
   type Column,
-  dataTable,
   type Fact,
-  factsTable,
   plainFacts,
   plainParts,
   plainTable,
   plainTitle,
-  title,
-  view,
-} from "./view.ts";
+} from "./plain_view.ts";
+import { formatDate } from "./quantities.ts";
+import { shownUri, withoutSecrets } from "./redaction.ts";
+import { dataTable, factsTable, title, view } from "./view.ts";
 import { cutEnd, cutMiddle } from "./visible_text.ts";
 
 /** A diagnosis, as {@linkcode showDiagnosis} takes it. */

@@ -3,9 +3,9 @@
 
 import { sniffContent } from "./content_kind.ts";
 import type { MediaBundle } from "./media_bundle.ts";
+import { type Cell, type Column, describeTable, type TableView } from "./plain_view.ts";
 import { countOf, formatBytes, formatCount, formatExactBytes } from "./quantities.ts";
-import { describeTable, showTable, type TableView } from "./table_view.ts";
-import type { Cell, Column } from "./view.ts";
+import { showTable } from "./table_view.ts";
 import { cutEnd } from "./visible_text.ts";
 
 /** Several runs of bytes, as {@linkcode showElements} takes them. */

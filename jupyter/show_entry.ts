@@ -3,18 +3,10 @@
 
 import { markup } from "./html.ts";
 import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
+import { type Fact, plainFacts, plainParts, plainTitle } from "./plain_view.ts";
 import { formatDate, formatExactBytes } from "./quantities.ts";
 import { shownUri } from "./redaction.ts";
-import {
-  type Fact,
-  factsTable,
-  noteLine,
-  plainFacts,
-  plainParts,
-  plainTitle,
-  title,
-  view,
-} from "./view.ts";
+import { factsTable, noteLine, title, view } from "./view.ts";
 import { cutMiddle, visibleText } from "./visible_text.ts";
 
 /** A line of a listing, as {@linkcode showEntry} takes it. */

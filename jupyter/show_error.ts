@@ -3,19 +3,11 @@
 
 import { markup, preformatted } from "./html.ts";
 import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
+import { below, type Fact, plainFacts, plainParts, plainTitle } from "./plain_view.ts";
 import { formatCount } from "./quantities.ts";
 import { shownUri, withoutSecrets } from "./redaction.ts";
 import { plainTransferBody, transferBody, type TransferLike } from "./show_transfer.ts";
-import {
-  below,
-  type Fact,
-  factsTable,
-  plainFacts,
-  plainParts,
-  plainTitle,
-  title,
-  view,
-} from "./view.ts";
+import { factsTable, title, view } from "./view.ts";
 import { cutEnd, visibleLines } from "./visible_text.ts";
 
 /** An error, as {@linkcode showError} takes it. */

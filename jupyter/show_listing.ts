@@ -3,10 +3,10 @@
 
 import { type Html, markedText, markup } from "./html.ts";
 import type { MediaBundle } from "./media_bundle.ts";
+import { type Cell, type Column, describeTable, type Note, type TableView } from "./plain_view.ts";
 import { countOf, formatBytes, formatCount, formatDate, formatExactBytes } from "./quantities.ts";
 import { shownUri, withoutSecrets } from "./redaction.ts";
-import { describeTable, type Note, showTable, type TableView } from "./table_view.ts";
-import type { Cell, Column } from "./view.ts";
+import { showTable } from "./table_view.ts";
 import { cutEnd, cutMiddle, visibleText } from "./visible_text.ts";
 
 /** An object or a common prefix ("folder"), as {@linkcode showListing} takes it. */

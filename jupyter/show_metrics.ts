@@ -1,38 +1,8 @@
-// How the account of a read shows itself: what came, which way, and what it took.
+// How the account of a read shows itself.
 
 import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
-import {
-  countOf,
-  formatBytes,
-  formatCount,
-  formatDuration,
-  formatExactBytes,
-} from "./quantities.ts";
-import { type Fact, factsTable, plainFacts, plainParts, plainTitle, title, view } from "./view.ts";
-
-/** What a read did, as {@linkcode showMetrics} takes it. */
-export interface MetricsLike {
-  /** Bytes that were read. */
-  readonly bytes: number;
-  /** In how many parts. */
-  readonly parts: number;
-  /** How often something was tried again. */
-  readonly retries: number;
-  /** Milliseconds. */
-  readonly timeToFirstByte: number;
-  /** How many connections were made. */
-  readonly connectionsOpened: number;
-  /** How many requests were sent. */
-  readonly requests: number;
-  /** US dollars. */
-  readonly estimatedCost: number;
-  /** Bytes that were copied in user space. */
-  readonly copies: number;
-  /** Which way the bytes came. */
-  readonly transport: string;
-  /** The checksum they were verified with, or `none`. */
-  readonly verified: string;
-}
+import { describeMetrics, metricsFacts, type MetricsLike, metricsTags } from "./metrics_facts.ts";
+import { factsTable, title, view } from "./view.ts";
 
 /**
  * Displays what a read did: bytes and parts, the way they came, the requests and their price, and
@@ -55,48 +25,8 @@ export interface MetricsLike {
  * ```
  */
 export function showMetrics(m: MetricsLike): MediaBundle {
-  return mediaBundle(view(title("Metrics", tags(m)), factsTable(facts(m))), describeMetrics(m));
-}
-
-/** The plain-text twin of {@linkcode showMetrics}. */
-export function describeMetrics(m: MetricsLike): string {
-  return plainParts(plainTitle("Metrics", tags(m)), plainFacts(facts(m)));
-}
-
-function tags(m: MetricsLike): string[] {
-  return [formatBytes(m.bytes), m.transport];
-}
-
-function facts(m: MetricsLike): Fact[] {
-  return [
-    { label: "Bytes", value: `${formatExactBytes(m.bytes)} in ${countOf(m.parts, "part")}` },
-    { label: "First byte", value: `after ${formatShortly(m.timeToFirstByte)}` },
-    {
-      label: "Requests",
-      value: `${formatCount(m.requests)}, ${formatPrice(m.estimatedCost)}`,
-      note: "(list price of S3 Standard)",
-    },
-    { label: "Connections", value: `${formatCount(m.connectionsOpened)} opened` },
-    { label: "Retries", value: formatCount(m.retries) },
-    { label: "Copied", value: m.copies === 0 ? "nothing" : formatExactBytes(m.copies) },
-    { label: "Verified", value: m.verified === "none" ? "no checksum" : m.verified },
-  ];
-}
-
-/** A neighbour answers within a millisecond. */
-function formatShortly(milliseconds: number): string {
-  return milliseconds > 0 && milliseconds < 9.95
-    ? `${milliseconds.toFixed(1)} ms`
-    : formatDuration(milliseconds);
-}
-
-/** Prices are small: a million requests cost less than a dollar. */
-function formatPrice(dollars: number): string {
-  if (!Number.isFinite(dollars) || dollars < 0) return "unknown";
-  if (dollars === 0) return "$0";
-  return `$${
-    dollars >= 0.01
-      ? dollars.toFixed(2)
-      : Number(dollars.toPrecision(2)).toFixed(8).replace(/0+$/, "")
-  }`;
+  return mediaBundle(
+    view(title("Metrics", metricsTags(m)), factsTable(metricsFacts(m))),
+    describeMetrics(m),
+  );
 }

@@ -1,10 +1,9 @@
 // How the nearest vectors show themselves: a table of rows and scores, for each query the best first.
 
-import { type Html, markup } from "./html.ts";
 import type { MediaBundle } from "./media_bundle.ts";
+import { type Cell, describeTable, type TableView } from "./plain_view.ts";
 import { countOf, formatCount, formatNumber } from "./quantities.ts";
-import { describeTable, showTable, type TableView } from "./table_view.ts";
-import type { Cell } from "./view.ts";
+import { showTable } from "./table_view.ts";
 
 /** The result of a search, as {@linkcode showNearest} takes it. */
 export interface NearestLike {
@@ -52,7 +51,7 @@ function tableOf({ indices, scores, queries, metric }: NearestLike): TableView {
       { text: formatCount(at % each + 1) },
       { text: formatCount(indices[at] ?? 0) },
       { text: formatNumber(score, 6) },
-      { text: "█".repeat(Math.round(share * BAR_CHARACTERS)), html: bar(share) },
+      { text: "█".repeat(Math.round(share * BAR_CHARACTERS)), bar: share },
     ];
   });
   return {
@@ -91,9 +90,4 @@ function shareOf(score: number, { least, span }: { least: number; span: number }
 /** The same for distances. */
 function fartherIsWorse(score: number, range: { least: number; span: number }): number {
   return Number.isFinite(score) && range.span > 0 ? 1 - shareOf(score, range) : 0;
-}
-
-function bar(share: number): Html {
-  const fill = markup`<span class="dipper-fill" style="width:${(share * 100).toFixed(1)}%"></span>`;
-  return markup`<span class="dipper-bar" aria-hidden="true">${fill}</span>`;
 }

@@ -3,6 +3,15 @@
 import { type Html, joined } from "./html.ts";
 import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
 import {
+  type Cell,
+  type Column,
+  type Fact,
+  plainFacts,
+  plainParts,
+  plainTable,
+  plainTitle,
+} from "./plain_view.ts";
+import {
   countOf,
   formatBytes,
   formatCount,
@@ -11,20 +20,7 @@ import {
   formatRate,
 } from "./quantities.ts";
 import { shownUri, withoutSecrets } from "./redaction.ts";
-import {
-  type Cell,
-  type Column,
-  dataTable,
-  type Fact,
-  factsTable,
-  noteLine,
-  plainFacts,
-  plainParts,
-  plainTable,
-  plainTitle,
-  title,
-  view,
-} from "./view.ts";
+import { dataTable, factsTable, noteLine, title, view } from "./view.ts";
 import { cutEnd, cutMiddle } from "./visible_text.ts";
 
 /** A transfer's report, as {@linkcode showTransfer} takes it. */

@@ -2,10 +2,10 @@
 // call that ends them.
 
 import type { MediaBundle } from "./media_bundle.ts";
+import { type Column, describeTable, type TableView } from "./plain_view.ts";
 import { countOf, formatCount, formatDate } from "./quantities.ts";
 import { shownUri, withoutSecrets } from "./redaction.ts";
-import { describeTable, showTable, type TableView } from "./table_view.ts";
-import type { Column } from "./view.ts";
+import { showTable } from "./table_view.ts";
 import { cutEnd, cutMiddle, visibleText } from "./visible_text.ts";
 
 /** An upload, as {@linkcode showUploads} takes it. */

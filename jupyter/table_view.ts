@@ -3,36 +3,8 @@
 
 import { markup } from "./html.ts";
 import { type MediaBundle, mediaBundle } from "./media_bundle.ts";
-import {
-  type Cell,
-  type Column,
-  dataTable,
-  noteLine,
-  plainParts,
-  plainTable,
-  plainTitle,
-  title,
-  view,
-} from "./view.ts";
-
-/** A line below a table: words, and code behind them where there is some. */
-export type Note = string | { readonly words: string; readonly code?: string };
-
-/** What is shown. */
-export interface TableView {
-  /** The title. */
-  readonly name: string;
-  /** What the thing is, beside the title. */
-  readonly tags: readonly string[];
-  /** What the table is called, for screen readers. */
-  readonly label: string;
-  /** The columns of the table. */
-  readonly columns: readonly Column[];
-  /** Its rows; without one there is no table. */
-  readonly rows: readonly (readonly Cell[])[];
-  /** The lines below it. */
-  readonly notes: readonly Note[];
-}
+import { describeTable, type TableView } from "./plain_view.ts";
+import { dataTable, noteLine, title, view } from "./view.ts";
 
 /** The display. */
 export function showTable(shown: TableView): MediaBundle {
@@ -47,17 +19,5 @@ export function showTable(shown: TableView): MediaBundle {
       }),
     ),
     describeTable(shown),
-  );
-}
-
-/** The plain-text twin of {@linkcode showTable}. */
-export function describeTable({ name, tags, columns, rows, notes }: TableView): string {
-  return plainParts(
-    plainTitle(name, tags),
-    rows.length > 0 ? plainTable(columns, rows) : undefined,
-    ...notes.map((note) => {
-      const { words, code } = typeof note === "string" ? { words: note } : note;
-      return `  ${words}${code === undefined ? "" : ` ${code}`}`;
-    }),
   );
 }

@@ -1,51 +1,20 @@
-// The frame that every display shares: its style, a title, a table of facts, and the plain-text
-// twin of each. The style follows the themes of JupyterLab and VS Code through their variables;
+// The frame that every display shares as HTML: its style, a title, a table of facts. Their plain-text
+// twins are in `plain_view.ts`. The style follows the themes of JupyterLab and VS Code through their variables;
 // elsewhere greys are derived from the text colour around it, which fits light and dark pages alike,
 // and the two colours follow what the reader prefers. All
 // selectors start at `.dipper-view`: the page around it is left alone, and JupyterLab's own table
 // rules are outweighed.
 
 import { Html, type HtmlPart, markedText, markup } from "./html.ts";
-import { columnsOf, cutEnd, cutMiddle, visibleText } from "./visible_text.ts";
-
-/** A labelled line of a display. `note` is shown beside the value in a weaker colour. */
-export interface Fact {
-  /** What the value is. */
-  readonly label: string;
-  /** The value; it is escaped and cut where it is shown. */
-  readonly value: string;
-  /** A remark of our own; never text from a bucket. */
-  readonly note?: string;
-  /** Set for what people copy: addresses, tags, identifiers. */
-  readonly code?: boolean;
-}
-
-/** A column of a table. */
-export interface Column {
-  /** The heading. */
-  readonly name: string;
-  /** Numbers stand at the right. */
-  readonly numeric?: boolean;
-  /** Set for keys and identifiers. */
-  readonly code?: boolean;
-  /** Set for sentences and long names beside them: they go on in the next line. */
-  readonly wraps?: boolean;
-}
-
-/** A cell: its text, and optionally other markup for the HTML and a tooltip. */
-export interface Cell {
-  /** The cell as plain text. */
-  readonly text: string;
-  /** The cell as markup, where it is more than its text. */
-  readonly html?: Html;
-  /** What a tooltip says. */
-  readonly title?: string;
-}
-
-/** The longest value of a fact or a cell: an S3 key may have 1,024 bytes, metadata 2 KiB. */
-const MAX_VALUE = 1200;
-/** The longest title and label. */
-const MAX_TITLE = 600;
+import {
+  type Cell,
+  type Column,
+  type Fact,
+  MAX_TITLE,
+  MAX_VALUE,
+  shownTags,
+} from "./plain_view.ts";
+import { cutMiddle } from "./visible_text.ts";
 
 const STYLE = new Html(`<style>
 .dipper-view{--dipper-blue:#1f6fb5;--dipper-red:#c9302c;--dipper-weak:var(--jp-content-font-color2,var(--vscode-descriptionForeground,color-mix(in srgb,currentColor 72%,transparent)));--dipper-line:var(--jp-border-color2,color-mix(in srgb,currentColor 24%,transparent));--dipper-panel:color-mix(in srgb,currentColor 6%,transparent);--dipper-accent:var(--jp-brand-color1,var(--vscode-charts-blue,var(--dipper-blue)));--dipper-error:color-mix(in srgb,var(--jp-error-color1,var(--vscode-errorForeground,var(--dipper-red))) 78%,currentColor);--dipper-mono:var(--jp-code-font-family,var(--vscode-editor-font-family,ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace));color:var(--jp-content-font-color1,var(--vscode-editor-foreground,inherit));font-family:var(--jp-ui-font-family,var(--vscode-font-family,system-ui,sans-serif));font-size:13px;line-height:1.45;text-align:left;max-width:100%;padding:2px 0 4px}
@@ -78,6 +47,8 @@ const STYLE = new Html(`<style>
 .dipper-view .dipper-leaf{padding-left:16px;overflow-wrap:anywhere}
 .dipper-view .dipper-string{color:var(--jp-mirror-editor-string-color,inherit)}
 .dipper-view .dipper-bar{display:flex;height:10px;width:clamp(60px,20vw,260px);border-radius:5px;overflow:hidden;background:color-mix(in srgb,currentColor 14%,transparent);margin:5px 0}
+.dipper-view .dipper-spread{display:flex;align-items:flex-end;gap:1px;height:16px;margin:1px 0}
+.dipper-view .dipper-spread span{display:block;width:2px;background:var(--dipper-accent)}
 .dipper-view .dipper-fill{display:block;height:10px;background:var(--dipper-accent)}
 .dipper-view .dipper-error{border-left:3px solid var(--dipper-error);padding:2px 0 2px 12px}
 .dipper-view .dipper-message{margin:0 0 6px;white-space:pre-wrap;overflow-wrap:anywhere}
@@ -98,18 +69,6 @@ export function title(name: string, tags: readonly (string | undefined)[]): Html
   return markup`<div class="dipper-title">${first}${shown}</div>`;
 }
 
-/** The first line as plain text. */
-export function plainTitle(name: string, tags: readonly (string | undefined)[]): string {
-  const shown = shownTags(tags);
-  const first = cutMiddle(name, MAX_TITLE);
-  return visibleText(shown.length > 0 ? `${first}: ${shown.join(", ")}` : first);
-}
-
-function shownTags(tags: readonly (string | undefined)[]): string[] {
-  return tags.filter((tag) => tag !== undefined && tag !== "")
-    .map((tag) => cutEnd(tag ?? "", MAX_TITLE));
-}
-
 /** Facts as a two-column table whose first column heads the rows. */
 export function factsTable(facts: readonly Fact[]): Html {
   const rows = facts.map(({ label, value, note, code }) => {
@@ -121,17 +80,6 @@ export function factsTable(facts: readonly Fact[]): Html {
     }</th><td><bdi>${shown}</bdi>${aside}</td></tr>`;
   });
   return markup`<table class="dipper-facts"><tbody>${rows}</tbody></table>`;
-}
-
-/** Facts as aligned plain lines, indented by two. */
-export function plainFacts(facts: readonly Fact[]): string {
-  const labels = facts.map(({ label }) => visibleText(cutMiddle(label, MAX_TITLE)));
-  const width = Math.max(0, ...labels.map(columnsOf));
-  return facts.map(({ value, note }, index) => {
-    const label = labels[index] ?? "";
-    const shown = visibleText(cutMiddle(value, MAX_VALUE));
-    return `  ${pad(label, width)}  ${shown}${note === undefined ? "" : ` ${note}`}`;
-  }).join("\n");
 }
 
 /** A table in a box that scrolls by itself when the output is narrow. */
@@ -151,9 +99,10 @@ export function dataTable(
       const { numeric, code, wraps } = columns[index] ?? {};
       const kind = numeric ? "dipper-number" : code ? "dipper-code" : "dipper-text";
       const className = wraps ? `${kind} dipper-words` : kind;
-      const { text, html, title } = cell;
+      const { text, html, bar, title } = cell;
       const tip = title === undefined ? undefined : markup` title="${cutMiddle(title, MAX_VALUE)}"`;
-      const shown = html ?? markedText(cutMiddle(text, MAX_VALUE));
+      const shown = html ??
+        (bar === undefined ? markedText(cutMiddle(text, MAX_VALUE)) : barOf(bar));
       return markup`<td class="${className}"${tip}>${shown}</td>`;
     });
     return markup`<tr>${cells}</tr>`;
@@ -162,23 +111,6 @@ export function dataTable(
   const table =
     markup`<table class="dipper-table" aria-label="${label}">${head}<tbody>${body}</tbody></table>`;
   return box(label, table);
-}
-
-/** The same table as aligned plain lines. */
-export function plainTable(columns: readonly Column[], rows: readonly (readonly Cell[])[]): string {
-  const lines = [
-    columns.map(({ name }) => visibleText(cutMiddle(name, MAX_TITLE))),
-    ...rows.map((row) => row.map(({ text }) => visibleText(cutMiddle(text, MAX_VALUE)))),
-  ];
-  const widths = columns.map((_, index) =>
-    Math.max(...lines.map((line) => columnsOf(line[index] ?? "")))
-  );
-  return lines.map((line) =>
-    "  " + line.map((text, index) => {
-      const width = widths[index] ?? 0;
-      return columns[index]?.numeric ? padStart(text, width) : pad(text, width);
-    }).join("  ").trimEnd()
-  ).join("\n");
 }
 
 /** A bordered part that scrolls in itself. The keyboard reaches it, a screen reader names it. */
@@ -191,20 +123,9 @@ export function noteLine(text: HtmlPart): Html {
   return markup`<div class="dipper-note">${text}</div>`;
 }
 
-/** Parts of a plain-text display, one below the other; empty ones are left out. */
-export function plainParts(...parts: (string | undefined)[]): string {
-  return parts.filter((part) => part !== undefined && part !== "").join("\n");
-}
-
-/** A part that stands apart from what is above it, by an empty line. */
-export function below(part: string): string {
-  return part === "" ? part : `\n${part}`;
-}
-
-function pad(text: string, width: number): string {
-  return text + " ".repeat(Math.max(0, width - columnsOf(text)));
-}
-
-function padStart(text: string, width: number): string {
-  return " ".repeat(Math.max(0, width - columnsOf(text))) + text;
+/** A part of a whole. What is there shows at least a sliver. */
+function barOf(share: number): Html {
+  const percent = share > 0 ? Math.max(0.8, share * 100).toFixed(1) : "0";
+  const fill = markup`<span class="dipper-fill" style="width:${percent}%"></span>`;
+  return markup`<span class="dipper-bar" aria-hidden="true">${fill}</span>`;
 }

@@ -11,8 +11,8 @@ const INVISIBLE =
 
 // Nearly every text is of these alone. The pattern above is large, and V8 compiles it anew for texts
 // of one and of two bytes a character: in a first display that is most of the time.
-const PLAIN = /^[\x20-\x7e\xa0-\xac\xae-\xff…]*$/;
-const PLAIN_LINES = /^[\n\t\x20-\x7e\xa0-\xac\xae-\xff…]*$/;
+const PLAIN = /^[\x20-\x7e\xa0-\xac\xae-\xff\u2026]*$/;
+const PLAIN_LINES = /^[\n\t\x20-\x7e\xa0-\xac\xae-\xff\u2026]*$/;
 
 const SHORT_ESCAPES: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
@@ -65,7 +65,7 @@ export function visibleParts(text: string): { text: string; escaped: boolean }[]
 /** The first `limit` characters (UTF-16 units), with an ellipsis where something was left out. */
 export function cutEnd(text: string, limit: number): string {
   if (text.length <= limit) return text;
-  return wholeCharacters(text.slice(0, limit - 1)) + "…";
+  return wholeCharacters(text.slice(0, limit - 1)) + "\u2026";
 }
 
 /** Beginning and end of a text that is too long: names differ at their ends. */
@@ -73,7 +73,7 @@ export function cutMiddle(text: string, limit: number): string {
   if (text.length <= limit) return text;
   const end = Math.floor((limit - 1) / 2);
   const tail = text.slice(text.length - end);
-  return wholeCharacters(text.slice(0, limit - 1 - end)) + "…" +
+  return wholeCharacters(text.slice(0, limit - 1 - end)) + "\u2026" +
     (/^[\uDC00-\uDFFF]/.test(tail) ? tail.slice(1) : tail);
 }
 

@@ -7,7 +7,7 @@
 // when the stream was cancelled or has failed in between. `autoAllocateChunkSize` is not used: the
 // stream reads nothing that nobody asked for.
 
-import type { Watching } from "../client/watched.ts";
+import type { Watched } from "../client/watched.ts";
 import { countHandedOut } from "../ffi/memory.ts";
 import type { NativeStream } from "../ffi/native_stream.ts";
 import { type Metrics, metricsFrom, rememberMetrics } from "../ffi/metrics.ts";
@@ -33,7 +33,7 @@ export interface ByteStreamOptions {
   /** Told how far it is. */
   onProgress: ((progress: Progress) => void) | undefined;
   /** Begins to show how far it is. */
-  watch(): Watching | undefined;
+  watch(): Watched | undefined;
   /** Why nothing can be read any more, for streams that outlive their client. */
   gone(): unknown;
 }
@@ -78,7 +78,7 @@ class Reading {
   #told = -Infinity;
   #controller: ReadableByteStreamController | undefined;
   #forget: (() => void) | undefined;
-  #watching: Watching | undefined;
+  #watching: Watched | undefined;
   account: (metrics: Metrics) => void = () => {};
 
   constructor(open: (signal: AbortSignal) => Promise<Opened>, options: ByteStreamOptions) {

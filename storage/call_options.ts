@@ -31,8 +31,13 @@ const KINDS: Readonly<Record<string, Kind>> = {
   progress: "flag",
   map: "flag",
   ordered: "flag",
+  where: "text",
+  hive: "flag",
   versioning: "flag",
 };
+
+/** Parts of keys, and what may have several lines. */
+const MAY_HAVE_CONTROLS: readonly string[] = ["delimiter", "startAfter", "glob", "where"];
 
 const WANTED: Readonly<Record<Kind, string>> = {
   text: "a string without lone surrogates or control characters",
@@ -80,7 +85,7 @@ export function checkedLater<T extends object>(
   also?: readonly string[],
 ): T {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw invalidInput(operation, "the options are no object", "pass { signal, … }", uri);
+    throw invalidInput(operation, "the options are no object", "pass { signal, \u2026 }", uri);
   }
   const checked: Record<string, unknown> = { ...options as Record<string, unknown> };
   for (const [name, value] of Object.entries(checked)) {
@@ -127,7 +132,8 @@ function fits(kind: Kind, name: string, value: unknown): boolean {
     case "text":
       if (typeof value !== "string" || !value.isWellFormed()) return false;
       // A key may hold any character; the others become HTTP headers.
+      if (MAY_HAVE_CONTROLS.includes(name)) return true;
       // deno-lint-ignore no-control-regex -- control characters are what is looked for
-      return ["delimiter", "startAfter", "glob"].includes(name) || !/[\x00-\x1f\x7f]/.test(value);
+      return !/[\x00-\x1f\x7f]/.test(value);
   }
 }

@@ -1,19 +1,21 @@
 // The functions that need no client: they use one, which `configure` replaces.
 
 import type { S3ClientOptions } from "../client/options.ts";
-import { providePlaces } from "../client/places.ts";
+import { providePlaces } from "../client/provided_places.ts";
 import type { ByteBatch } from "../bridges/byte_batch.ts";
 import type { FramesOptions, LinesOptions } from "../bridges/line_options.ts";
 import type { LineOf } from "../bridges/lines.ts";
 import { invalidInput } from "../ffi/errors.ts";
 import type { RustBuffer } from "../ffi/rust_buffer.ts";
 import type { TransferReport } from "../ffi/transfer_report.ts";
+import type { AsyncBuffer } from "./async_buffer.ts";
 import type { Diagnosis } from "./diagnosis.ts";
 import type { ObjectEntry, UploadEntry } from "./entry.ts";
 import type { Fetched, GetManyOptions } from "./get_many.ts";
 import type { HttpFile } from "./http_file.ts";
 import type { AbortUploadsOptions, UploadsOptions } from "./incomplete_uploads.ts";
-import type { Listing, ListOptions } from "./listing.ts";
+import type { ListOptions } from "./list_options.ts";
+import type { Listing } from "./listing.ts";
 import type { LocalFile } from "./local_file.ts";
 import { ObjectFile } from "./object_file.ts";
 import { placesOf } from "./places.ts";
@@ -21,11 +23,18 @@ import type { CallOptions, FileOptions, ReadOptions, Source } from "./read_optio
 import { S3Client, type SyncOptions } from "./s3_client.ts";
 import type { S3File } from "./s3_file.ts";
 import type { ObjectLocation } from "./source.ts";
+import type { Stat } from "./stat.ts";
+import type { ManyFilesOptions, TableSources } from "./table_files.ts";
+import type { Table } from "../table/flechette.ts";
+import type { TableOptions } from "../table/table_options.ts";
 import type { TransferOptions } from "./transfer_tally.ts";
 import type { UsageCounting, UsageOptions } from "./usage.ts";
 import type { TreePlace } from "./sync.ts";
 import type { TreeOptions, UploadTreeOptions } from "./tree_options.ts";
 import type { PrefixLike } from "./tree_place.ts";
+import type { WriteTableOptions } from "./write_table.ts";
+import type { ZarrStore } from "./zarr_store.ts";
+import type { WritableTable } from "../table/written_tables.ts";
 
 let current: S3Client | undefined;
 
@@ -70,7 +79,7 @@ export function file(
 /**
  * A lazy handle on an object. No request is sent.
  *
- * @param at `s3://bucket/key`, `http(s)://…`, `file:///…`, a path that starts with `/`, `./` or
+ * @param at `s3://bucket/key`, `http(s)://...`, `file:///...`, a path that starts with `/`, `./` or
  * `../`, a `URL`, a listed entry, another file, or bucket and key apart.
  * @throws {InvalidInputError} When it names no object.
  *
@@ -188,11 +197,72 @@ export function frames(
   return through(options, "frames").frames(source, options);
 }
 
+/**
+ * Reads many files as one table: each column's values lie where Rust decoded them. Columns are put
+ * together by name; one that a file lacks is null there, and integers and floats become the wider
+ * type. Folders such as `year=2024/` are columns, too. Rows come in the order of the files, which of
+ * a glob is that of their names.
+ *
+ * @param sources A URI or a path; a glob such as `s3://bucket/data/*.parquet`; a folder, which ends with
+ * a slash; or a list of files, entries and URIs, such as a listing.
+ * @throws {NotFoundError} When nothing matches.
+ * @throws {InvalidInputError} For a column that is not there, for a condition that is none, and when
+ * a column has types in two files that no type holds: the message names both.
+ * @throws {IntegrityError} For a file that is damaged or cut short.
+ * @throws {DipperError} For whatever else the server or the connection reports.
+ *
+ * @example
+ * ```ts
+ * import { configure, LocalS3, table, writeTable } from "dipper";
+ * await using s3 = await LocalS3.start();
+ * configure({ endpoint: s3.endpoint, credentials: s3.credentials });
+ * await s3.client().createBucket("example");
+ * await writeTable("s3://example/year=2023/a.parquet", { n: Int32Array.of(1, 2) });
+ * await writeTable("s3://example/year=2024/a.csv", { n: Int32Array.of(3) });
+ * const all = await table("s3://example/", { where: "n > 1" });
+ * console.log(all.toArray()); // [ { n: 2, year: 2023 }, { n: 3, year: 2024 } ]
+ * ```
+ */
+export async function table(
+  sources: TableSources,
+  options: TableOptions & ManyFilesOptions & CallOptions & ThroughClient = {},
+): Promise<Table> {
+  const { client: _, ...rest } = options ?? {};
+  return await through(options, "table").table(sources, rest);
+}
+
+/**
+ * Reads many files batch by batch, as {@linkcode table} reads them at once: for what is larger than
+ * memory. Each loop reads anew.
+ *
+ * @throws {DipperError} In the loop, as {@linkcode table}.
+ *
+ * @example
+ * ```ts
+ * import { batches, configure, LocalS3, writeTable } from "dipper";
+ * await using s3 = await LocalS3.start();
+ * configure({ endpoint: s3.endpoint, credentials: s3.credentials });
+ * await s3.client().createBucket("example");
+ * await writeTable("s3://example/year=2023/a.parquet", { n: Int32Array.of(1, 2) });
+ * await writeTable("s3://example/year=2024/a.csv", { n: Int32Array.of(3) });
+ * let rows = 0;
+ * for await (const batch of batches("s3://example/")) rows += batch.numRows;
+ * console.log(rows); // 3
+ * ```
+ */
+export function batches(
+  sources: TableSources,
+  options: TableOptions & ManyFilesOptions & CallOptions & ThroughClient = {},
+): AsyncIterable<Table> {
+  const { client: _, ...rest } = options ?? {};
+  return through(options, "batches").batches(sources, rest);
+}
+
 function through(options: ThroughClient | undefined, operation: string): S3Client {
   const given: unknown = options?.client;
   if (given === undefined) return client();
   if (given instanceof S3Client) return given;
-  throw invalidInput(operation, "client is no S3Client", "pass new S3Client(…)");
+  throw invalidInput(operation, "client is no S3Client", "pass new S3Client(\u2026)");
 }
 
 /** What names another client than the one that `configure` set. */
@@ -306,6 +376,117 @@ export async function sync(
   options: SyncOptions = {},
 ): Promise<TransferReport> {
   return await client().sync(from, to, options);
+}
+
+/**
+ * Writes a table to a file of Parquet, Arrow, CSV or NDJSON, as its name or `format` says: whole or
+ * not at all. Encoded bytes go from Rust's encoder straight into the upload, a batch at a time, so
+ * a series of tables of any length takes the memory of a few of them.
+ *
+ * @param destination An `s3://` URI, a path, or a file.
+ * @param table A table of Flechette or `apache-arrow`; columns as `{ name: values }`, where typed
+ * arrays keep their types; rows as an array of objects; or an iterable of such with the same columns.
+ * @returns What is known of the file now.
+ * @throws {InvalidInputError} For what is no table, columns of different lengths, names that repeat,
+ * and options that cannot be meant. What was there before stays.
+ * @throws {UnsupportedError} For a column that the format has no place for.
+ * @throws {DipperError} As `write` of the file.
+ *
+ * @example
+ * ```ts
+ * import { LocalS3 } from "dipper";
+ * await using s3 = await LocalS3.start();
+ * configure({ endpoint: s3.endpoint, credentials: s3.credentials });
+ * await s3.client().createBucket("bucket");
+ * const columns = { id: Int32Array.of(1, 2, 3), name: ["one", "two", null] };
+ * await writeTable("s3://bucket/numbers.parquet", columns, { compression: "zstd" });
+ * const table = await file("s3://bucket/numbers.parquet").table();
+ * console.log(table.toArray()); // [ { id: 1, name: "one" }, { id: 2, name: "two" }, ... ]
+ * ```
+ */
+export async function writeTable(
+  destination: Source | ObjectLocation,
+  table: WritableTable,
+  options: WriteTableOptions & ThroughClient = {},
+): Promise<Stat> {
+  const { client: _, ...rest } = Object(options) as typeof options;
+  return await through(options, "writeTable").writeTable(destination, table, rest);
+}
+
+/**
+ * A file as `hyparquet` reads one: its parts are read through dipper as they are wanted. Each is
+ * memory of its own that is handed out without a copy. All are of the version that is there now.
+ *
+ * @param source A URI, path, entry or file.
+ * @throws {NotFoundError} When it does not exist.
+ * @throws {PreconditionFailedError} Of `slice`, when it was replaced meanwhile.
+ *
+ * @example
+ * ```ts
+ * import { parquetReadObjects } from "hyparquet";
+ * import { LocalS3 } from "dipper";
+ * await using s3 = await LocalS3.start();
+ * configure({ endpoint: s3.endpoint, credentials: s3.credentials });
+ * await s3.client().createBucket("bucket");
+ * await writeTable("s3://bucket/numbers.parquet", { id: Int32Array.of(1, 2, 3) });
+ * const rows = await parquetReadObjects({ file: await asyncBuffer("s3://bucket/numbers.parquet") });
+ * console.log(rows); // [ { id: 1 }, { id: 2 }, { id: 3 } ]
+ * ```
+ */
+export async function asyncBuffer(
+  source: Source | ObjectLocation,
+  options: ReadOptions & ThroughClient = {},
+): Promise<AsyncBuffer> {
+  const { client: _, ...rest } = Object(options) as typeof options;
+  const at = source instanceof ObjectFile && options.client === undefined
+    ? source
+    : through(options, "asyncBuffer").file(source);
+  const { asyncBufferOf } = await import("./async_buffer.ts");
+  return await asyncBufferOf(at, rest);
+}
+
+/**
+ * A folder as `zarrita` opens one: what it asks for is read through dipper, and handed out without
+ * a copy.
+ *
+ * @param prefix A URI or path without a slash at its end, such as `s3://bucket/data.zarr`.
+ *
+ * @example
+ * ```ts
+ * import * as zarr from "zarrita";
+ * import { LocalS3 } from "dipper";
+ * await using s3 = await LocalS3.start();
+ * configure({ endpoint: s3.endpoint, credentials: s3.credentials });
+ * await s3.client().createBucket("bucket");
+ * const metadata = { zarr_format: 2, shape: [2], chunks: [2], dtype: "<f8", fill_value: 0 };
+ * const array = { ...metadata, order: "C", compressor: null, filters: null };
+ * await file("s3://bucket/data.zarr/.zarray").write(JSON.stringify(array));
+ * await file("s3://bucket/data.zarr/0").write(Float64Array.of(1.5, 2.5));
+ * const opened = await zarr.open.v2(zarrStore("s3://bucket/data.zarr"), { kind: "array" });
+ * console.log((await zarr.get(opened)).data); // Float64Array(2) [ 1.5, 2.5 ]
+ * ```
+ */
+export function zarrStore(prefix: string, options: ReadOptions & ThroughClient = {}): ZarrStore {
+  const { client: _, ...rest } = Object(options) as typeof options;
+  const reader = through(options, "zarrStore");
+  if (typeof prefix !== "string") {
+    throw invalidInput(
+      "zarrStore",
+      "the prefix is no string",
+      "pass such as s3://bucket/data.zarr",
+    );
+  }
+  const start = prefix.replace(/\/+$/, "");
+  // Looked at now, so that a prefix that cannot be meant is told here.
+  reader.file(start);
+  const store = async () => {
+    const { zarrStoreOf } = await import("./zarr_store.ts");
+    return zarrStoreOf((key) => reader.file(start + key), rest);
+  };
+  return {
+    get: async (key, options) => await (await store()).get(key, options),
+    getRange: async (key, range, options) => await (await store()).getRange(key, range, options),
+  };
 }
 
 /**

@@ -1,13 +1,9 @@
-// What `diagnose` finds out, as an object that shows itself. Whatever goes wrong while looking is a
-// finding: an error in its place, and no rejection.
+// What `diagnose` finds out, as an object that shows itself. `diagnose.ts` looks, and is loaded with the
+// first look.
 
-import type { Connection } from "../client/connection.ts";
-import { type Location, uriOf } from "../client/s3_uri.ts";
-import { DipperError, errorOf, InvalidInputError } from "../ffi/errors.ts";
-import type { DiagnosisMessage, VerdictMessage } from "../ffi/symbols.ts";
+import { type DipperError, errorOf } from "../ffi/errors.ts";
+import type { DiagnosisMessage } from "../ffi/symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
-import { describeDiagnosis, showDiagnosis } from "../jupyter/show_diagnosis.ts";
-import type { CallOptions } from "./read_options.ts";
 
 /** Who AWS says the caller is. */
 export interface Caller {
@@ -62,9 +58,18 @@ export class Diagnosis {
   /** Whether all is well. */
   readonly healthy: boolean;
 
-  /** Takes what the native side found. */
-  constructor(uri: string, found: DiagnosisMessage, more: readonly DipperError[] = []) {
+  readonly #text: (diagnosis: Diagnosis) => string;
+
+  /** @internal */
+  constructor(
+    uri: string,
+    found: Omit<DiagnosisMessage, "verdicts">,
+    verdicts: readonly Verdict[],
+    text: (diagnosis: Diagnosis) => string,
+    more: readonly DipperError[] = [],
+  ) {
     this.uri = uri;
+    this.#text = text;
     this.place = found.place;
     if (found.region !== "") this.region = found.region;
     if (found.bucketRegion !== undefined) this.bucketRegion = found.bucketRegion;
@@ -72,7 +77,7 @@ export class Diagnosis {
     if (found.expiration !== undefined) this.expiration = new Date(found.expiration);
     if (found.caller !== undefined) this.caller = found.caller;
     if (found.skew !== undefined) this.clockSkew = found.skew;
-    this.verdicts = found.verdicts.map(verdictOf);
+    this.verdicts = verdicts;
     const told = [found.configuration, found.credentials, found.callerUnknown];
     const errors = told.filter((details) => details !== undefined);
     this.errors = [...more, ...errors.map((details) => errorOf(details))];
@@ -83,47 +88,12 @@ export class Diagnosis {
   }
 
   /** Shows the diagnosis in a notebook. */
-  [JUPYTER_DISPLAY](): MediaBundle {
-    return showDiagnosis(this);
+  async [JUPYTER_DISPLAY](): Promise<MediaBundle> {
+    return (await import("../jupyter/show_diagnosis.ts")).showDiagnosis(this);
   }
 
   /** Shows the diagnosis in a terminal. */
   [Symbol.for("Deno.customInspect")](): string {
-    return describeDiagnosis(this);
-  }
-}
-
-function verdictOf(told: VerdictMessage): Verdict {
-  const { uri, milliseconds, note, failed, skipped } = told;
-  const request = told.request as Verdict["request"];
-  const about = { request, uri, milliseconds };
-  if (skipped !== undefined) return { ...about, verdict: "not tried", note: skipped };
-  if (failed !== undefined) return { ...about, verdict: "failed", error: errorOf(failed) };
-  return { ...about, verdict: "allowed", ...(note === undefined ? {} : { note }) };
-}
-
-/** Looks into a bucket or an object. */
-export async function diagnosisOf(
-  connection: Connection,
-  location: Location,
-  options: CallOptions,
-): Promise<Diagnosis> {
-  const operation = "diagnose";
-  const { bucket, key } = location;
-  const uri = uriOf(location);
-  try {
-    const { payload } = await connection.run(
-      { operation, uri, bucket },
-      (client) => ({ operation, client, bucket, key }),
-      { signal: options.signal },
-    );
-    return new Diagnosis(uri, payload as DiagnosisMessage);
-  } catch (error) {
-    if (options.signal?.aborted || !(error instanceof DipperError)) throw error;
-    // A client that is gone, and a library that is not there, are no findings.
-    const wrong = error instanceof InvalidInputError && error.code === "ClientGone";
-    if (wrong || error.code === "LibraryNotLoaded" || error.code === "Internal") throw error;
-    const { place } = connection;
-    return new Diagnosis(uri, { place, region: "", verdicts: [] }, [error]);
+    return this.#text(this);
   }
 }

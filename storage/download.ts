@@ -5,10 +5,10 @@ import { type Location, uriOf } from "../client/s3_uri.ts";
 import { watched } from "../client/watched.ts";
 import { directoryNeeds, directoryPath, makeDirectory } from "../ffi/directory_path.ts";
 import type { DipperError } from "../ffi/errors.ts";
-import type { FileToWriteMessage } from "../ffi/symbols.ts";
+import type { FileToWriteMessage, PageMessage } from "../ffi/symbols.ts";
 import type { TransferReport } from "../ffi/transfer_report.ts";
-import type { ObjectEntry } from "./entry.ts";
-import { listingOf } from "./listing.ts";
+import { GROUP } from "./entry_makers.ts";
+import { isRepeated, ListedPages } from "./listed_pages.ts";
 import { type LocalEntry, type LocalTree, localTree, removeFiles } from "./local_tree.ts";
 import { TransferTally } from "./transfer_tally.ts";
 import { TreeBatches } from "./tree_batches.ts";
@@ -17,11 +17,18 @@ import { type CheckedTree, checkedTree, isDownloaded, type TreeOptions } from ".
 import type { BucketFolder } from "./tree_place.ts";
 import { FoldersAhead, noFile, problemOf } from "./tree_paths.ts";
 
+/** So many lines are looked at before calls that were made meanwhile go out. */
+const YIELD = 32;
+
 /** An object that is to become a file. */
 interface Candidate {
-  readonly entry: ObjectEntry;
+  readonly key: string;
   /** Its path below the directory. */
   readonly path: string;
+  readonly size: number;
+  /** When it was last written, in milliseconds since 1970. */
+  readonly modified: number;
+  readonly etag: string | undefined;
 }
 
 /** Downloads what is below a folder of a bucket. */
@@ -55,7 +62,7 @@ class Download {
   /** Where it lies, once it exists. */
   #place: string | undefined;
   #local: LocalTree = { entries: new Map(), failures: [] };
-  /** Paths that the source has, written or not: nothing there is deleted. */
+  /** Paths that the source has, written or not: nothing there is deleted. Kept where anything is. */
   readonly #wanted = new Set<string>();
   /** Folders on the way to a file that are known to be in order. */
   readonly #sound = new Set<string>();
@@ -138,27 +145,53 @@ class Download {
   async #transfer(): Promise<void> {
     const ahead = new FoldersAhead<Candidate>();
     const settle = (candidate: Candidate, isFolder: boolean) => this.#settle(candidate, isFolder);
-    const { key: prefix } = this.#from;
-    const quiet = { signal: this.#batches.signal, progress: false };
-    const listing = listingOf(this.#connection, this.#from, quiet);
-    for await (const entry of listing) {
-      if (!("key" in entry)) continue;
-      const path = entry.key.slice(prefix.length);
-      // The folder itself, as somebody marked it.
-      if (path === "") continue;
-      ahead.next(path, { entry, path }, settle);
-      if (this.#batches.full) await this.#batches.room();
-      if (this.#comparisons.full) await this.#comparisons.room();
+    const { bucket, key: prefix } = this.#from;
+    const { signal } = this.#batches;
+    // Its lines as they come: an entry of a listing for each would cost more than all that is
+    // decided here.
+    const plan = {
+      operation: "list",
+      uri: uriOf(this.#from),
+      what: "objects",
+      bucket,
+      prefix,
+      delimiter: undefined,
+      owner: false,
+    } as const;
+    const pages = new ListedPages(this.#connection, plan, {}, Infinity, signal);
+    try {
+      let before: PageMessage | undefined;
+      for (let page = await pages.next(); page !== undefined; page = await pages.next()) {
+        signal.throwIfAborted();
+        pages.ahead();
+        const { names, sizes, times, etags } = page;
+        for (let index = isRepeated(page, before) ? 1 : 0; index < names.length; index++) {
+          const key = names[index]!;
+          const size = sizes[index]!;
+          if (size === GROUP) continue;
+          const path = key.slice(prefix.length);
+          // The folder itself, as somebody marked it.
+          if (path === "") continue;
+          const etag = etags?.[index] || undefined;
+          ahead.next(path, { key, path, size, modified: times[index]!, etag }, settle);
+          if (this.#batches.full) await this.#batches.room();
+          if (this.#comparisons.full) await this.#comparisons.room();
+          // What was gathered goes out while the rest is looked at.
+          if (index % YIELD === 0) await Promise.resolve();
+        }
+        if (names.length > 0) before = page;
+      }
+    } finally {
+      pages.close();
     }
     ahead.end(settle);
   }
 
   /** Decides what becomes of an object. */
-  #settle({ entry, path }: Candidate, isFolder: boolean): void {
-    const { key, size } = entry;
+  #settle({ key, path, size, modified, etag }: Candidate, isFolder: boolean): void {
     const marksFolder = path.endsWith("/");
     const place = marksFolder ? path.slice(0, -1) : path;
-    this.#wanted.add(place);
+    if (this.#options.delete) this.#wanted.add(place);
     if (!this.#options.takes(place)) return;
     const refused = (why: string) => {
       const { operation } = this.#subject;
@@ -176,7 +209,6 @@ class Download {
       else if (there.kind !== "folder") refused("something else is in the place of the folder");
       return;
     }
-    const modified = entry.lastModified.getTime();
     const file = { key, path, size, modified, replace: there !== undefined };
     if (there === undefined) return this.#add(file);
     if (there.kind === "folder" && this.#options.delete) {
@@ -190,7 +222,7 @@ class Download {
       case "different":
         return this.#add(file);
       case "unknown":
-        this.#comparisons.add({ path, entry, job: file });
+        this.#comparisons.add({ path, entry: { key, ...defined({ etag }) }, job: file });
     }
   }
 

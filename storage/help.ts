@@ -74,7 +74,7 @@ function written(): Written {
  * ```ts
  * import { file, help, memory } from "dipper";
  * console.log(help()); // what there is
- * console.log(help(memory)); // # memory …
+ * console.log(help(memory)); // # memory ...
  * console.log(help("ObjectFile.ranges").name); // ObjectFile.ranges
  * const f = file("s3://example/data");
  * console.log(help(f).name, help(f.ranges).name); // S3File ObjectFile.ranges
@@ -320,5 +320,5 @@ function unknown(what: string): Error {
 
 /** What a user typed, as it stands in a message. */
 function shown(text: string): string {
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}\u2026` : text);
 }

@@ -6,19 +6,18 @@ import { quoted } from "../client/s3_uri.ts";
 import { invalidInput } from "../ffi/errors.ts";
 import { libraryNeeds } from "../ffi/library.ts";
 import { metricsFrom } from "../ffi/metrics.ts";
-import { NativeLines } from "../ffi/native_lines.ts";
 import { ensure, type Need } from "../ffi/permissions.ts";
 import type { Completed } from "../ffi/queue.ts";
 import { readablePath } from "../ffi/readable_path.ts";
 import type {
   FeedMessage,
-  MetricsMessage,
+  OpenedLinesMessage,
   Request,
   SpanMessage,
   StreamHandle,
 } from "../ffi/symbols.ts";
 import type { LinesOrigin, OpenedLines } from "../bridges/batches.ts";
-import type { Cutting } from "../bridges/line_options.ts";
+import type { Cutting } from "../bridges/checked_lines.ts";
 import { topicSource } from "./topic_source.ts";
 
 /** A part of an object, as a read finds it out. */
@@ -48,7 +47,7 @@ export function objectOrigin(
         { signal },
         grants,
       );
-      return openedLines(opened, [...grants.hosts], subject.operation);
+      return await openedLines(opened, [...grants.hosts], subject.operation);
     },
     gone: () => connection.gone(subject),
   };
@@ -85,7 +84,7 @@ export function otherOrigin(
         { signal },
         source.hosts,
       );
-      return openedLines(opened, source.hosts, operation);
+      return await openedLines(opened, source.hosts, operation);
     },
     gone: () => connection.gone(subject),
   };
@@ -95,16 +94,18 @@ function requested({ cut, content, compression, stallTimeout, progress }: Cuttin
   return { cut, progress, ...defined({ content, compression, stallTimeout }) };
 }
 
-function openedLines(
+async function openedLines(
   opened: Completed,
   hosts: readonly string[],
   operation: string,
-): OpenedLines {
+): Promise<OpenedLines> {
+  const { NativeLines } = await import("../ffi/native_lines.ts");
   const { value, extent, payload } = opened;
+  const { ahead, metrics } = payload as OpenedLinesMessage;
   return {
-    lines: new NativeLines(value as StreamHandle, hosts, operation),
+    lines: new NativeLines(value as StreamHandle, hosts, operation, ahead),
     total: extent >= 0 ? extent : undefined,
-    metrics: metricsFrom(payload as MetricsMessage),
+    metrics: metricsFrom(metrics),
   };
 }
 
@@ -139,7 +140,7 @@ function tcpSource(text: string, operation: string): OtherSource {
     url.username === "" && url.password === "" && ["", "/"].includes(url.pathname) &&
     url.search === "" && url.hash === "" && Number(url.port) > 0;
   // What stands before an @ may be a password.
-  const shown = quoted(text.replace(/\/\/.*@/s, "//…@"));
+  const shown = quoted(text.replace(/\/\/.*@/s, "//\u2026@"));
   if (!fits) {
     const hint = "write it as tcp://host:port, with [ ] around an IPv6 address";
     throw invalidInput(operation, `${shown} names no host and port`, hint);

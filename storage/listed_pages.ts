@@ -64,7 +64,7 @@ export class ListedPages {
   /** The next batch; `undefined` at the end. A batch that failed is asked for again. */
   async next(): Promise<PageMessage | undefined> {
     if (this.#failure !== undefined) throw this.#failure;
-    this.ahead();
+    this.#begin();
     if (this.#ahead === undefined) return undefined;
     try {
       const page = await this.#ahead;
@@ -78,11 +78,16 @@ export class ListedPages {
 
   /** Starts to fetch the next batch, if there is one and nobody has. */
   ahead(): void {
-    if (this.#ahead !== undefined || this.#place === undefined || this.#wanted <= 0) return;
-    if (this.#closing.signal.aborted) return;
-    this.#ahead = this.#fetch(this.#place);
     // Whoever reads on meets the failure.
-    this.#ahead.catch(() => {});
+    if (this.#begin()) this.#ahead?.catch(() => {});
+  }
+
+  /** The same for who awaits it at once: nothing else hangs on it, so its error points to them. */
+  #begin(): boolean {
+    if (this.#ahead !== undefined || this.#place === undefined || this.#wanted <= 0) return false;
+    if (this.#closing.signal.aborted) return false;
+    this.#ahead = this.#fetch(this.#place);
+    return true;
   }
 
   /** Ends what is on its way. */
@@ -131,4 +136,13 @@ export class ListedPages {
     }
     if (++kept.count === kept.until) this.#kept = { place, until: 2 * kept.until, count: 0 };
   }
+}
+
+/** Some servers start a page with the line that the last one with lines ended with. */
+export function isRepeated(page: PageMessage, before: PageMessage | undefined): boolean {
+  if (before === undefined) return false;
+  const end = before.names.length - 1;
+  return before.names[end] === page.names[0] && before.ids?.[end] === page.ids?.[0] &&
+    before.sizes[end] === page.sizes[0] && before.times[end] === page.times[0] &&
+    before.etags?.[end] === page.etags?.[0];
 }

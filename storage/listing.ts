@@ -1,50 +1,22 @@
 // The objects below a prefix, their versions, or the uploads that are not complete: fetched page by
 // page while they are read.
 
-import { type Connection, defined } from "../client/connection.ts";
+import type { Connection } from "../client/connection.ts";
 import { type Location, uriOf } from "../client/s3_uri.ts";
-import { type Watching, watching } from "../client/watched.ts";
 import { DipperError, invalidInput } from "../ffi/errors.ts";
 import { eitherSignal, stoppable } from "../ffi/stop.ts";
-import type { PageMessage, PlaceMessage } from "../ffi/symbols.ts";
+import type { PlaceMessage } from "../ffi/symbols.ts";
 import { displayed, JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
+import type { ExtractionOptions, Table } from "../table/flechette.ts";
 import { checkedLater } from "./call_options.ts";
-import {
-  type Entry,
-  type EntryMaker,
-  GROUP,
-  objectMaker,
-  shownEntries,
-  versionMaker,
-} from "./entry.ts";
+import type { Entry } from "./entry.ts";
+import { type EntryMaker, objectMaker, versionMaker } from "./entry_makers.ts";
 import { Glob } from "./glob.ts";
-import { ListedPages, type ListingPlan } from "./listed_pages.ts";
-import { placeOf, type Position, tokenOf } from "./listing_token.ts";
-import type { CallOptions } from "./read_options.ts";
-
-/** What `list` takes beside the prefix. */
-export interface ListOptions extends CallOptions {
-  /** Groups keys up to this, such as `"/"`. Default: none, everything below the prefix is walked. */
-  delimiter?: string;
-  /** Only keys behind this one. */
-  startAfter?: string;
-  /** At most so many entries. */
-  limit?: number;
-  /**
-   * Only keys of which the part behind the URI's prefix matches: `*` and `?` stay within a folder,
-   * `**` as a whole folder's name stands for any number of folders, `[a-z]`, `[!a-z]` and `{a,b}`
-   * choose, a backslash takes the meaning from what follows. What the pattern starts with narrows
-   * what is listed. With a delimiter, a group matches with or without it. In the URI itself `*` is a
-   * character of the key.
-   */
-  glob?: string;
-  /** Every version of each object, the latest first, and delete markers. */
-  versions?: boolean;
-  /** Tell whose each object is. */
-  owner?: boolean;
-  /** Goes on where another listing of the same URI was: what its `token` said. */
-  token?: string;
-}
+import type { ListOptions } from "./list_options.ts";
+import type { ListingPlan } from "./listed_pages.ts";
+import { placeOf, tokenOf } from "./listing_token.ts";
+import { LateIterator } from "../client/late_iterator.ts";
+import type { Walk } from "./listing_walk.ts";
 
 const OPTIONS: readonly (keyof ListOptions)[] = [
   "delimiter",
@@ -158,7 +130,10 @@ export class Listing<T = Entry> implements AsyncIterable<T> {
 
   /** Lists page by page. */
   [Symbol.asyncIterator](): AsyncIterableIterator<T, void, void> {
-    return this.#walk = new Walk(this.#connection, this.#parts);
+    // Only now it is known which Stop of a notebook is meant.
+    const signal = this.#signal();
+    this.#walk = undefined;
+    return new LateIterator(async () => this.#walk = await this.#begin({ ...this.#parts, signal }));
   }
 
   /**
@@ -168,13 +143,40 @@ export class Listing<T = Entry> implements AsyncIterable<T> {
    * @throws {DipperError} For whatever else the server or the connection reports.
    */
   async toArray(): Promise<T[]> {
-    const walk = new Walk(this.#connection, this.#parts);
+    const walk = await this.#begin({ ...this.#parts, signal: this.#signal() });
     const entries = await walk.all();
     // Before, nothing was handed out.
     this.#walk = walk;
     const { uri } = this;
     const { show } = this.#parts;
     return displayed(entries, () => show({ uri, entries, complete: true, isArray: true }));
+  }
+
+  /**
+   * All entries as a table: a row of each, a column of each of their properties that any has. Times
+   * are timestamps of milliseconds in UTC, sizes 64-bit integers.
+   *
+   * @param options How Flechette gives single values, such as `useDate: true`.
+   * @throws {NotFoundError} When the bucket does not exist.
+   * @throws {DipperError} For whatever else the server or the connection reports.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example");
+   * await client.file("s3://example/a.txt").write("hello");
+   * const table = await client.list("s3://example/").toTable();
+   * console.log(table.select(["key", "size"]).toArray()); // [ { key: "a.txt", size: 5 } ]
+   * ```
+   */
+  async toTable(options: ExtractionOptions = {}): Promise<Table> {
+    const walk = await this.#begin({ ...this.#parts, signal: this.#signal() });
+    const entries = await walk.all();
+    this.#walk = walk;
+    const { entriesTable } = await import("../table/entries_table.ts");
+    return await entriesTable(entries as object[], options);
   }
 
   /** Shows the first page in a notebook. Nothing behind it is fetched. */
@@ -186,7 +188,7 @@ export class Listing<T = Entry> implements AsyncIterable<T> {
     const { limit, signal, wanted } = this.#parts;
     const { uri } = this;
     const patience = AbortSignal.timeout(SHOWN_PATIENCE);
-    const walk = new Walk(this.#connection, {
+    const walk = await this.#begin({
       ...this.#parts,
       limit: Math.min(SHOWN_ENTRIES, limit),
       signal: eitherSignal(signal, patience),
@@ -204,202 +206,20 @@ export class Listing<T = Entry> implements AsyncIterable<T> {
     }
   }
 
+  async #begin(parts: ListingParts<T>): Promise<Walk<T>> {
+    const { Walk } = await import("./listing_walk.ts");
+    return new Walk(this.#connection, parts);
+  }
+
+  #signal(): AbortSignal | undefined {
+    const { plan, signal, background } = this.#parts;
+    return stoppable(plan.operation, signal, background);
+  }
+
   /** Shows in a terminal what would be listed, without I/O. */
   [Symbol.for("Deno.customInspect")](): string {
-    return `Listing of ${this.uri}: for await (const entry of …), or await ….toArray()`;
+    return `Listing of ${this.uri}: for await (const entry of \u2026), or await \u2026.toArray()`;
   }
-}
-
-/** One reader's way through a listing. */
-class Walk<T> implements AsyncIterableIterator<T, void, void> {
-  readonly #parts: ListingParts<T>;
-  readonly #pages: ListedPages;
-  #page: PageMessage | undefined;
-  /** The next line of the page. */
-  #index = 0;
-  #make: EntryMaker<T>;
-  /** The page that was handed out before this one, for its last line. */
-  #before: PageMessage | undefined;
-  #left: number;
-  #closed = false;
-  readonly #listener = (): void => {};
-  #watching: Watching | undefined;
-  #counted = 0;
-  /** Readers that came while one waited. */
-  #queue: Promise<unknown> | undefined;
-
-  constructor(connection: Connection, parts: ListingParts<T>) {
-    const { plan, place, limit, wanted } = parts;
-    const signal = stoppable(plan.operation, parts.signal, parts.background);
-    this.#parts = { ...parts, signal };
-    // Between two pages nothing else listens, and a walk that is stopped there was stopped too.
-    signal?.addEventListener("abort", this.#listener);
-    this.#left = limit;
-    this.#make = parts.make;
-    // How many lines there are to so many that match, nobody knows.
-    const lines = wanted === undefined || limit === 0 ? limit : Infinity;
-    this.#pages = new ListedPages(connection, plan, place, lines, signal);
-  }
-
-  /** Whether there is nothing more in the listing. */
-  get ended(): boolean {
-    return this.#page !== undefined && this.#index >= this.#page.names.length && !this.#pages.more;
-  }
-
-  /** The last line that was looked at. */
-  get position(): Position | undefined {
-    const [page, index] = this.#index > 0
-      ? [this.#page, this.#index - 1]
-      : [this.#before, (this.#before?.names.length ?? 0) - 1];
-    const name = page?.names[index];
-    if (page === undefined || name === undefined) return undefined;
-    return { name, id: page.ids?.[index], isGroup: page.sizes[index] === GROUP };
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  next(): Promise<IteratorResult<T, void>> {
-    const { signal } = this.#parts;
-    if (this.#queue === undefined && !signal?.aborted) {
-      const entry = this.#take();
-      if (entry !== undefined) return Promise.resolve({ value: entry, done: false });
-    }
-    const slow = (this.#queue ?? Promise.resolve()).then(() => this.#slowly());
-    const queue = slow.then(() => {}, () => {}).then(() => {
-      if (this.#queue === queue) this.#queue = undefined;
-    });
-    this.#queue = queue;
-    return slow;
-  }
-
-  /** Ends the walk, and what is on its way for it. */
-  return(): Promise<IteratorResult<T, void>> {
-    this.#close();
-    return Promise.resolve({ value: undefined, done: true });
-  }
-
-  /** What is left, as one array. */
-  async all(): Promise<T[]> {
-    const entries: T[] = [];
-    while (await this.#fill()) {
-      this.#pages.ahead();
-      for (let entry = this.#take(); entry !== undefined; entry = this.#take()) entries.push(entry);
-    }
-    return entries;
-  }
-
-  /** What the first page holds, with one request for it and none for what follows. */
-  async firstPage(): Promise<{ entries: T[]; looked: number }> {
-    const entries: T[] = [];
-    const page = this.#left > 0 ? await this.#pages.next() : undefined;
-    this.#page = page;
-    const names = page?.names ?? [];
-    const { wanted, make } = this.#parts;
-    for (; this.#index < names.length && this.#left > 0; this.#index++) {
-      const isGroup = page!.sizes[this.#index] === GROUP;
-      if (wanted !== undefined && !wanted(names[this.#index]!, isGroup)) continue;
-      entries.push(make(page!, this.#index));
-      this.#left--;
-    }
-    this.#close();
-    return { entries, looked: names.length };
-  }
-
-  async #slowly(): Promise<IteratorResult<T, void>> {
-    try {
-      this.#parts.signal?.throwIfAborted();
-      while (await this.#fill()) {
-        const entry = this.#take();
-        if (entry !== undefined) return { value: entry, done: false };
-      }
-    } catch (error) {
-      // As a generator does: what threw is over.
-      this.#close();
-      throw error;
-    }
-    return { value: undefined, done: true };
-  }
-
-  /** Sees to it that there is a line to look at. False at the end. */
-  async #fill(): Promise<boolean> {
-    while (!this.#closed && this.#left > 0) {
-      if (this.#page !== undefined && this.#index < this.#page.names.length) return true;
-      const page = await this.#next();
-      if (this.#closed || page === undefined) {
-        this.#forget();
-        break;
-      }
-      const last = this.#page?.names.length ? this.#page : this.#before;
-      this.#before = last;
-      this.#page = page;
-      this.#make = shownEntries(this.#parts.make);
-      // Some servers start a page with the line that the last one ended with.
-      this.#index = last !== undefined && startsWithEndOf(page, last) ? 1 : 0;
-    }
-    this.#watching?.end("done");
-    return false;
-  }
-
-  /** The next page, shown as progress when that takes long. */
-  async #next(): Promise<PageMessage | undefined> {
-    const { plan: { operation, uri }, progress, wanted } = this.#parts;
-    this.#watching ??= watching(operation, uri, defined({ progress }));
-    const call = this.#watching;
-    call?.goOn();
-    try {
-      const page = await this.#pages.next();
-      this.#counted += page?.names.length ?? 0;
-      // How many of them match is known later.
-      const noun = wanted === undefined ? "entry" : "name";
-      call?.reached({ bytes: 0, total: 0, files: this.#counted, noun });
-      return page;
-    } catch (error) {
-      call?.fail(error);
-      throw error;
-    } finally {
-      call?.rest();
-    }
-  }
-
-  /** The next entry of the page, if it has one. */
-  #take(): T | undefined {
-    const page = this.#page;
-    if (page === undefined || this.#closed || this.#left <= 0) return undefined;
-    const { wanted } = this.#parts;
-    const count = page.names.length;
-    while (this.#index < count) {
-      const index = this.#index++;
-      // Who takes a second entry goes on reading.
-      if (index === 1) this.#pages.ahead();
-      if (wanted !== undefined && !wanted(page.names[index]!, page.sizes[index] === GROUP)) {
-        continue;
-      }
-      this.#left--;
-      return this.#make(page, index);
-    }
-    if (count < 2) this.#pages.ahead();
-    return undefined;
-  }
-
-  #forget(): void {
-    this.#parts.signal?.removeEventListener("abort", this.#listener);
-  }
-
-  #close(): void {
-    this.#closed = true;
-    this.#watching?.end("done");
-    this.#forget();
-    this.#pages.close();
-  }
-}
-
-function startsWithEndOf(page: PageMessage, before: PageMessage): boolean {
-  const end = before.names.length - 1;
-  return before.names[end] === page.names[0] && before.ids?.[end] === page.ids?.[0] &&
-    before.sizes[end] === page.sizes[0] && before.times[end] === page.times[0] &&
-    before.etags?.[end] === page.etags?.[0];
 }
 
 /** The listing of a bucket's objects or versions. */

@@ -2,7 +2,7 @@
 
 import type { Location } from "../client/location.ts";
 import { libraryNeeds } from "../ffi/library.ts";
-import { NativeUpload } from "../ffi/native_upload.ts";
+import type { NativeUpload } from "../ffi/native_upload.ts";
 import { ensure, type Need } from "../ffi/permissions.ts";
 import type { Completed, SubmitOptions } from "../ffi/queue.ts";
 import { readablePath } from "../ffi/readable_path.ts";
@@ -15,12 +15,13 @@ import type { Slice } from "./byte_range.ts";
 import { checkedCall } from "./call_options.ts";
 import { destinationOf, requireWhole } from "./destination.ts";
 import { type ObjectAt, objectAt, ObjectFile, slicedFurther, slicesOf } from "./object_file.ts";
-import { pump, type PumpOptions } from "./pump.ts";
+import type { PumpOptions } from "./pump.ts";
 import type { CallOptions } from "./read_options.ts";
 import { targetOf, writeFromFile, written } from "./s3_write.ts";
 import type { Stat } from "./stat.ts";
 import { uploadWriter } from "./upload_writer.ts";
-import { checkedLocalWrite, type LocalWriteOptions, type WriteOptions } from "./write_options.ts";
+import { checkedLocalWrite } from "./checked_write.ts";
+import type { LocalWriteOptions, WriteOptions } from "./write_options.ts";
 
 /**
  * A lazy handle on a local file, or on a part of it. Made by `file()` from a `file:` URL or from a
@@ -212,29 +213,23 @@ export class LocalFile extends ObjectFile {
     ensure(operation, [...libraryNeeds(), ...needs], path);
     const { content } = await bodyOf(data, path);
     if (content.kind === "pieces") {
-      const pumped = await watched(operation, this.uri, options, (onProgress) => {
+      const pumped = await watched(operation, this.uri, options, async (onProgress) => {
         const told = { ...options, ...defined({ onProgress }) };
         const open = () => this.#open(operation, needs, told, options.signal);
-        return pump(content, open, this.#pumping(operation, told));
+        const { pump } = await import("./pump.ts");
+        return await pump(content, open, this.#pumping(operation, told));
       });
       return written(this.uri, pumped);
     }
     try {
-      const completed = await watchedSmall(
-        operation,
-        this.uri,
-        options,
-        (onProgress) =>
-          this.#run(operation, needs, { signal: options.signal, onProgress }, (client) => ({
-            operation: "writeFile",
-            client,
-            path: writablePath(path, operation, path),
-            exclusive: options.ifNoneMatch === "*",
-            progress: onProgress !== undefined,
-            ...defined({ buffer: content.handle }),
-          })),
-      );
-      return written(this.uri, completed.payload as WrittenMessage);
+      return await this.#written(this, operation, needs, options, (client, progress) => ({
+        operation: "writeFile",
+        client,
+        path: writablePath(path, operation, path),
+        exclusive: options.ifNoneMatch === "*",
+        progress,
+        ...defined({ buffer: content.handle }),
+      }));
     } finally {
       content.release();
     }
@@ -247,23 +242,32 @@ export class LocalFile extends ObjectFile {
       ...(operation === "moveTo" ? [{ name: "write", path: this.path } as const] : []),
       { name: "write", path: to.path },
     ];
-    const completed = await watchedSmall(
-      operation,
-      this.uri,
-      options,
-      (onProgress) =>
-        this.#run(operation, needs, { signal: options.signal, onProgress }, (client) => ({
-          operation: operation === "copyTo" ? "copyFile" : "moveFile",
-          client,
-          from: operation === "copyTo"
-            ? readablePath(this.path, operation, this.path)
-            : writablePath(this.path, operation, this.path),
-          to: writablePath(to.path, operation, to.path),
-          exclusive: options.ifNoneMatch === "*",
-          progress: onProgress !== undefined,
-        })),
-    );
-    return written(to.uri, completed.payload as WrittenMessage);
+    return await this.#written(to, operation, needs, options, (client, progress) => ({
+      operation: operation === "copyTo" ? "copyFile" : "moveFile",
+      client,
+      from: operation === "copyTo"
+        ? readablePath(this.path, operation, this.path)
+        : writablePath(this.path, operation, this.path),
+      to: writablePath(to.path, operation, to.path),
+      exclusive: options.ifNoneMatch === "*",
+      progress,
+    }));
+  }
+
+  /** Writes a file with one request, and shows how far it is. */
+  async #written(
+    to: LocalFile,
+    operation: string,
+    needs: readonly Need[],
+    options: LocalWriteOptions,
+    request: (client: ClientHandle, progress: boolean) => Request,
+  ): Promise<Stat> {
+    const { signal } = options;
+    const { payload } = await watchedSmall(operation, this.uri, options, (onProgress) => {
+      const one = (client: ClientHandle) => request(client, onProgress !== undefined);
+      return this.#run(operation, needs, { signal, onProgress }, one);
+    });
+    return written(to.uri, payload as WrittenMessage);
   }
 
   async #open(
@@ -280,6 +284,7 @@ export class LocalFile extends ObjectFile {
       exclusive: options.ifNoneMatch === "*",
       progress: options.onProgress !== undefined,
     }));
+    const { NativeUpload } = await import("../ffi/native_upload.ts");
     return new NativeUpload(value as UploadHandle, []);
   }
 

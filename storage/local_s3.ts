@@ -8,7 +8,6 @@ import { libraryNeeds } from "../ffi/library.ts";
 import { ensure, type Need } from "../ffi/permissions.ts";
 import { stopServer, submit } from "../ffi/queue.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
-import { showHandle } from "../jupyter/show_handle.ts";
 import type { LocalS3Message, ServerHandle } from "../ffi/symbols.ts";
 import { checkedCall } from "./call_options.ts";
 import type { CallOptions } from "./read_options.ts";
@@ -121,7 +120,8 @@ export class LocalS3 implements AsyncDisposable {
   }
 
   /** Shows in a notebook where it listens, without its credentials. */
-  [JUPYTER_DISPLAY](): MediaBundle {
+  async [JUPYTER_DISPLAY](): Promise<MediaBundle> {
+    const { showHandle } = await import("../jupyter/show_handle.ts");
     return showHandle({
       name: "LocalS3",
       label: "Endpoint",

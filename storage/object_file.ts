@@ -8,7 +8,7 @@ import { watchedSmall, watching } from "../client/watched.ts";
 import { invalidInput, NotFoundError, UnsupportedError } from "../ffi/errors.ts";
 import { mapAdopted } from "../ffi/memory.ts";
 import { type Metrics, metricsFrom, rememberMetrics } from "../ffi/metrics.ts";
-import type { Completed } from "../ffi/queue.ts";
+import type { Completed, Progress } from "../ffi/queue.ts";
 import { type RustBuffer, wrapBuffer } from "../ffi/rust_buffer.ts";
 import { shownBytes, shownInNotebook } from "../ffi/shown_bytes.ts";
 import type {
@@ -18,29 +18,30 @@ import type {
   SpanMessage,
   StatMessage,
 } from "../ffi/symbols.ts";
-import { displayed, JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
-import { describeFile, showFile } from "../jupyter/show_file.ts";
-import { showHandle } from "../jupyter/show_handle.ts";
+import { shownAsHandle } from "../jupyter/handles.ts";
+import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
+import { describeAddress } from "../jupyter/stat_facts.ts";
 import type { ByteBatch } from "../bridges/byte_batch.ts";
-import {
-  checkedFrames,
-  checkedLines,
-  type FramesOptions,
-  type LinesOptions,
-} from "../bridges/line_options.ts";
+import { checkedFrames, checkedLines } from "../bridges/checked_lines.ts";
+import type { FramesOptions, LinesOptions } from "../bridges/line_options.ts";
 import { framesOf, type LineOf, linesOf } from "../bridges/lines.ts";
+import type { Table } from "../table/flechette.ts";
+import type { ArrayOptions, FileArray } from "../table/file_array.ts";
+import { ARRAY_OPTIONS, TABLE_OPTIONS, type TableOptions } from "../table/table_options.ts";
 import type { Writable } from "./body.ts";
 import { checkedSlice, rangeIn, type Slice, spanOf } from "./byte_range.ts";
 import { byteStream } from "./byte_stream.ts";
+import { stoppable } from "../ffi/stop.ts";
 import { checkedCall, checkedLater } from "./call_options.ts";
 import { checkedAlgorithm, type ChecksumAlgorithm } from "./checksum.ts";
 import type { ObjectEntry } from "./entry.ts";
 import { takeTarget } from "./into_target.ts";
 import { objectOrigin, type Part } from "./line_source.ts";
 import type { PresignOptions } from "./presign.ts";
-import { type CallOptions, READ_OPTIONS, type ReadOptions } from "./read_options.ts";
+import { READ_OPTIONS } from "./option_names.ts";
+import type { CallOptions, ReadOptions } from "./read_options.ts";
 import { type Stat, statOf } from "./stat.ts";
-import { decodeText, LONGEST_STRING } from "./text.ts";
+import { LONGEST_STRING } from "./longest_string.ts";
 import type { WriteOptions } from "./write_options.ts";
 
 /** What a handle is on. */
@@ -286,8 +287,8 @@ export abstract class ObjectFile {
       watch: () => watching("stream", this.#shown, options),
       gone: () => connection.gone(subject),
     });
-    const use = ["for await (const chunk of …)", "new Response(…)"];
-    return displayed(stream, () => showHandle({ name: "stream", of: subject.uri, use }));
+    const use = ["for await (const chunk of \u2026)", "new Response(\u2026)"];
+    return shownAsHandle(stream, { name: "stream", of: subject.uri, use });
   }
 
   /**
@@ -365,6 +366,113 @@ export abstract class ObjectFile {
       (signal) => this.#part("frames", options, signal),
     );
     return framesOf(origin, options);
+  }
+
+  /**
+   * Reads columns: each column's values lie where Rust decoded them, and nothing is copied. The
+   * result is a table of `@uwdata/flechette` 2.4.0.
+   *
+   * @throws {InvalidInputError} For a column that is not there.
+   * @throws {IntegrityError} For a file that is damaged or cut short.
+   * @throws {DipperError} As {@linkcode ObjectFile.bytes}.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example");
+   * const f = client.file("s3://example/delays.parquet");
+   * await client.writeTable(f, { origin: ["A", "B", "A"], delay: Int32Array.of(5, 70, 90) });
+   * const late = await f.table({ columns: ["delay"], where: "delay > 60 AND origin = 'A'" });
+   * console.log(late.getChild("delay").toArray()); // Int32Array(1) [ 90 ]
+   * ```
+   */
+  async table(options: TableOptions & CallOptions = {}): Promise<Table> {
+    options = checkedCall(options, "table", this.#shown, TABLE_OPTIONS);
+    const { readingOf, readTable } = await import("../table/read_table.ts");
+    const origin = { connection: this.#at.connection, subject: this.#subject("table") };
+    const reading = readingOf("table", this.#shown, options, options.signal);
+    return await readTable(origin, options, reading);
+  }
+
+  /**
+   * Reads columns batch by batch, for data that is larger than memory: a table of each row group of
+   * Parquet. A few are decoded ahead. Leaving the loop ends the reading.
+   *
+   * @throws {InvalidInputError} In the loop, for a column that is not there.
+   * @throws {IntegrityError} In the loop, for a file that is damaged or cut short.
+   * @throws {DipperError} In the loop, as {@linkcode ObjectFile.bytes}.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3, writeTable } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example");
+   * const f = client.file("s3://example/numbers.parquet");
+   * await client.writeTable(f, { n: Int32Array.from({ length: 10 }, (_, i) => i) }, { rowGroupSize: 5 });
+   * for await (const batch of f.batches()) console.log(batch.numRows); // 5, 5
+   * ```
+   */
+  batches(options: TableOptions & CallOptions = {}): AsyncIterable<Table> {
+    options = checkedLater(options, "batches", this.#shown, TABLE_OPTIONS);
+    const origin = { connection: this.#at.connection, subject: this.#subject("batches") };
+    return {
+      async *[Symbol.asyncIterator]() {
+        const { readBatches, readingOf } = await import("../table/read_table.ts");
+        const signal = stoppable("batches", options.signal, options.background);
+        const reading = readingOf("batches", origin.subject.uri, options, signal);
+        yield* readBatches(origin, options, reading);
+      },
+    };
+  }
+
+  /**
+   * Reads an array of several dimensions: a `.npy` file, or one tensor of a `.safetensors` file.
+   * Only its header and the wanted rows are read, and nothing is copied.
+   *
+   * @throws {InvalidInputError} For rows or a tensor that are not there.
+   * @throws {UnsupportedError} For elements that no typed array holds: strings, records, complex
+   * numbers.
+   * @throws {IntegrityError} For a file that is damaged or cut short, or neither of these.
+   * @throws {DipperError} As {@linkcode ObjectFile.bytes}.
+   *
+   * @example
+   * ```ts
+   * import { LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("example");
+   * const header = `{"weights": {"dtype": "F32", "shape": [3, 2], "data_offsets": [0, 24]}}`;
+   * const length = new BigUint64Array([BigInt(header.length)]);
+   * const f = client.file("s3://example/model.safetensors");
+   * await f.write(new Blob([length, header, new Float32Array([1, 2, 3, 4, 5, 6])]));
+   * const { data, shape, stride, dtype } = await f.array({ rows: [1, 3] });
+   * console.log(data, shape, stride, dtype); // Float32Array(4) [ 3, 4, 5, 6 ] [ 2, 2 ] [ 2, 1 ] float32
+   * ```
+   */
+  async array(options: ArrayOptions & CallOptions = {}): Promise<FileArray> {
+    options = checkedCall(options, "array", this.#shown, ARRAY_OPTIONS);
+    const { readArray } = await import("../table/read_array.ts");
+    const { signal } = options;
+    return await watchedSmall("array", this.#shown, options, async (onProgress) => {
+      const { size, etag } = await this.stat(defined({ signal }));
+      const call = defined({ signal, ifMatch: etag });
+      let done = 0;
+      const read = async (start: number, end: number) => {
+        const told = onProgress &&
+          ((progress: Progress) => onProgress({ ...progress, bytes: done + progress.bytes }));
+        const [bytes] = await this.ranges([[start, end]], {
+          ...call,
+          progress: false,
+          ...defined({ onProgress: told }),
+        });
+        done += end - start;
+        return bytes!;
+      };
+      return await readArray({ shown: this.#shown, size, read }, options);
+    });
   }
 
   /**
@@ -617,6 +725,7 @@ export abstract class ObjectFile {
       return part.#mapped("display", { ...options, progress: false });
     };
     const { withPreview } = await import("./file_preview.ts");
+    const { showFile } = await import("../jupyter/show_file.ts");
     return await withPreview({ name, uri: this.#shown, slices: this.#slices, read }, showFile);
   }
 
@@ -625,7 +734,7 @@ export abstract class ObjectFile {
     const slices = this.#slices.map(({ start, end }) =>
       end === undefined ? `.slice(${start})` : `.slice(${start}, ${end})`
     );
-    return describeFile({ uri: this.#shown, name: this.name, slices: slices.join("") });
+    return describeAddress({ uri: this.#shown, name: this.name, slices: slices.join("") });
   }
 
   async #part(operation: string, options: ReadOptions, signal: AbortSignal): Promise<Part> {
@@ -662,6 +771,7 @@ export abstract class ObjectFile {
     const { contentEncoding } = (payload as ReadMessage).stat;
     const memory = mapAdopted(buffer);
     try {
+      const { decodeText } = await import("./text.ts");
       return await decodeText(new Uint8Array(memory), {
         connection: this.#at.connection,
         buffer,

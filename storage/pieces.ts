@@ -1,11 +1,18 @@
 // Bytes that come one after the other, whatever they come from, pulled one piece at a time.
 
 import { invalidInput } from "../ffi/errors.ts";
+import type { NativeUpload, UploadOptions } from "../ffi/native_upload.ts";
+
+/** What brings its bytes to an upload by itself, so that they never pass through JavaScript. */
+export interface Bringing {
+  /** Brings them, as fast as they are taken. */
+  bring(upload: NativeUpload, options: UploadOptions): Promise<void>;
+}
 
 /** A source of bytes, read by one reader. */
 export interface Pieces {
   /** The next bytes; undefined at the end. They may be changed after the next call. */
-  next(): Promise<Uint8Array | undefined>;
+  next(): Promise<Uint8Array | Bringing | undefined>;
   /** Tells the source that no more is wanted. Never waits, and never fails. */
   cancel(reason: unknown): void;
 }

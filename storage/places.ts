@@ -11,7 +11,8 @@ import { objectAt, ObjectFile, slicesOf } from "./object_file.ts";
 import type { Source } from "./read_options.ts";
 import { S3Client } from "./s3_client.ts";
 import { namedBy } from "./source.ts";
-import { checkedLocalWrite, checkedWrite, type WriteOptions, writtenAs } from "./write_options.ts";
+import { checkedLocalWrite, checkedWrite, writtenAs } from "./checked_write.ts";
+import type { WriteOptions } from "./write_options.ts";
 
 /** The places of names, where `current` is the client for those that name none. */
 export function placesOf(current: () => S3Client): Places {
@@ -21,7 +22,7 @@ export function placesOf(current: () => S3Client): Places {
     operation: string,
   ): ObjectFile => {
     if (!(client instanceof S3Client)) {
-      throw invalidInput(operation, "client is no S3Client", "pass new S3Client(…)");
+      throw invalidInput(operation, "client is no S3Client", "pass new S3Client(\u2026)");
     }
     const source = at as Source;
     // So that an error names the call that the user made.

@@ -7,7 +7,8 @@ import type { ObjectMessage, PresignMethodMessage, Request, WriteMessage } from 
 import { checkedCall } from "./call_options.ts";
 import type { ObjectAt } from "./object_file.ts";
 import type { CallOptions } from "./read_options.ts";
-import { checkedWrite, type WriteOptions, writtenAs } from "./write_options.ts";
+import { checkedWrite, writtenAs } from "./checked_write.ts";
+import type { WriteOptions } from "./write_options.ts";
 
 /**
  * What may be written with the URL, for PUT. Each becomes a header that must be sent with the same

@@ -1,6 +1,6 @@
 // Pieces from a source into an upload, one after the other: the upload holds the source back.
 
-import type { Watching } from "../client/watched.ts";
+import type { Watched } from "../client/watched.ts";
 import { DipperError } from "../ffi/errors.ts";
 import { type Metrics, metricsFrom } from "../ffi/metrics.ts";
 import type { NativeUpload } from "../ffi/native_upload.ts";
@@ -20,7 +20,7 @@ export interface PumpOptions {
 
 /** The same for a stream that writes, which begins to show how far it is with its first chunk. */
 export interface WriterOptions extends PumpOptions {
-  watch(): Watching | undefined;
+  watch(): Watched | undefined;
 }
 
 const PROGRESS_INTERVAL = 100;
@@ -56,7 +56,9 @@ export async function pump(
       // A source may be silent for ever.
       const piece = await watch.during(pieces.next());
       if (piece === undefined) break;
-      await upload.write(piece, { ...submitting, told: told.now });
+      const bringing = { ...submitting, told: told.now };
+      if (piece instanceof Uint8Array) await upload.write(piece, bringing);
+      else await piece.bring(upload, bringing);
     }
     await body.check?.();
     await watch.end();

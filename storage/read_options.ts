@@ -25,9 +25,6 @@ export interface ReadOptions extends CallOptions {
   ifMatch?: string;
 }
 
-/** Their names, beside what every call takes. */
-export const READ_OPTIONS: readonly (keyof ReadOptions)[] = ["ifMatch"];
-
 /** What `file` takes beside the location. */
 export interface FileOptions {
   /** A version of an S3 object; the newest when unset. */
@@ -46,9 +43,6 @@ export interface FileOptions {
    */
   map?: boolean;
 }
-
-/** Their names. */
-export const FILE_OPTIONS: readonly (keyof FileOptions)[] = ["versionId", "customerKey", "map"];
 
 /** Everything that names an object. */
 export type Source = string | URL | Entry | ObjectFile;

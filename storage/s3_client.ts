@@ -1,27 +1,26 @@
 // The public client: one configuration, and everything that can be done with it.
 
 import { Connection, defined, type Subject } from "../client/connection.ts";
-import type { CheckedCredentials } from "../client/credentials.ts";
-import { checkOptions, type S3ClientOptions } from "../client/options.ts";
+import type { CheckedCredentials } from "../client/checked_credentials.ts";
+import { checkOptions } from "../client/checked_options.ts";
+import type { S3ClientOptions } from "../client/options.ts";
 import { checkBucket } from "../client/s3_uri.ts";
 import { invalidInput } from "../ffi/errors.ts";
 import type { ByteBatch } from "../bridges/byte_batch.ts";
-import {
-  checkedFrames,
-  checkedLines,
-  type FramesOptions,
-  type LinesOptions,
-} from "../bridges/line_options.ts";
+import { checkedFrames, checkedLines } from "../bridges/checked_lines.ts";
+import type { FramesOptions, LinesOptions } from "../bridges/line_options.ts";
 import { framesOf, type LineOf, linesOf } from "../bridges/lines.ts";
 import type { Completed } from "../ffi/queue.ts";
 import type { RustBuffer } from "../ffi/rust_buffer.ts";
+import type { Table } from "../table/flechette.ts";
+import type { TableOptions } from "../table/table_options.ts";
+import type { ManyFilesOptions, TableSources } from "./table_files.ts";
 import type { TransferReport } from "../ffi/transfer_report.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
-import { showHandle } from "../jupyter/show_handle.ts";
 import type { BucketMessage, ClientHandle, RegionMessage, Request } from "../ffi/symbols.ts";
 import type { Bucket, CreateBucketOptions } from "./bucket.ts";
 import { checkedCall, checkedLater } from "./call_options.ts";
-import { type Diagnosis, diagnosisOf } from "./diagnosis.ts";
+import type { Diagnosis } from "./diagnosis.ts";
 import { customerKeyOf } from "./customer_key.ts";
 import type { ObjectEntry, UploadEntry } from "./entry.ts";
 import { type Fetched, type GetManyOptions, manyObjects } from "./get_many.ts";
@@ -33,23 +32,21 @@ import {
   type UploadsOptions,
 } from "./incomplete_uploads.ts";
 import { otherOrigin, otherSource } from "./line_source.ts";
-import { type Listing, listingOf, type ListOptions } from "./listing.ts";
+import type { ListOptions } from "./list_options.ts";
+import { type Listing, listingOf } from "./listing.ts";
 import { LocalFile } from "./local_file.ts";
 import { type ObjectAt, ObjectFile } from "./object_file.ts";
-import {
-  type CallOptions,
-  FILE_OPTIONS,
-  type FileOptions,
-  READ_OPTIONS,
-  type ReadOptions,
-  type Source,
-} from "./read_options.ts";
+import { FILE_OPTIONS, READ_OPTIONS } from "./option_names.ts";
+import type { CallOptions, FileOptions, ReadOptions, Source } from "./read_options.ts";
 import { S3File } from "./s3_file.ts";
 import type { TreeOptions, UploadTreeOptions } from "./tree_options.ts";
 import { directoryOf, folderOf, type PrefixLike, prefixOf } from "./tree_place.ts";
 import type { TreePlace } from "./sync.ts";
 import { namedBy, type ObjectLocation } from "./source.ts";
+import type { Stat } from "./stat.ts";
+import type { WritableTable } from "../table/written_tables.ts";
 import type { TransferOptions } from "./transfer_tally.ts";
+import type { WriteTableOptions } from "./write_table.ts";
 import { type UsageCounting, usageOf, type UsageOptions } from "./usage.ts";
 
 /**
@@ -92,7 +89,7 @@ export class S3Client implements Disposable {
   /**
    * A lazy handle on an object. No request is sent.
    *
-   * @param at `s3://bucket/key`, `http(s)://…`, `file:///…`, a path that starts with `/`, `./` or
+   * @param at `s3://bucket/key`, `http(s)://...`, `file:///...`, a path that starts with `/`, `./` or
    * `../`, a `URL`, a listed entry, another file, or bucket and key apart.
    * @throws {InvalidInputError} When it names no object.
    */
@@ -156,6 +153,29 @@ export class S3Client implements Disposable {
     options = checkedLater(options, "frames", other.uri);
     const cutting = checkedFrames(options, other.uri);
     return framesOf(otherOrigin(this.#connection, other, "frames", cutting), options);
+  }
+
+  /** Reads many files as one table, as the function {@linkcode table} does, through this client. */
+  async table(
+    sources: TableSources,
+    options: TableOptions & ManyFilesOptions & CallOptions = {},
+  ): Promise<Table> {
+    const { tableOf } = await import("./many_tables.ts");
+    return await tableOf(this.#connection, sources, options);
+  }
+
+  /** Reads many files batch by batch, as the function {@linkcode batches} does. */
+  batches(
+    sources: TableSources,
+    options: TableOptions & ManyFilesOptions & CallOptions = {},
+  ): AsyncIterable<Table> {
+    const connection = this.#connection;
+    return {
+      async *[Symbol.asyncIterator]() {
+        const { batchesOf } = await import("./many_tables.ts");
+        yield* batchesOf(connection, sources, options);
+      },
+    };
   }
 
   /**
@@ -361,6 +381,28 @@ export class S3Client implements Disposable {
   }
 
   /**
+   * Writes a table to a file of Parquet, Arrow, CSV or NDJSON, as its name or `format` says. See
+   * {@linkcode writeTable}.
+   *
+   * @param destination An `s3://` URI, a path, or a file.
+   * @param table A table, or an iterable of tables with the same columns.
+   * @returns What is known of the file now.
+   * @throws {InvalidInputError} For what is no table, columns of different lengths, names that
+   * repeat, and options that cannot be meant. Nothing is written then.
+   * @throws {UnsupportedError} For a column that the format has no place for.
+   * @throws {DipperError} As `write` of the file.
+   */
+  async writeTable(
+    destination: Source | ObjectLocation,
+    table: WritableTable,
+    options: WriteTableOptions = {},
+  ): Promise<Stat> {
+    const file = destination instanceof ObjectFile ? destination : this.file(destination);
+    const { writeTableTo } = await import("./write_table.ts");
+    return await writeTableTo(file, table, options);
+  }
+
+  /**
    * Uploads the files below a directory as objects below a folder of a bucket. Files that are there
    * unchanged are left alone, so a call that was killed is made again. Symbolic links are not
    * followed, and pipes and devices not read: the report names them as `ignored`. Empty directories
@@ -451,7 +493,7 @@ export class S3Client implements Disposable {
   static #connectionOf(client: unknown, name: string): Connection | undefined {
     if (client === undefined || client === null) return undefined;
     if (client instanceof S3Client) return client.#connection;
-    throw invalidInput("sync", `${name} is no S3Client`, `pass ${name}: new S3Client({ … })`);
+    throw invalidInput("sync", `${name} is no S3Client`, `pass ${name}: new S3Client({ \u2026 })`);
   }
 
   /**
@@ -546,6 +588,7 @@ export class S3Client implements Disposable {
   ): Promise<Diagnosis> {
     const location = prefixOf(uri, "diagnose");
     options = checkedCall(options, "diagnose", undefined, []);
+    const { diagnosisOf } = await import("./diagnose.ts");
     return await diagnosisOf(this.#connection, location, options);
   }
 
@@ -560,7 +603,8 @@ export class S3Client implements Disposable {
   }
 
   /** Shows in a notebook where the client goes, and never with what credentials. */
-  [JUPYTER_DISPLAY](): MediaBundle {
+  async [JUPYTER_DISPLAY](): Promise<MediaBundle> {
+    const { showHandle } = await import("../jupyter/show_handle.ts");
     const { place, options: { region, credentials } } = this.#connection;
     return showHandle({
       name: "S3Client",

@@ -12,7 +12,8 @@ import { type ObjectAt, objectAt, type ObjectFile, slicesOf } from "./object_fil
 import type { CallOptions } from "./read_options.ts";
 import { type Stat, statOf } from "./stat.ts";
 import { streamedCopy } from "./stream_copy.ts";
-import { checkedWrite, type WriteOptions, writtenAs } from "./write_options.ts";
+import { checkedWrite, writtenAs } from "./checked_write.ts";
+import type { WriteOptions } from "./write_options.ts";
 
 type Operation = "copyTo" | "moveTo" | "restore";
 

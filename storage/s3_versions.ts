@@ -1,7 +1,7 @@
 // The versions of one object: the first ones of a listing that starts with its key.
 
 import { displayed } from "../jupyter/media_bundle.ts";
-import { describeHandle } from "../jupyter/show_handle.ts";
+import { describeHandle } from "../jupyter/handle_facts.ts";
 import type { ListingLike } from "../jupyter/show_listing.ts";
 import type { Location } from "../client/location.ts";
 import { checkedLater } from "./call_options.ts";
@@ -10,7 +10,7 @@ import { firstPageOf, listingOf, type ShownPage } from "./listing.ts";
 import type { ObjectAt } from "./object_file.ts";
 import type { CallOptions } from "./read_options.ts";
 
-const USE = "for await (const { versionId, isLatest, deleteMarker } of …)";
+const USE = "for await (const { versionId, isLatest, deleteMarker } of \u2026)";
 
 /** The versions of an object, the newest first. */
 export function versionsOf(

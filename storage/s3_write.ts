@@ -9,11 +9,12 @@ import type { ObjectMessage, WriteMessage, WrittenMessage } from "../ffi/symbols
 import { type Body, bodyOf, SizedPieces, type Writable } from "./body.ts";
 import { mediaTypeOf } from "./media_type.ts";
 import { objectAt, type ObjectFile } from "./object_file.ts";
-import { pump, type PumpOptions, type WriterOptions } from "./pump.ts";
+import type { PumpOptions, WriterOptions } from "./pump.ts";
 import { scratchFolder } from "./scratch_folder.ts";
 import { type Stat, statOf } from "./stat.ts";
 import { uploadWriter } from "./upload_writer.ts";
-import { checkedWrite, type WriteOptions, writtenAs } from "./write_options.ts";
+import { checkedWrite, writtenAs } from "./checked_write.ts";
+import type { WriteOptions } from "./write_options.ts";
 
 /** What is written to. */
 export interface WriteTarget {
@@ -83,9 +84,10 @@ export async function writeObject(
   const write = writtenAs({ ...options, ...typeOf(target, options, body) }, operation, uri);
   const { signal } = options;
   if (content.kind === "pieces") {
-    const pumped = await watched(operation, uri, options, (onProgress) => {
+    const pumped = await watched(operation, uri, options, async (onProgress) => {
+      const { pump } = await import("./pump.ts");
       const open = () => openUpload(target, subject, write, content.size, onProgress, signal);
-      return pump(content, open, { ...pumping(target, subject, options), onProgress });
+      return await pump(content, open, { ...pumping(target, subject, options), onProgress });
     });
     return written(uri, pumped);
   }

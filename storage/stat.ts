@@ -2,7 +2,7 @@
 
 import type { StatMessage } from "../ffi/symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
-import { describeStat, showStat } from "../jupyter/show_file.ts";
+import { describeStat } from "../jupyter/stat_facts.ts";
 
 /** What a server tells about an object. */
 export interface Stat {
@@ -44,8 +44,8 @@ class ShownStat {
     Object.assign(this, stat);
   }
 
-  [JUPYTER_DISPLAY](): MediaBundle {
-    return showStat(this);
+  async [JUPYTER_DISPLAY](): Promise<MediaBundle> {
+    return (await import("../jupyter/show_stat.ts")).showStat(this);
   }
 
   [Symbol.for("Deno.customInspect")](): string {

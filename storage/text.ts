@@ -1,13 +1,11 @@
 // Bytes as text: decompressed where they are compressed, decoded as UTF-8.
 
+import { LONGEST_STRING } from "./longest_string.ts";
 import type { Connection } from "../client/connection.ts";
 import { defined } from "../client/connection.ts";
 import { invalidInput } from "../ffi/errors.ts";
 import { NativeLines } from "../ffi/native_lines.ts";
 import type { BufferHandle, FeedMessage, StreamHandle } from "../ffi/symbols.ts";
-
-/** The longest string that V8 holds, in UTF-16 units; text has at least as many bytes. */
-export const LONGEST_STRING: number = 2 ** 29 - 24;
 
 /** How compressed bytes begin: gzip, zstd, bzip2, xz. The native side looks closer. */
 const MAGIC: readonly (readonly number[])[] = [
@@ -65,7 +63,7 @@ async function decompressed(source: TextSource): Promise<string> {
     (client) => ({ operation: "openLines", client, feed, cut, progress: false }),
     { signal },
   );
-  const lines = new NativeLines(opened.value as StreamHandle, [], operation);
+  const lines = new NativeLines(opened.value as StreamHandle, [], operation, false);
   try {
     const decoder = new TextDecoder();
     const memory = new Uint8Array(STEP);

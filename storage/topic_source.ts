@@ -14,7 +14,7 @@ const PORT = 9092;
  */
 export function topicSource(text: string, operation: string): OtherSource {
   // What stands before an @ may be a password.
-  const shown = quoted(text.replace(/\/\/.*@/s, "//…@"));
+  const shown = quoted(text.replace(/\/\/.*@/s, "//\u2026@"));
   const refused = (what: string, hint = "write it as kafka://host:port/topic") =>
     invalidInput(operation, `${shown} ${what}`, hint);
   if (text.includes("@")) {

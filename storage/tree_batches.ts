@@ -10,6 +10,8 @@ import type { TransferProgress } from "./transfer_told.ts";
 
 /** Files of one call. */
 const BATCH = 500;
+/** Files of the first call: it goes out while the others are still being looked at. */
+const FIRST_BATCH = 64;
 /** Calls at once. While one ends with its last files, the next keeps the connections busy. */
 const AT_ONCE = 3;
 const PROGRESS_INTERVAL = 100;
@@ -40,6 +42,7 @@ export class TreeBatches<Job> {
   readonly #running = new Set<Promise<void>>();
   readonly #calls: Call[] = [];
   #gathered: Job[] = [];
+  #batch = FIRST_BATCH;
   #failure: { reason: unknown } | undefined;
   #total = 0;
   #files = 0;
@@ -66,7 +69,7 @@ export class TreeBatches<Job> {
     this.#gathered.push(job);
     this.#total += this.#work.sizeOf(job);
     this.#totalFiles++;
-    if (this.#gathered.length >= BATCH) this.flush();
+    if (this.#gathered.length >= this.#batch) this.flush();
   }
 
   /** Waits until more may be added. */
@@ -80,6 +83,7 @@ export class TreeBatches<Job> {
     const jobs = this.#gathered;
     if (jobs.length === 0 || this.#failure !== undefined) return;
     this.#gathered = [];
+    this.#batch = BATCH;
     const running = this.#send(jobs).catch((reason) => {
       this.#failure ??= { reason };
       this.#ending.abort(reason);

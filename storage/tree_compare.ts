@@ -9,7 +9,7 @@ import type { BucketFolder } from "./tree_place.ts";
 /** A file and an object that may hold the same. */
 export interface Pair<Job> {
   readonly path: string;
-  readonly entry: ObjectEntry;
+  readonly entry: Pick<ObjectEntry, "etag" | "key">;
   /** What is done when they differ. */
   readonly job: Job;
 }

@@ -9,7 +9,8 @@ import { customerKeyOf } from "./customer_key.ts";
 import { Glob } from "./glob.ts";
 import type { TransferOptions } from "./transfer_tally.ts";
 import type { BucketFolder } from "./tree_place.ts";
-import { checkedWrite, type WriteOptions, writtenAs } from "./write_options.ts";
+import { checkedWrite, writtenAs } from "./checked_write.ts";
+import type { WriteOptions } from "./write_options.ts";
 
 /** What `download`, `upload` and `sync` take. */
 export interface TreeOptions extends TransferOptions {

@@ -10,6 +10,7 @@ import { type DipperError, invalidInput } from "../ffi/errors.ts";
 const LONGEST_NAME = 255;
 /** Names of files that are being written. A later run may remove them. */
 const TEMPORARY = /^\.dipper-[0-9a-f]{16}(?:\.part)?$/;
+const SLASH = 0x2f;
 
 const encoder = new TextEncoder();
 
@@ -24,7 +25,9 @@ export function problemOf(path: string): string | undefined {
     if (name.length * 3 > LONGEST_NAME && encoder.encode(name).length > LONGEST_NAME) {
       return `the name ${JSON.stringify(`${name.slice(0, 40)}…`)} has more than 255 bytes`;
     }
-    if (TEMPORARY.test(name)) return "its name is kept for files that are being written";
+    if (name.startsWith(".dipper-") && TEMPORARY.test(name)) {
+      return "its name is kept for files that are being written";
+    }
   }
   return undefined;
 }
@@ -45,12 +48,12 @@ export function noFile(operation: string, bucket: string, key: string, why: stri
  * the order of their bytes. Between the two others may come (`a-`), so a key waits until none can.
  */
 export class FoldersAhead<T> {
-  #waiting: { folder: string; value: T }[] = [];
+  readonly #waiting: { path: string; value: T }[] = [];
 
   /** Takes the next path; tells those before it that are decided: folders of other keys or not. */
   next(path: string, value: T, settle: (value: T, isFolder: boolean) => void): void {
     this.#decide(path, settle);
-    this.#waiting.push({ folder: `${path}/`, value });
+    this.#waiting.push({ path, value });
   }
 
   /** Tells the rest. */
@@ -59,12 +62,16 @@ export class FoldersAhead<T> {
   }
 
   #decide(path: string, settle: (value: T, isFolder: boolean) => void): void {
-    this.#waiting = this.#waiting.filter(({ folder, value }) => {
-      const isFolder = path.startsWith(folder);
+    const waiting = this.#waiting;
+    let left = 0;
+    for (const one of waiting) {
+      const goesOn = path.startsWith(one.path);
+      // The character behind it; none where a key comes twice.
+      const next = goesOn ? path.charCodeAt(one.path.length) : Infinity;
       // Only a path that goes on from this one, with a character before the slash, leaves it open.
-      if (!isFolder && path.startsWith(folder.slice(0, -1)) && path < folder) return true;
-      settle(value, isFolder);
-      return false;
-    });
+      if (goesOn && !(next >= SLASH)) waiting[left++] = one;
+      else settle(one.value, next === SLASH);
+    }
+    waiting.length = left;
   }
 }

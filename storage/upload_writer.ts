@@ -1,11 +1,10 @@
 // A writable stream over an upload: every chunk is handed over when there is room for it, so who
 // writes faster than the server or the disk takes is held back.
 
-import type { Watching } from "../client/watched.ts";
+import type { Watched } from "../client/watched.ts";
 import { metricsFrom, rememberMetrics } from "../ffi/metrics.ts";
 import type { NativeUpload } from "../ffi/native_upload.ts";
-import { displayed } from "../jupyter/media_bundle.ts";
-import { showHandle } from "../jupyter/show_handle.ts";
+import { shownAsHandle } from "../jupyter/handles.ts";
 import { bytesOf } from "./pieces.ts";
 import { leave, reasonOf, teller, type WriterOptions } from "./pump.ts";
 
@@ -19,7 +18,7 @@ export function uploadWriter(
   options: WriterOptions,
 ): WritableStream<Uint8Array> {
   const { signal, operation, onCancelled } = options;
-  let watching: Watching | undefined;
+  let watching: Watched | undefined;
   const told = teller((progress) => {
     watching?.reached(progress);
     options.onProgress?.(progress);
@@ -82,6 +81,6 @@ export function uploadWriter(
       }),
     abort: fail,
   });
-  const use = ["await readable.pipeTo(…)", "await writer.getWriter().write(…)"];
-  return displayed(stream, () => showHandle({ name: "writer", label: "To", of: uri, use }));
+  const use = ["await readable.pipeTo(\u2026)", "await writer.getWriter().write(\u2026)"];
+  return shownAsHandle(stream, { name: "writer", label: "To", of: uri, use });
 }

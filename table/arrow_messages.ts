@@ -1,0 +1,169 @@
+// A table as messages of Arrow IPC, one batch at a time, in memory that Rust owns: the one copy on
+// the way to an encoder. Each batch stands alone, with its schema and its dictionaries, so batches
+// whose dictionaries differ do not get each other's values.
+
+import { type RustBuffer, stagingBuffer } from "../ffi/rust_buffer.ts";
+import type { DataType, FlechetteLibrary, Schema } from "./flechette.ts";
+
+/** The arrays of a column in one batch, named as Flechette names them. */
+export interface ArrayParts {
+  readonly length: number;
+  readonly nullCount: number;
+  readonly type: DataType;
+  readonly validity?: ArrayBufferView | undefined;
+  readonly values?: ArrayBufferView | undefined;
+  readonly offsets?: ArrayBufferView | null | undefined;
+  readonly sizes?: ArrayBufferView | undefined;
+  readonly typeIds?: ArrayBufferView | undefined;
+  readonly data?: readonly ArrayBufferView[];
+  readonly children?: readonly ArrayParts[];
+  readonly dictionary?: ColumnParts;
+}
+
+/** A column: its arrays, batch by batch. */
+export interface ColumnParts {
+  readonly type: DataType;
+  readonly data: readonly ArrayParts[];
+}
+
+/** What is written of a table: Flechette's own tables are such. */
+export interface TableParts {
+  readonly schema: Schema;
+  readonly children: readonly ColumnParts[];
+}
+
+/** The tables of single batches that a table consists of: at least one, for the schema. */
+export function* batchesOf(table: TableParts): Generator<TableParts> {
+  const count = table.children[0]?.data.length ?? 0;
+  if (count <= 1) yield table;
+  else {
+    for (let index = 0; index < count; index++) {
+      const children = table.children.map(({ type, data }) => ({ type, data: [data[index]!] }));
+      yield { schema: table.schema, children };
+    }
+  }
+}
+
+/** Whether its batches have dictionaries of their own, which a file of Arrow cannot say. */
+export function hasManyDictionaries(table: TableParts): boolean {
+  return table.children.some(({ data }) => {
+    const seen = new Map<string, unknown>();
+    return data.some((array) => differs(array, "", seen));
+  });
+}
+
+function differs(array: ArrayParts, path: string, seen: Map<string, unknown>): boolean {
+  if (array.dictionary !== undefined) {
+    const known = seen.get(path);
+    if (known !== undefined && known !== array.dictionary) return true;
+    seen.set(path, array.dictionary);
+  }
+  return array.children?.some((child, index) => differs(child, `${path}.${index}`, seen)) ?? false;
+}
+
+/** A table of one batch as a stream of Arrow IPC. */
+export function ipcOf(library: FlechetteLibrary, table: TableParts): RustBuffer {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  const write = (bytes: Uint8Array) => {
+    pieces.push(bytes);
+    length += bytes.byteLength;
+  };
+  const sink = {
+    write,
+    pad: (bytes: number) => write(new Uint8Array(bytes)),
+    finish: () => null,
+  };
+  library.tableToIPC(withBuffers(library, withOwnTypes(table)) as never, { sink });
+  const stream = stagingBuffer(length);
+  const memory = stream.view();
+  let at = 0;
+  for (const piece of pieces) {
+    memory.set(movable(piece), at);
+    at += piece.byteLength;
+  }
+  return stream;
+}
+
+/**
+ * Flechette finds the dictionary of a column by its type: two columns that share one type would get
+ * the same dictionary. So each gets a type of its own.
+ */
+function withOwnTypes({ schema, children }: TableParts): TableParts {
+  const types = schema.fields.map(({ type }) => ownType(type));
+  return {
+    schema: {
+      ...schema,
+      fields: schema.fields.map((field, index) => ({ ...field, type: types[index]! })),
+    },
+    children: children.map(({ data }, index) => ({
+      type: types[index]!,
+      data: data.map((array) => typed(array, types[index]!)),
+    })),
+  };
+}
+
+/** What types have of which Flechette's `DataType` does not tell. */
+interface Nested {
+  readonly dictionary?: DataType;
+  readonly children?: readonly { readonly type: DataType }[];
+}
+
+function ownType(type: DataType): DataType {
+  const { dictionary, children } = type as Nested;
+  return {
+    ...type,
+    ...(dictionary === undefined ? {} : { dictionary: ownType(dictionary) }),
+    ...(children === undefined
+      ? {}
+      : { children: children.map((field) => ({ ...field, type: ownType(field.type) })) }),
+  } as DataType;
+}
+
+/** The same array, of another object for its type. */
+function typed(array: ArrayParts, type: DataType): ArrayParts {
+  const { length, nullCount, validity, values, offsets, sizes, typeIds, data } = array;
+  const of = type as Nested;
+  return {
+    length,
+    nullCount,
+    type,
+    validity,
+    values,
+    offsets,
+    sizes,
+    typeIds,
+    ...(data === undefined ? {} : { data }),
+    ...(array.children === undefined ? {} : {
+      children: array.children.map((child, index) => typed(child, of.children![index]!.type)),
+    }),
+    ...(array.dictionary === undefined ? {} : {
+      dictionary: {
+        type: of.dictionary!,
+        data: array.dictionary.data.map((values) => typed(values, of.dictionary!)),
+      },
+    }),
+  };
+}
+
+/**
+ * Columns of nulls have no buffers, and where there are no others Flechette leaves out the list of
+ * them, which readers want. So one gets two that are empty: the schema goes as it is, and nobody
+ * looks at them.
+ */
+function withBuffers(library: FlechetteLibrary, table: TableParts): TableParts {
+  const { Type, bool } = library;
+  if (table.children.some(({ type }) => type.typeId !== Type.Null)) return table;
+  const none = { validity: new Uint8Array(0), values: new Uint8Array(0) };
+  const children = table.children.map(({ data }) => ({
+    type: bool(),
+    data: data.map((array) => ({ ...array, ...none, type: bool() })),
+  }));
+  return { schema: table.schema, children };
+}
+
+/** V8 refuses immutable memory as the source of set(), but not of a copy. */
+function movable(bytes: Uint8Array): Uint8Array {
+  const readOnly = (bytes.buffer as ArrayBuffer & { immutable?: boolean }).immutable === true;
+  return readOnly ? new Uint8Array(bytes) : bytes;
+}

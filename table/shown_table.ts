@@ -1,0 +1,156 @@
+// A table of Flechette's that shows itself in a notebook and in a terminal.
+
+import { displayed } from "../jupyter/media_bundle.ts";
+import {
+  type ColumnFacts,
+  type ColumnsLike,
+  describeColumns,
+  showColumns,
+} from "../jupyter/show_columns.ts";
+import { formatNumber } from "../jupyter/quantities.ts";
+import type { Column, DataType, FlechetteLibrary, Table } from "./flechette.ts";
+import { typeText } from "./type_text.ts";
+
+/** So many values of a column are looked at. */
+const SAMPLE = 10_000;
+const BINS = 24;
+const DIGITS = 6;
+
+/** Gives a table its displays. */
+export function shownTable(library: FlechetteLibrary, table: Table): Table {
+  const facts = (): ColumnsLike => columnsLike(library, table);
+  return displayed(table, () => showColumns(facts()), () => describeColumns(facts()));
+}
+
+function columnsLike(library: FlechetteLibrary, table: Table): ColumnsLike {
+  const { numRows, numCols } = table;
+  const fields = table.schema.fields;
+  return {
+    rows: numRows,
+    width: numCols,
+    bytes: bytesOf(table),
+    sampled: numRows > SAMPLE,
+    columns: (count) =>
+      fields.slice(0, count).map(({ name, type }, index) => ({
+        name,
+        type: typeText(library, type),
+        ...columnFacts(library, type, table.getChildAt(index)),
+      })),
+    row: (index, count) =>
+      fields.slice(0, count).map(({ type }, column) =>
+        valueText(library, type, valueAt(table.getChildAt(column), index))
+      ),
+  };
+}
+
+/** What the columns' memory takes; what two of them share counts once. */
+function bytesOf({ children }: Table): number {
+  const seen = new Set<ArrayBufferLike>();
+  const add = (view: unknown): void => {
+    if (ArrayBuffer.isView(view)) seen.add(view.buffer);
+  };
+  // deno-lint-ignore no-explicit-any -- batches differ in what they have
+  const walk = (batch: any): void => {
+    for (const part of ["validity", "values", "offsets", "sizes", "typeIds"]) add(batch[part]);
+    for (const view of batch.data ?? []) add(view);
+    for (const child of batch.children ?? []) walk(child);
+    for (const dictionary of batch.dictionary?.data ?? []) walk(dictionary);
+  };
+  for (const child of children) child.data.forEach(walk);
+  return [...seen].reduce((sum, { byteLength }) => sum + byteLength, 0);
+}
+
+function columnFacts(
+  { Type }: FlechetteLibrary,
+  // deno-lint-ignore no-explicit-any -- the members of Flechette's types differ by `typeId`
+  type: any,
+  column: Column,
+): Pick<ColumnFacts, "numeric" | "nulls" | "histogram" | "range"> {
+  const dated = type.typeId === Type.Date || type.typeId === Type.Timestamp;
+  const counted = [Type.Int, Type.Float, Type.Decimal, Type.Duration].includes(type.typeId);
+  const facts = { numeric: counted, nulls: column.nullCount };
+  if (!dated && !counted) return facts;
+  const numbers = sampleOf(column);
+  if (numbers.length === 0) return facts;
+  let [least, greatest] = [Infinity, -Infinity];
+  for (const number of numbers) {
+    if (number < least) least = number;
+    if (number > greatest) greatest = number;
+  }
+  const histogram = new Array<number>(BINS).fill(0);
+  const span = greatest - least;
+  for (const number of numbers) {
+    const bin = span > 0 ? Math.floor((number - least) / span * BINS) : 0;
+    histogram[Math.min(bin, BINS - 1)]! += 1;
+  }
+  const text = (number: number): string => dated ? dateText(number) : formatNumber(number, DIGITS);
+  return { ...facts, range: [text(least), text(greatest)], ...(span > 0 && { histogram }) };
+}
+
+/** Finite numbers of a column, evenly picked. */
+function sampleOf(column: Column): number[] {
+  const step = Math.max(1, Math.ceil(column.length / SAMPLE));
+  const numbers: number[] = [];
+  for (let at = 0; at < column.length; at += step) {
+    try {
+      const value = column.at(at);
+      if (value === null || value === undefined) continue;
+      const number = Number(value);
+      if (Number.isFinite(number)) numbers.push(number);
+    } catch {
+      // A 64-bit integer that is no number of JavaScript: Flechette refuses to give it.
+    }
+  }
+  return numbers;
+}
+
+/** A value. Of 64-bit integers that are no numbers of JavaScript, which Flechette refuses, the integer. */
+function valueAt(column: Column, index: number): unknown {
+  try {
+    return column.at(index);
+  } catch {
+    const batch = column.offsets.findLastIndex((offset) => offset <= index);
+    return column.data[batch]?.values?.[index - (column.offsets[batch] ?? 0)];
+  }
+}
+
+function valueText(
+  { Type }: FlechetteLibrary,
+  { typeId }: DataType,
+  value: unknown,
+): string {
+  if (value === null || value === undefined) return "null";
+  if (typeof value === "number") {
+    if (typeId === Type.Date || typeId === Type.Timestamp) return dateText(value);
+    return typeId === Type.Float ? formatNumber(value, DIGITS) : String(value);
+  }
+  if (value instanceof Date) return dateText(value.getTime());
+  if (value instanceof Uint8Array) return bytesText(value);
+  if (typeof value === "object") {
+    return JSON.stringify(
+      value,
+      (_, inner) =>
+        typeof inner === "bigint" ? String(inner) : ArrayBuffer.isView(inner)
+          ? Array.from(
+            inner as unknown as ArrayLike<unknown>,
+            (one) => typeof one === "bigint" ? String(one) : one,
+          )
+          : inner,
+    ) ?? "";
+  }
+  return String(value);
+}
+
+function dateText(milliseconds: number): string {
+  const date = new Date(milliseconds);
+  if (Number.isNaN(date.getTime())) return String(milliseconds);
+  const text = date.toISOString();
+  return text.endsWith("T00:00:00.000Z")
+    ? text.slice(0, 10)
+    : text.replace("T", " ").replace(/(\.000)?Z$/, "");
+}
+
+function bytesText(bytes: Uint8Array): string {
+  const shown = Array.from(bytes.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0"));
+  return shown.join(" ") + (bytes.length > 16 ? " …" : "");
+}
