@@ -33,6 +33,7 @@ import { smallObjects } from "./small_objects.ts";
 import { soak } from "./soak.ts";
 import { streamMemory } from "./stream_memory.ts";
 import { caseTable, figureTable } from "./table.ts";
+import { tablesCsv, tablesFlights, tablesJson, tablesLineitem } from "./tables.ts";
 import { treeDownload, treeUpload } from "./trees.ts";
 import { upload } from "./upload.ts";
 import { uploadMemory, uploadMemoryHuge } from "./upload_memory.ts";
@@ -59,6 +60,10 @@ const CASES: readonly BenchCase[] = [
   uploadMemoryHuge,
   treeDownload,
   treeUpload,
+  tablesFlights,
+  tablesLineitem,
+  tablesCsv,
+  tablesJson,
   soak,
 ];
 

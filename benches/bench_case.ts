@@ -6,6 +6,7 @@
  */
 import type { ProgramName } from "./peers/programs.ts";
 import type { Job, Outcome } from "./job.ts";
+import type { TableName } from "./setup/tables.ts";
 import type { Servers } from "./setup/servers.ts";
 
 /** What a contender is to the figures. */
@@ -29,7 +30,7 @@ export interface Contender {
 }
 
 /** What is to be served. */
-export type Served = "tiny" | "medium" | "large" | "huge" | "small" | "tree";
+export type Served = "tiny" | "medium" | "large" | "huge" | "small" | "tree" | TableName;
 
 /** Where a case's requests go. */
 export type ServerName =

@@ -25,6 +25,7 @@ export type Work =
   | "scale" // numbers in memory, multiplied in place
   | "search" // vectors of 768 numbers, as many as `size` bytes are, asked `count` times
   | "progress" // the same object by turns with progress shown and without, `count` pairs
+  | "table" // two columns of a file of tables, summed; `way` is the format
   | "display" // what a notebook shows of a value, `count` times
   | "soak"; // small objects for a long time
 
@@ -56,8 +57,10 @@ export interface Job {
   settle: number;
   /** How many requests at once. */
   parallel: number;
-  /** For trees: the local folder. */
+  /** For trees: the local folder. For tables: the one that holds the object as a file, too. */
   directory?: string;
+  /** For tables: the two columns. */
+  columns?: string[];
 }
 
 /** What was measured. Memory is in bytes, latency in seconds. */

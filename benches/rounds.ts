@@ -121,6 +121,8 @@ const USERS_OWN = [
   "all_proxy",
 ];
 const QUIET_ENVIRONMENT = {
+  // Half a second after its start Deno asks for a newer version of itself, once a day.
+  DENO_NO_UPDATE_CHECK: "1",
   AWS_CONFIG_FILE: "/dev/null",
   AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
   AWS_EC2_METADATA_DISABLED: "true",

@@ -4,7 +4,8 @@
  *
  * Every run is timed from the start of its process to its end, dipper's too: a command line has no
  * other way to be used. Each downloads into an empty folder and uploads under a new prefix, and what
- * it leaves is looked at.
+ * it leaves is looked at. All verify what they move as they do unless told otherwise: rclone by the
+ * MD5 in the ETag, dipper and the AWS CLI by the checksum that the server stored.
  *
  * @module
  */
@@ -69,6 +70,8 @@ const shared = {
   // The slowest takes most of a minute.
   rounds: 3,
   minutes: 10,
+  // The files, twice, and as much again for the processes.
+  touch: 4 * TREE.size * TREE.count,
   rate: operationsPerSecond,
   columns: [
     { head: "CPU s", of: ({ cpuSeconds }) => cpuSeconds, digits: 2 },

@@ -7,7 +7,7 @@
  * `mod.ts` there are only relative, `node:` and inline `npm:` specifiers, and a package is named in
  * one file, so that `mod.ts` imports from any folder and a version is written once.
  *
- * Rust: `capi → {core, local_s3}`, `core → wire`, and what those may use in turn; the others use
+ * Rust: `capi → {core, local_s3, table}`, `table → core`, `core → wire`, and what those may use in turn; the others use
  * nothing of ours, except in tests. Every crate takes the workspace's lints, which deny unsafe code;
  * a file with unsafe code says `#![allow(unsafe_code)]` itself, so a search for that finds them all.
  *
@@ -44,7 +44,8 @@ const CRATES: Readonly<Record<string, readonly string[]>> = {
   core: ["wire"],
   local_s3: [],
   faults: [],
-  capi: ["core", "local_s3"],
+  table: ["core"],
+  capi: ["core", "local_s3", "table"],
 };
 
 const UNSAFE_NAMES = /\b(dlopen|Unsafe(?:Callback|FnPointer|Pointer|PointerView|WindowSurface))\b/g;

@@ -7,7 +7,7 @@
  * @module
  */
 import { join } from "node:path";
-import { type CommandOptions, exists, run, Unavailable } from "./commands.ts";
+import { type CommandOptions, exists, run, say, Unavailable } from "./commands.ts";
 import { buildCachePath } from "./repository.ts";
 
 const ON_PATH = [
@@ -70,7 +70,7 @@ export async function debianChromium({ signal }: CommandOptions = {}): Promise<s
   if (!await exists("apt-get", "--version") || !await exists("dpkg-deb", "--version")) {
     throw new Unavailable(`there is no Chromium on this machine: ${REMEDY}`);
   }
-  console.log("Fetching Chromium from Debian; this takes about half a minute, once.");
+  say("Fetching Chromium from Debian; this takes about half a minute, once.");
   const work = `${home}.${crypto.randomUUID()}`;
   try {
     // apt's own state stays as it is: its lists and what it fetches go here.

@@ -1,12 +1,14 @@
 /**
  * Runs the programs that the tests are made of: output is shown as it comes and kept for counting,
- * and whatever a program started ends with it.
+ * and whatever a program started ends with it. {@linkcode redirected} leads what is shown elsewhere.
  *
  * Each program leads a process group of its own, so a timeout or Ctrl-C also ends the programs that
  * it started. Windows has no such groups; there only the program itself is ended.
  *
  * @module
  */
+import { AsyncLocalStorage } from "node:async_hooks";
+import { setPriority } from "node:os";
 import { root } from "./repository.ts";
 
 /** How to run a program. */
@@ -19,6 +21,8 @@ export interface CommandOptions {
   signal?: AbortSignal;
   /** Do not show the output. */
   quiet?: boolean;
+  /** It gives way to other programs, which wait for it no longer than they must. */
+  yields?: boolean;
 }
 
 /** How a program ended. */
@@ -57,7 +61,7 @@ export async function run(
     const kept: Uint8Array<ArrayBuffer>[] = [];
     for await (const chunk of from) {
       kept.push(chunk);
-      if (!options.quiet) await writeAll(chunk);
+      if (!options.quiet) write(chunk);
     }
     return await new Blob(kept).text();
   };
@@ -104,12 +108,22 @@ export function spawn(
       stderr: "piped",
       detached: grouped,
     }).spawn();
+    if (options.yields) giveWay(child);
     alive.add(child);
     child.status.finally(() => alive.delete(child));
     return child;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) throw new Unavailable(`${program} is not on PATH`);
     throw error;
+  }
+}
+
+/** What it starts later inherits it. */
+function giveWay(child: Deno.ChildProcess): void {
+  try {
+    setPriority(child.pid, 10);
+  } catch {
+    // It has ended already, or this system does not let us.
   }
 }
 
@@ -151,13 +165,40 @@ export function withoutColours(text: string): string {
   return text.replace(/\x1b\[[0-9;]*[A-Za-z]/g, "");
 }
 
-async function writeAll(bytes: Uint8Array): Promise<void> {
-  try {
-    for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-    // Whoever read our output is gone, as after `| head`.
-    killAll();
-    Deno.exit(1);
+type Write = (bytes: Uint8Array<ArrayBuffer>) => void;
+
+const writer = new AsyncLocalStorage<Write>();
+
+/** Calls `work`; what it and all that it calls would show goes to `to` instead. */
+export function redirected<T>(to: Write, work: () => T): T {
+  return writer.run(to, work);
+}
+
+/** Shows bytes. */
+export function write(bytes: Uint8Array<ArrayBuffer>): void {
+  (writer.getStore() ?? toTerminal)(bytes);
+}
+
+/** Shows a line. */
+export function say(line: string): void {
+  write(new TextEncoder().encode(`${line}\n`));
+}
+
+/** Writes to our standard output, wherever {@linkcode redirected} leads. */
+export function toTerminal(bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) {
+    try {
+      at += Deno.stdout.writeSync(bytes.subarray(at));
+    } catch (error) {
+      if (error instanceof Deno.errors.WouldBlock) {
+        // Whoever started us made it so, and reads slowly.
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+        continue;
+      }
+      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+      // Whoever read our output is gone, as after `| head`.
+      killAll();
+      Deno.exit(1);
+    }
   }
 }

@@ -12,7 +12,7 @@
  */
 import { dirname, join } from "node:path";
 import { BuildError, buildLibrary, libraryPath } from "./build.ts";
-import { type CommandOptions, exists, run, Unavailable } from "./commands.ts";
+import { type CommandOptions, exists, run, say, Unavailable } from "./commands.ts";
 import { buildCachePath, cachePath, ci, root } from "./repository.ts";
 import { sanitizedTarget } from "./sanitizer.ts";
 import { add, type Counts, none, one } from "./test_counts.ts";
@@ -94,13 +94,13 @@ async function build(host: string, signal?: AbortSignal): Promise<string | undef
     { signal, quiet: true },
   );
   if (!fetched.success) {
-    console.log(fetched.output);
+    say(fetched.output);
     return undefined;
   }
   const built = await run(
     cargoFuzz,
     ["build", "--fuzz-dir", fuzz, "--target", host, "--target-dir", target],
-    { signal, env: { RUSTC_BOOTSTRAP: "1" } },
+    { signal, yields: true, env: { RUSTC_BOOTSTRAP: "1" } },
   );
   return built.success ? join(target, host, "release") : undefined;
 }
@@ -110,11 +110,12 @@ async function cargoFuzzProgram(signal?: AbortSignal): Promise<string> {
   const suffix = Deno.build.os === "windows" ? ".exe" : "";
   const program = join(folder, "bin", `cargo-fuzz${suffix}`);
   if (await exists(program, "--version")) return program;
-  console.log(`Compiling cargo-fuzz ${CARGO_FUZZ}; this takes about a minute, once.`);
+  say(`Compiling cargo-fuzz ${CARGO_FUZZ}; this takes some seconds, once.`);
   const { success } = await run(
     "cargo",
-    ["install", "cargo-fuzz", `--version=${CARGO_FUZZ}`, "--locked", "--root", folder],
-    { signal, env: { CARGO_TARGET_DIR: buildCachePath("fuzz", "cargo-fuzz") } },
+    // It only starts cargo: optimising it takes longer than it runs.
+    ["install", "cargo-fuzz", `--version=${CARGO_FUZZ}`, "--locked", "--debug", "--root", folder],
+    { signal, yields: true, env: { CARGO_TARGET_DIR: buildCachePath("fuzz", "cargo-fuzz") } },
   );
   if (!success) throw new Unavailable(`cargo install cargo-fuzz ${CARGO_FUZZ} failed; see above`);
   return program;
@@ -171,12 +172,12 @@ async function runTarget(
   const [, runs = "0", took = "0"] = /^Done (\d+) runs in (\d+) second/m.exec(output) ?? [];
   const passed = success && Number(runs) >= FEWEST;
   if (passed) {
-    console.log(`${name}: ${Number(runs).toLocaleString("en")} runs in ${took} s`);
+    say(`${name}: ${Number(runs).toLocaleString("en")} runs in ${took} s`);
     return one(true);
   }
-  console.log(output.split("\n").filter((line) => !line.startsWith("#")).join("\n"));
+  say(output.split("\n").filter((line) => !line.startsWith("#")).join("\n"));
   const found = /Test unit written to (\S+)/.exec(output)?.[1];
-  console.log(
+  say(
     found
       ? `${name} fails on ${found}. Again, by hand: ${program} ${found}\n` +
         `Once it is mended, keep the input in fuzz/seeds/${name}/.`
@@ -213,6 +214,6 @@ if (import.meta.main) {
     keep: true,
     ...(targets.length > 0 ? { targets } : {}),
   });
-  console.log(`${counts.passed} passed, ${counts.failed} failed`);
+  say(`${counts.passed} passed, ${counts.failed} failed`);
   Deno.exit(counts.failed === 0 ? 0 : 1);
 }

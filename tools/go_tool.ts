@@ -4,7 +4,7 @@
  * @module
  */
 import { basename, join } from "node:path";
-import { type CommandOptions, exists, run, Unavailable } from "./commands.ts";
+import { type CommandOptions, exists, run, say, Unavailable } from "./commands.ts";
 import { buildCachePath } from "./repository.ts";
 
 /**
@@ -26,10 +26,11 @@ export async function goTool(
   if (!await exists("go", "version")) {
     throw new Unavailable(`${name} needs Go to be compiled; install it from https://go.dev/dl`);
   }
-  console.log(`Compiling ${name} ${version}; this takes about two minutes, once.`);
+  say(`Compiling ${name} ${version}; this takes about two minutes, once.`);
   const { success } = await run("go", ["install", `${package_}@${version}`], {
     env: { GOBIN: folder },
     signal,
+    yields: true,
   });
   if (!success) throw new Unavailable(`go install ${package_}@${version} failed; see above`);
   return program;

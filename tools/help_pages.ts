@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { say } from "./commands.ts";
 import { deno, repository, root } from "./repository.ts";
 import {
   type CallNode,
@@ -94,7 +95,7 @@ export async function checkHelpPages({ write }: { write: boolean }): Promise<boo
   const there = await Deno.readTextFile(HELP_PAGES).catch(() => "");
   if (there === text) return true;
   if (write) await Deno.writeTextFile(HELP_PAGES, text);
-  console.log(
+  say(
     "storage/help_pages.json is not what the doc comments say" +
       (write ? "; it is written anew: commit it" : "; run: deno task ok help"),
   );

@@ -5,7 +5,7 @@
  * @module
  */
 import { checkLayers } from "./check_layers.ts";
-import { type CommandOptions, exists, run, Unavailable } from "./commands.ts";
+import { type CommandOptions, exists, run, say, Unavailable } from "./commands.ts";
 import { checkHelpPages } from "./help_pages.ts";
 import { stdImports } from "./import_map.ts";
 import { cargoTarget, ci, deno, repository, root } from "./repository.ts";
@@ -24,7 +24,7 @@ export const checks: readonly Check[] = [
     name: "layers",
     async run() {
       const violations = await checkLayers(root);
-      for (const { file, line, message } of violations) console.log(`${file}:${line}: ${message}`);
+      for (const { file, line, message } of violations) say(`${file}:${line}: ${message}`);
       return violations.length === 0;
     },
   },
@@ -66,7 +66,7 @@ export const checks: readonly Check[] = [
         "--",
         "-D",
         "warnings",
-      ], { ...options, env: { CARGO_TARGET_DIR: cargoTarget() } });
+      ], { ...options, yields: true, env: { CARGO_TARGET_DIR: cargoTarget() } });
     },
   },
 ];
@@ -109,15 +109,15 @@ if (import.meta.main) {
   }
   const failed: string[] = [];
   for (const check of chosen) {
-    console.log(`-- ${check.name}`);
+    say(`-- ${check.name}`);
     try {
       if (!await check.run({})) failed.push(check.name);
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error;
-      console.log(error.message);
+      say(error.message);
       failed.push(check.name);
     }
   }
-  console.log(failed.length === 0 ? "ok" : `Not ok: ${failed.join(", ")}`);
+  say(failed.length === 0 ? "ok" : `Not ok: ${failed.join(", ")}`);
   Deno.exit(failed.length === 0 ? 0 : 1);
 }

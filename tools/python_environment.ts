@@ -5,7 +5,7 @@
  * @module
  */
 import { join, relative } from "node:path";
-import { type CommandOptions, exists, run, Unavailable } from "./commands.ts";
+import { type CommandOptions, exists, run, say, Unavailable } from "./commands.ts";
 import { root } from "./repository.ts";
 
 const requirements = join(root, "tests", "requirements.txt");
@@ -50,7 +50,7 @@ export async function virtualEnvironment(
   const installed = await Deno.readTextFile(mark).catch(() => undefined);
   if (installed === wanted && await exists(python, "--version")) return python;
 
-  console.log(`Setting up Python in ${relative(root, folder)}; this takes about a minute, once.`);
+  say(`Setting up Python in ${relative(root, folder)}; this takes about a minute, once.`);
   const options = { signal };
   const base = await findPython();
   // `--clear` only when it is broken: the user may have added JupyterLab to it.

@@ -10,7 +10,7 @@
  * @module
  */
 import { join } from "node:path";
-import { type CommandOptions, type Outcome, run, Unavailable } from "./commands.ts";
+import { type CommandOptions, type Outcome, run, say, Unavailable } from "./commands.ts";
 import { buildCachePath } from "./repository.ts";
 import { add, cargoCounts, type Counts, none, one, settle } from "./test_counts.ts";
 
@@ -28,19 +28,20 @@ export async function runSanitizer({ signal }: CommandOptions = {}): Promise<Cou
       },
       quiet,
       signal,
+      yields: true,
     });
 
   const tests = await cargo("--tests", "", false);
   let counts = settle(cargoCounts(tests.output), tests.success);
   if (counts.passed === 0 && counts.failed === 0) {
-    console.log("native/wire has no tests to run under the sanitizer.");
+    say("native/wire has no tests to run under the sanitizer.");
     counts = { ...none(), failed: 1 };
   }
 
   const planted = await cargo("--test=planted_bug", "--cfg dipper_planted_bug", true);
   const found = /^SUMMARY: AddressSanitizer: heap-use-after-free.*$/m.exec(planted.output)?.[0];
   const caught = !planted.success && found !== undefined;
-  console.log(
+  say(
     caught
       ? `The planted bug is caught: ${found}`
       : `${planted.output}\nThe planted bug is NOT caught, so the results above mean nothing.`,

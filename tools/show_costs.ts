@@ -6,8 +6,9 @@
  */
 import { type Html, markup } from "../jupyter/html.ts";
 import { JUPYTER_DISPLAY, type MediaBundle, mediaBundle } from "../jupyter/media_bundle.ts";
+import type { Cell, Column } from "../jupyter/plain_view.ts";
 import { formatBytes, formatCount } from "../jupyter/quantities.ts";
-import { type Cell, type Column, dataTable, noteLine, view } from "../jupyter/view.ts";
+import { dataTable, noteLine, view } from "../jupyter/view.ts";
 import type { Measured } from "./measure.ts";
 
 const COLUMNS: readonly Column[] = [

@@ -1,24 +1,35 @@
 /**
  * Runs every test, or the steps whose name contains a word: `deno task test memory`.
  *
- * Each step streams its output. A step that fails does not stop the others. What is started is
- * stopped, also after a failure, a timeout or Ctrl-C. The last line is `N passed, N failed`.
+ * Some steps run beside each other (`test_schedule.ts`), but each one's output is in one piece
+ * (`step_output.ts`). A step that fails does not stop the others. What is started is stopped, also
+ * after a failure, a timeout or Ctrl-C. The last line is `N passed, N failed`.
  *
  * What a step needs and cannot get is named, and skipped on a user's machine; on CI it is a failure.
  *
  * @module
  */
-import { killAll, run, Unavailable } from "./commands.ts";
+import { killAll, run, say, Unavailable } from "./commands.ts";
 import { ci } from "./repository.ts";
+import { StepOutputs } from "./step_output.ts";
 import { type Counts, none } from "./test_counts.ts";
+import { runScheduled } from "./test_schedule.ts";
 import { type Step, steps } from "./test_steps.ts";
 import { TestSupplies } from "./test_supplies.ts";
 
 interface Result {
   name: string;
   counts: Counts;
+  /** When it began and how long it took, in seconds. */
+  from: number;
   seconds: number;
   note: string;
+}
+
+/** How many steps run at a time. Two also where there is one processor: many wait. */
+function width(): number {
+  const chosen = Number(Deno.env.get("DIPPER_TEST_JOBS"));
+  return chosen >= 1 ? chosen : Math.max(2, Math.min(4, navigator.hardwareConcurrency));
 }
 
 /** Runs the steps whose name contains all words, and returns the program's exit code. */
@@ -43,20 +54,27 @@ export async function runTests(all: Step[], words: string[]): Promise<number> {
   Deno.addSignalListener("SIGINT", interrupt);
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", interrupt);
 
-  const results: Result[] = [];
+  const results = new Map<Step, Result>();
+  const outputs = new StepOutputs();
   try {
     await using supplies = new TestSupplies(interrupted.signal);
-    for (const [i, step] of chosen.entries()) {
-      if (interrupted.signal.aborted) break;
-      console.log(`\n== ${step.name} (${i + 1} of ${chosen.length})`);
-      results.push(await runStep(step, supplies, interrupted.signal));
-    }
+    let begun = 0;
+    const limits = { width: width(), signal: interrupted.signal };
+    await runScheduled(chosen, limits, async (step) => {
+      const title = `${step.name} (${++begun} of ${chosen.length})`;
+      const result = await outputs.of(
+        title,
+        () => runStep(step, supplies, interrupted.signal),
+      );
+      results.set(step, result);
+    });
   } finally {
     killAll();
     Deno.removeSignalListener("SIGINT", interrupt);
     if (Deno.build.os !== "windows") Deno.removeSignalListener("SIGTERM", interrupt);
   }
-  return report(results, interrupted.signal.aborted);
+  const inOrder = chosen.map((step) => results.get(step)).filter((one) => one !== undefined);
+  return report(inOrder, interrupted.signal.aborted);
 }
 
 async function runStep(
@@ -79,7 +97,7 @@ async function runStep(
       if (interrupted.aborted) return [failed(none()), "interrupted"];
       if (!(error instanceof Unavailable)) {
         // Not on standard error: the order of the lines would not be kept.
-        console.log(error);
+        say(Deno.inspect(error));
         return [failed(none()), error instanceof Error ? error.message : String(error)];
       }
       const counts = ci ? failed(none()) : { ...none(), skipped: 1 };
@@ -87,7 +105,8 @@ async function runStep(
     }
   };
   const [counts, note] = await outcome();
-  return { name: step.name, counts, seconds: (performance.now() - started) / 1000, note };
+  const seconds = (performance.now() - started) / 1000;
+  return { name: step.name, counts, from: started / 1000, seconds, note };
 }
 
 function failed(counts: Counts): Counts {
@@ -96,29 +115,29 @@ function failed(counts: Counts): Counts {
 
 function report(results: Result[], interrupted: boolean): number {
   const width = Math.max(...results.map(({ name }) => name.length), 4);
-  console.log(`\n${"step".padEnd(width)}  passed  failed  skipped   seconds`);
+  say(`\n${"step".padEnd(width)}  passed  failed  skipped      from   seconds`);
   const total = none();
-  for (const { name, counts, seconds, note } of results) {
+  for (const { name, counts, from, seconds, note } of results) {
     const numbers = [counts.passed, counts.failed, counts.skipped]
       .map((count, i) => String(count).padStart([6, 6, 7][i]!)).join("  ");
-    const time = seconds.toFixed(1).padStart(8);
+    const time = [from, seconds].map((value) => value.toFixed(1).padStart(8)).join("  ");
     const mark = counts.failed > 0 ? "  FAILED" : "";
-    console.log(`${name.padEnd(width)}  ${numbers}  ${time}${mark}${note && `  (${note})`}`);
+    say(`${name.padEnd(width)}  ${numbers}  ${time}${mark}${note && `  (${note})`}`);
     total.passed += counts.passed;
     total.failed += counts.failed;
     total.skipped += counts.skipped;
   }
   if (total.failed > 0) {
-    console.log("\nFailed:");
+    say("\nFailed:");
     for (const { name, counts, note } of results.filter(({ counts }) => counts.failed > 0)) {
       const known = counts.failures.length > 0 ? counts.failures : [note || "see above"];
-      for (const failure of known) console.log(`  ${name}: ${failure}`);
+      for (const failure of known) say(`  ${name}: ${failure}`);
     }
-    console.log();
+    say("");
   }
-  if (interrupted) console.log("Interrupted: the remaining steps did not run.");
-  if (total.skipped > 0) console.log(`${total.skipped} skipped.`);
-  console.log(`${total.passed} passed, ${total.failed} failed`);
+  if (interrupted) say("Interrupted: the remaining steps did not run.");
+  if (total.skipped > 0) say(`${total.skipped} skipped.`);
+  say(`${total.passed} passed, ${total.failed} failed`);
   if (interrupted) return 130;
   return total.failed === 0 && total.passed > 0 ? 0 : 1;
 }

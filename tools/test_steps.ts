@@ -1,11 +1,12 @@
 /**
- * The steps of `deno task test`, in order: what fails soonest comes first.
+ * The steps of `deno task test`, in the order in which they start when there is room: what others
+ * wait for, what fails soonest, what takes longest.
  *
  * @module
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type run, Unavailable } from "./commands.ts";
+import { type run, say, Unavailable } from "./commands.ts";
 import { runFuzz } from "./fuzz.ts";
 import { checks } from "./ok.ts";
 import { cachePath, cargoTarget, ci, deno, root, UNOPTIMISED } from "./repository.ts";
@@ -22,6 +23,7 @@ import {
 } from "./test_counts.ts";
 import { startLocalS3 } from "./test_servers/local_s3.ts";
 import { startProgram } from "./test_servers/test_server.ts";
+import type { Scheduled } from "./test_schedule.ts";
 import type { TestSupplies } from "./test_supplies.ts";
 
 /** What a step works with. */
@@ -35,9 +37,7 @@ export interface StepContext {
 }
 
 /** A part of the test run. */
-export interface Step {
-  /** What the user selects it by. */
-  name: string;
+export interface Step extends Scheduled {
   /** How long it may take. */
   minutes: number;
   /** Runs it and counts its tests. */
@@ -46,56 +46,104 @@ export interface Step {
 
 /** All steps. Each folder of `tests/` with Deno tests is one. */
 export async function steps(): Promise<Step[]> {
-  const slow = (name: string): boolean => name === "clippy";
+  const clippy = (name: string): boolean => name === "clippy";
+  const folders = await testFolders();
+  const first = (path: string): boolean => LONG.includes(path);
   return [
-    ...checks.filter(({ name }) => !slow(name)).map(checkStep),
     library,
-    ...checks.filter(({ name }) => slow(name)).map(checkStep),
+    suppliesStep("supplies", folders, false),
+    ...checks.filter(({ name }) => !clippy(name)).map(checkStep),
+    suppliesStep("supplies by cargo", folders, true),
+    ...folders.filter(({ path }) => first(path)).map(denoStep),
+    ...checks.filter(({ name }) => clippy(name)).map(checkStep),
     rust,
     sanitizer,
     fuzz,
     boto3,
-    ...(await testFolders()).map(denoStep),
+    ...folders.filter(({ path }) => !first(path)).map(denoStep),
     documentation,
   ];
 }
 
+/** What takes longest, most of it waiting. */
+const LONG = ["tests/faults", "tests/notebooks"];
+
+/** What compiles. One is enough for all processors, and cargo's lock lets one at a time anyway. */
+const COMPILES = { keeps: ["cargo"] };
+
+/** What loads the library, or shares its artefacts. */
+const NEEDS_LIBRARY = { after: ["library"] };
+
 function checkStep(check: (typeof checks)[number]): Step {
   return {
     name: `ok ${check.name}`,
-    minutes: 15,
+    minutes: 20,
+    ...(check.name === "clippy" && { ...COMPILES, ...NEEDS_LIBRARY }),
     run: async ({ signal }) => one(await check.run({ signal })),
   };
 }
 
 const library: Step = {
   name: "library",
-  minutes: 30,
+  minutes: 40,
+  ...COMPILES,
   run: async ({ run, signal }) => {
-    const { success } = await run(deno, ["run", "--allow-all", "tools/build.ts"], { signal });
+    const { success } = await run(deno, ["run", "--allow-all", "tools/build.ts"], {
+      signal,
+      yields: true,
+    });
     return one(success);
   },
 };
 
+/** What the folders need, made early: what is fetched and compiled by others, or by our cargo. */
+function suppliesStep(name: string, folders: TestFolder[], byCargo: boolean): Step {
+  const wanted = NEEDS.filter((need) =>
+    (need.byCargo ?? false) === byCargo && folders.some(({ needs }) => needs.includes(need))
+  );
+  return {
+    name,
+    minutes: 30,
+    ...(byCargo && { ...COMPILES, ...NEEDS_LIBRARY }),
+    run: async ({ supplies }) => {
+      const made = await Promise.all(wanted.map(async ({ get }) => {
+        try {
+          await get(supplies);
+          return one(true);
+        } catch (error) {
+          if (!(error instanceof Unavailable)) throw error;
+          say(error.message);
+          return ci ? { ...one(false), failures: [error.message] } : { ...none(), skipped: 1 };
+        }
+      }));
+      return made.reduce(add, none());
+    },
+  };
+}
+
 const rust: Step = {
   name: "rust",
-  minutes: 30,
+  minutes: 40,
+  ...COMPILES,
+  ...NEEDS_LIBRARY,
   run: async ({ run, signal }) => {
-    const { success, output } = await run(
-      "cargo",
-      // The library's profile, so that the SDK is compiled once. The engine itself is compiled for
-      // its tests again: without optimisation that takes a third of the time. The tests in
-      // TypeScript run the optimised one.
-      ["test", "--release", "--locked", "--workspace", "--no-fail-fast", ...UNOPTIMISED],
-      { signal, env: { CARGO_TARGET_DIR: cargoTarget() } },
-    );
+    // The library's profile, so that the SDK is compiled once. The engine itself is compiled for its
+    // tests again: without optimisation that takes a third of the time. The tests in TypeScript run
+    // the optimised one.
+    const test = ["test", "--release", "--locked", "--workspace", "--no-fail-fast", ...UNOPTIMISED];
+    const options = { signal, env: { CARGO_TARGET_DIR: cargoTarget() } };
+    // What compiles gives way, what is tested does not.
+    const compiled = await run("cargo", [...test, "--no-run"], { ...options, yields: true });
+    if (!compiled.success) return one(false);
+    const { success, output } = await run("cargo", test, options);
     return settle(cargoCounts(output), success);
   },
 };
 
 const sanitizer: Step = {
   name: "sanitizer",
-  minutes: 10,
+  minutes: 20,
+  ...COMPILES,
   run: ({ signal }) => runSanitizer({ signal }),
 };
 
@@ -104,13 +152,17 @@ const FUZZ_SECONDS = 6;
 
 const fuzz: Step = {
   name: "fuzz",
-  minutes: 15,
+  minutes: 30,
+  ...COMPILES,
+  ...NEEDS_LIBRARY,
   run: ({ signal }) => runFuzz({ signal, seconds: FUZZ_SECONDS }),
 };
 
 const boto3: Step = {
   name: "boto3 against LocalS3",
-  minutes: 15,
+  minutes: 20,
+  ...COMPILES,
+  ...NEEDS_LIBRARY,
   run: async ({ run, signal, supplies }) => {
     const python = await supplies.python();
     await using server = await startLocalS3({ signal });
@@ -138,7 +190,8 @@ const DOCUMENTED = [
 /** The examples in the documentation, run as they are printed. */
 const documentation: Step = {
   name: "documentation examples",
-  minutes: 10,
+  minutes: 20,
+  ...NEEDS_LIBRARY,
   run: async ({ run, signal, supplies }) => {
     const flags = await supplies.moduleFlags();
     await using bucket = await startProgram(
@@ -153,9 +206,13 @@ const documentation: Step = {
 };
 
 /** What a folder's tests may need, and where they find it. */
-const NEEDS = [
+const NEEDS: readonly Need[] = [
   { variable: "DIPPER_TEST_VERSITYGW_", get: async (all) => (await all.versitygw()).environment },
-  { variable: "DIPPER_TEST_FAULTS_", get: async (all) => (await all.faults()).environment },
+  {
+    variable: "DIPPER_TEST_FAULTS_",
+    byCargo: true,
+    get: async (all) => (await all.faults()).environment,
+  },
   { variable: "DIPPER_TEST_TOXIPROXY_", get: async (all) => (await all.toxiproxy()).environment },
   { variable: "DIPPER_TEST_KAFKA_", get: async (all) => (await all.kafka()).environment },
   {
@@ -170,14 +227,26 @@ const NEEDS = [
     variable: "DIPPER_TEST_CHROMIUM",
     get: async (all) => ({ DIPPER_TEST_CHROMIUM: await all.chromium() }),
   },
-] satisfies Need[];
+];
 
 interface Need {
   /** The variable, or how several of them start. */
   variable: string;
+  /** Our cargo compiles it, after the library. */
+  byCargo?: boolean;
   /** Makes it. */
   get(supplies: TestSupplies): Promise<Record<string, string>>;
 }
+
+/** Folders that do not run beside everything. */
+const BESIDE: Readonly<Record<string, Partial<Scheduled>>> = {
+  // They compile.
+  "tests/docs": COMPILES,
+  "tests/tools": COMPILES,
+  // They fill gigabytes.
+  "tests/bridges": { keeps: ["memory"] },
+  "tests/memory": { keeps: ["memory", "cargo"] },
+};
 
 interface TestFolder {
   /** Relative to the repository. */
@@ -189,7 +258,9 @@ interface TestFolder {
 function denoStep({ path, needs }: TestFolder): Step {
   return {
     name: path,
-    minutes: 25,
+    minutes: 30,
+    ...NEEDS_LIBRARY,
+    ...BESIDE[path],
     run: async ({ run, signal, supplies }) => {
       const flags = await supplies.moduleFlags();
       const env: Record<string, string> = {};
@@ -210,7 +281,7 @@ async function orWithout(
     return await supply();
   } catch (error) {
     if (ci || !(error instanceof Unavailable)) throw error;
-    console.log(`Without it, some tests are skipped: ${error.message}`);
+    say(`Without it, some tests are skipped: ${error.message}`);
     return {};
   }
 }

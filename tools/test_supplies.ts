@@ -65,9 +65,9 @@ export class TestSupplies implements AsyncDisposable {
     return this.#server("kafka", () => startKafka({ signal: this.#limited() }));
   }
 
-  /** Making one takes minutes at most, whichever step asked for it. */
+  /** Making one takes minutes at most, also beside what compiles, whichever step asked for it. */
   #limited(): AbortSignal {
-    return AbortSignal.any([this.#signal, AbortSignal.timeout(10 * 60_000)]);
+    return AbortSignal.any([this.#signal, AbortSignal.timeout(25 * 60_000)]);
   }
 
   #server(name: string, start: () => Promise<TestServer>): Promise<TestServer> {

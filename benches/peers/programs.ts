@@ -35,6 +35,11 @@ export type ProgramName =
   | "faiss"
   | "AWS CLI"
   | "rclone"
+  | "polars"
+  | "nodejs-polars"
+  | "DuckDB"
+  | "hyparquet"
+  | "parquet-wasm"
   | "wc"
   | "lines, dipper"
   | "lines, Bun"
@@ -113,7 +118,7 @@ export class Programs {
           command: dipper,
         };
       case "dipper, whole process":
-        return await this.#commandLine("", (job) => ({ ...dipper(job), env: {} }));
+        return await this.#wholeProcess();
       case "recv":
         return await this.#rust("recv", "");
       case "Rust loop":
@@ -235,9 +240,15 @@ export class Programs {
           }),
         };
       }
+      case "nodejs-polars":
+      case "DuckDB":
+      case "hyparquet":
+      case "parquet-wasm":
+        return await this.#tables(name);
       case "NumPy":
       case "boto3":
       case "obstore":
+      case "polars":
       case "s3dlio": {
         const python = await this.#python();
         const client = name.toLowerCase();
@@ -280,6 +291,35 @@ export class Programs {
     };
   }
 
+  /** A reader of tables, in Deno. */
+  async #tables(
+    name: "nodejs-polars" | "DuckDB" | "hyparquet" | "parquet-wasm",
+  ): Promise<Program> {
+    const packages = await this.#npm();
+    const at = (...path: string[]): string => pathToFileURL(join(packages, ...path)).href;
+    const env = {
+      BENCH_HYPARQUET: at("hyparquet", "src", "node.js"),
+      BENCH_HYPARQUET_COMPRESSORS: at("hyparquet-compressors", "src", "index.js"),
+      BENCH_PARQUET_WASM: at("parquet-wasm", "esm", "parquet_wasm.js"),
+      BENCH_PARQUET_WASM_FILE: join(packages, "parquet-wasm", "esm", "parquet_wasm_bg.wasm"),
+      BENCH_FLECHETTE: at("@uwdata", "flechette", "src", "index.js"),
+      BENCH_NODEJS_POLARS: at("nodejs-polars", "bin", "index.js"),
+      BENCH_DUCKDB: at("@duckdb", "node-api", "lib", "index.js"),
+    };
+    const packaged = name === "DuckDB" ? join("@duckdb", "node-api") : name;
+    const manifest = JSON.parse(
+      await Deno.readTextFile(join(packages, packaged, "package.json")),
+    );
+    const flags = ["--node-modules-dir=manual"];
+    return {
+      version: manifest.version,
+      command: (job) => ({
+        ...denoPeer("tables_peer.mjs", { ...job, library: name.toLowerCase() } as Job, flags),
+        env,
+      }),
+    };
+  }
+
   /** What counts the lines of a file, timed from its start to its end. */
   async #lines(
     name: "wc" | "lines, dipper" | "lines, Bun" | "lines, Deno" | "lines, Node.js",
@@ -305,6 +345,19 @@ export class Programs {
         join(directory!, key),
         ...(name === "wc" ? [] : [way!, String(Math.ceil(size / LINE))]),
       ],
+      env: {},
+    }));
+  }
+
+  /** dipper as a command line, in Deno. */
+  async #wholeProcess(): Promise<Program> {
+    const { program, args } = denoPeer("trees_dipper.ts", NO_JOB);
+    const start = args.slice(0, -1);
+    // The others were started to ask for their versions. The first start of all compiles.
+    await run(program, start, { quiet: true });
+    return await this.#commandLine("", (job) => ({
+      program,
+      args: [...start, JSON.stringify(job)],
       env: {},
     }));
   }

@@ -5,6 +5,7 @@
  * @module
  */
 import { join } from "node:path";
+import { isTable, tableFile } from "./tables.ts";
 
 const MIB = 2 ** 20;
 
@@ -46,6 +47,7 @@ export async function writeObjects(folder: string, names: Iterable<string>): Pro
   await Deno.mkdir(join(bucket, SMALL.prefix), { recursive: true });
   for (const name of new Set(names)) {
     if (name === "small") await writeSmall(bucket);
+    else if (isTable(name)) await Deno.symlink(await tableFile(name), join(bucket, name));
     else if (name === "huge") await writeSparse(join(bucket, "huge"), OBJECTS.huge.size);
     else {
       const { key, size } = OBJECTS[name as "tiny" | "medium" | "large"];

@@ -67,6 +67,9 @@ const WITH_HANDLE: Record<string, (handle: number) => number> = {
       (...b) => raw.dipper_submit_into(handle, ...b, new Uint8Array(8), 8),
     ),
   dipper_stream_release: (handle) => raw.dipper_stream_release(handle),
+  "dipper_lines_take, queue": (handle) => raw.dipper_lines_take(handle, 0, new Uint8Array(32), 32),
+  "dipper_lines_take, stream": (handle) =>
+    raw.dipper_lines_take(queue, handle, new Uint8Array(32), 32),
   dipper_lines_offsets: (handle) => raw.dipper_lines_offsets(handle, new Uint8Array(8), 8),
   dipper_server_stop: (handle) => raw.dipper_server_stop(handle),
   dipper_upload_write: (handle) =>
@@ -523,6 +526,9 @@ memoryTest("requests that name garbage fail by their completions", async () => {
       { operation: "getMany", client: garbage, sources: [source], ordered: true, progress: true },
       { operation: "put", object, buffer: garbage, write: { metadata: {} }, progress: false },
       { operation: "uploadRoom", upload: garbage },
+      { operation: "encodeTable", upload: garbage, format: "parquet", encoding: { plain: false } },
+      { operation: "encodeBatch", upload: garbage, buffer: garbage },
+      { operation: "encodeEnd", upload: garbage },
       { operation: "uploadClosed", upload: garbage },
       { operation: "finishUpload", upload: garbage },
       { operation: "abortUpload", upload: garbage },

@@ -391,7 +391,7 @@ memoryTest("what does not fit the budget adds nothing, and the table goes on", (
   assertEquals(table.length, 1125);
 });
 
-memoryTest("it shows its shape, its first and last vectors", () => {
+memoryTest("it shows its shape, its first and last vectors", async () => {
   using table = new EmbeddingTable(6);
   for (let row = 0; row < 10; row++) table.add([row, 1, 2, 3, 4, NaN]);
   const shown = Deno.inspect(table);
@@ -402,7 +402,7 @@ memoryTest("it shows its shape, its first and last vectors", () => {
     "text/plain": string;
     "text/html": string;
   };
-  const { "text/plain": text, "text/html": html } = bundle.call(table);
+  const { "text/plain": text, "text/html": html } = await bundle.call(table);
   assertEquals(text, shown);
   assertStringIncludes(html, "10 × 6");
 });

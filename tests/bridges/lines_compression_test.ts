@@ -25,7 +25,7 @@ async function byPython(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const program =
     `import sys, ${module}; sys.stdout.buffer.write(${module}.compress(sys.stdin.buffer.read()))`;
-  const child = new Deno.Command("python3", {
+  const child = new Deno.Command(Deno.env.get("DIPPER_TEST_PYTHON") ?? "python3", {
     args: ["-c", program],
     stdin: "piped",
     stdout: "piped",

@@ -109,6 +109,14 @@ export const EXHIBITS: Exhibit[] = [
     shows: ["3,000,000 rows", "destination", "timestamp"],
   },
   {
+    id: "table",
+    title: "A table",
+    says:
+      "Each column with its type, its nulls, its range and how its values are spread; the first and the last rows.",
+    code: `await s3.file("s3://vega/flights-3m.parquet").table({ progress: false })`,
+    shows: ["3,000,000 rows", "destination", "delay"],
+  },
+  {
     id: "csv",
     title: "Bytes of a CSV file",
     says: "The first rows.",

@@ -23,7 +23,7 @@ import {
 
 memory(); // Loads the library. Within a test, Deno would count that as a leak.
 
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 
 /** The access key id that a request was signed with. */
 function signer(asked: Asked): string | undefined {
@@ -111,9 +111,11 @@ describe("a credentials function", () => {
       assert(bytes.every((byte, at) => byte === whole[at]));
       const signers = [...new Set(s3.asked.map(signer))];
       assert(signers.length >= 3, `signed by ${signers}`);
-      assertEquals(signers, signers.map((_, n) => `id${n}`));
+      // On a busy machine some may end before they sign anything.
+      const order = signers.map((id) => Number(id?.slice("id".length)));
+      assertEquals([order[0], order], [0, order.toSorted((a, b) => a - b)]);
       // The last ones may have been renewed and not used.
-      assert(given.calls <= signers.length + 1, `called ${given.calls} times`);
+      assert(given.calls <= order.at(-1)! + 3, `called ${given.calls} times`);
     });
   }
 
@@ -177,7 +179,9 @@ describe("a credentials function", () => {
       assert(parts.length >= 4 && parts.every(({ body }) => body.length <= data.length / 3));
       const signers = [...new Set(s3.asked.map(signer))];
       assert(signers.length >= 2, `signed by ${signers}`);
-      assertEquals(signers, signers.map((_, n) => `id${n}`));
+      // On a busy machine some may end before they sign anything.
+      const order = signers.map((id) => Number(id?.slice("id".length)));
+      assertEquals([order[0], order], [0, order.toSorted((a, b) => a - b)]);
       assertEquals(signer(s3.asked.at(-1)!), signers.at(-1));
     });
 

@@ -13,7 +13,7 @@ import { cargoTarget, ci, deno, root, UNOPTIMISED } from "../../tools/repository
 
 const COPIED = [
   ...["Cargo.toml", "Cargo.lock", "deno.json", "mod.ts"],
-  ...["native", "ffi", "client", "bridges", "storage", "jupyter", "tools"],
+  ...["native", "ffi", "client", "bridges", "table", "storage", "jupyter", "tools"],
   ...["tests/abi", "tests/bridges", "tests/memory", "tests/std_standins"],
 ];
 

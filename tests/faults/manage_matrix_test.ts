@@ -162,17 +162,19 @@ describe("a move", { ignore: control === undefined }, () => {
   });
 
   it("whose copy fails deletes nothing", async () => {
-    for (const { what } of Object.values(FAULTS)) {
-      await using bucket = await FaultBucket.make({
-        objects: { source: SMALL },
-        faults: [{ on: "copy", times: null, what }],
-      });
-      using client = clientOf(bucket, "direct");
-      const code = await codeOf(client.file(bucket.uri("source")).moveTo(bucket.uri("target")));
-      const { written, kinds } = await bucket.report();
-      assert(code !== "exact", code);
-      assertEquals([written, kinds.delete ?? 0], [{}, 0]);
-    }
+    await Promise.all(
+      Object.values(FAULTS).map(async ({ what }) => {
+        await using bucket = await FaultBucket.make({
+          objects: { source: SMALL },
+          faults: [{ on: "copy", times: null, what }],
+        });
+        using client = clientOf(bucket, "direct");
+        const code = await codeOf(client.file(bucket.uri("source")).moveTo(bucket.uri("target")));
+        const { written, kinds } = await bucket.report();
+        assert(code !== "exact", code);
+        assertEquals([written, kinds.delete ?? 0], [{}, 0]);
+      }),
+    );
   });
 });
 
@@ -184,7 +186,7 @@ describe("deleteMany", { ignore: control === undefined }, () => {
     for (const forEver of [false, true]) {
       it(`${name}, ${forEver ? "for ever" : "once"}, in one of three batches`, async () => {
         await settled("an earlier test left nothing");
-        for (const skip of forEver ? [0] : [0, 1, 2]) {
+        const oneCase = async (skip: number): Promise<void> => {
           await using bucket = await FaultBucket.make({
             any: SMALL,
             faults: [{
@@ -215,7 +217,8 @@ describe("deleteMany", { ignore: control === undefined }, () => {
           }
           assertEquals(failed.size, forEver ? COUNT : 0);
           for (const { error } of report.failures) assert(codes.includes(error.code), error.code);
-        }
+        };
+        await Promise.all((forEver ? [0] : [0, 1, 2]).map(oneCase));
         await settled();
       });
     }
@@ -250,7 +253,7 @@ describe("listings of versions and of uploads", { ignore: control === undefined 
       it(`${name}, ${forEver ? "for ever" : "once"}`, async () => {
         await settled("an earlier test left nothing");
         const times = forEver ? null : 1;
-        for (const part of ["first", "middle", "last"] as const) {
+        const ofVersions = async (part: "first" | "middle" | "last"): Promise<void> => {
           await using bucket = await FaultBucket.make({
             versions: { count: COUNT, name: "v", pageSize: 10 },
             faults: [{ on: "versions", part, times, what }],
@@ -265,19 +268,23 @@ describe("listings of versions and of uploads", { ignore: control === undefined 
           })());
           if (forEver) assert(codes.includes(code), `${part}: ${code}`);
           else assertEquals([code, seen], ["exact", COUNT], part);
-        }
-        await using bucket = await FaultBucket.make({
-          faults: [{ on: "uploads", times, what }],
-        });
-        await fetch(`${bucket.endpoint}/${bucket.name}/open?uploads`, { method: "POST" })
-          .then((answer) => answer.body?.cancel());
-        using client = clientOf(bucket, "direct");
-        let seen = 0;
-        const code = await codeOf((async () => {
-          for await (const _ of client.incompleteUploads(bucket.uri(""))) seen++;
-        })());
-        if (forEver) assert(codes.includes(code), code);
-        else assertEquals([code, seen], ["exact", 1]);
+        };
+        const ofUploads = async (): Promise<void> => {
+          await using bucket = await FaultBucket.make({
+            faults: [{ on: "uploads", times, what }],
+          });
+          await fetch(`${bucket.endpoint}/${bucket.name}/open?uploads`, { method: "POST" })
+            .then((answer) => answer.body?.cancel());
+          using client = clientOf(bucket, "direct");
+          let seen = 0;
+          const code = await codeOf((async () => {
+            for await (const _ of client.incompleteUploads(bucket.uri(""))) seen++;
+          })());
+          if (forEver) assert(codes.includes(code), code);
+          else assertEquals([code, seen], ["exact", 1]);
+        };
+        const parts = ["first", "middle", "last"] as const;
+        await Promise.all([...parts.map(ofVersions), ofUploads()]);
         await settled();
       });
     }

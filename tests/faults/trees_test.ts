@@ -4,6 +4,7 @@
 import { LocalS3, memory, type S3Client } from "dipper";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
+import { mayMount } from "../storage/own_mounts.ts";
 import { inDirectory, treeOf } from "../storage/trees.ts";
 import { type Limits, StallingProxy } from "./stalling_proxy.ts";
 
@@ -231,9 +232,6 @@ describe("a transfer of a tree", () => {
     assertEquals(code, 0, err);
     return JSON.parse(out);
   }
-
-  const mayMount = Deno.build.os === "linux" &&
-    new Deno.Command("unshare", { args: ["-r", "-m", "true"] }).outputSync().success;
 
   it(
     "to a full disk fails for what does not fit",

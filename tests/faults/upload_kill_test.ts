@@ -10,7 +10,7 @@ import { onBothServers, type Place } from "../storage/servers.ts";
 memory(); // Loads the library. Within a test, Deno would count that as a leak.
 
 const MEBIBYTES = 24;
-const PATIENCE = 30_000;
+const PATIENCE = 120_000;
 
 onBothServers("an upload that is killed", (at) => {
   it("leaves no object, can be made again, and what it left is listed and removed", async () => {

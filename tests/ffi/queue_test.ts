@@ -28,7 +28,7 @@ function of(request: Request): Submission {
 async function blockUntilDone(): Promise<void> {
   for (let i = 0; i < 50 && held().operations + held().buffers === 0; i++) await null;
   const start = performance.now();
-  while (held().operations > 0 && performance.now() - start < 5000);
+  while (held().operations > 0 && performance.now() - start < 30_000);
   assertEquals(held().operations, 0);
 }
 
@@ -106,7 +106,7 @@ memoryTest("an abort during the operation ends it", async () => {
   const start = performance.now();
   controller.abort();
   await assertRejects(() => reading, DOMException);
-  assert(performance.now() - start < 1000);
+  assert(performance.now() - start < 10_000);
 });
 
 memoryTest("AbortSignal.timeout rejects with a TimeoutError", async () => {
@@ -151,7 +151,7 @@ memoryTest("an abort between a server's start and its arrival stops the server",
     assertEquals([...Deno.readDirSync(temporary)].length, 1, "the server is there");
     controller.abort();
     await assertRejects(() => starting, DOMException);
-    const deadline = performance.now() + 3000;
+    const deadline = performance.now() + 30_000;
     while ([...Deno.readDirSync(temporary)].length > 0 && performance.now() < deadline) {
       await turn(10);
     }

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { join } from "node:path";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const ROOMS = ["ffi", "client", "bridges", "storage", "jupyter"];
+const ROOMS = ["ffi", "client", "bridges", "table", "storage", "jupyter"];
 
 /** How a program that loads the library ended. */
 export interface Loaded {

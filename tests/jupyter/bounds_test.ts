@@ -5,7 +5,7 @@ import { assertEquals, assertFalse, assertLess, assertStringIncludes } from "@st
 import { describe, it } from "@std/testing/bdd";
 import { markup } from "../../jupyter/html.ts";
 import { MAX_BUNDLE_BYTES, type MediaBundle, mediaBundle } from "../../jupyter/media_bundle.ts";
-import { describeBytes, showBytes } from "../../jupyter/show_bytes.ts";
+import { showBytes } from "../../jupyter/show_bytes.ts";
 import { showFile } from "../../jupyter/show_file.ts";
 import { type EntryLike, showListing } from "../../jupyter/show_listing.ts";
 import { sampleDirectory } from "../../tools/sample_data.ts";
@@ -91,8 +91,8 @@ describe("a display", () => {
         throw new Error("touched");
       },
     });
-    const text = describeBytes({ bytes, state: "disposed", className: "RustBuffer" });
-    assertStringIncludes(text, "disposed");
+    const bundle = showBytes({ bytes, state: "disposed", className: "RustBuffer" });
+    assertStringIncludes(String(bundle["text/plain"]), "disposed");
   });
 });
 

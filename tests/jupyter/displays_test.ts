@@ -8,19 +8,28 @@ import { describeBuckets, showBuckets } from "../../jupyter/show_buckets.ts";
 import { describeDiagnosis, showDiagnosis } from "../../jupyter/show_diagnosis.ts";
 import { describeTransfer, showTransfer } from "../../jupyter/show_transfer.ts";
 import { describeUploads, showUploads } from "../../jupyter/show_uploads.ts";
-import { describeUsage, showUsage, type UsageLike } from "../../jupyter/show_usage.ts";
-import { describeBytes, showBytes } from "../../jupyter/show_bytes.ts";
+import { describeUsage, type UsageLike } from "../../jupyter/usage_facts.ts";
+import { showUsage } from "../../jupyter/show_usage.ts";
+import { describeBytes } from "../../jupyter/bytes_facts.ts";
+import { showBytes } from "../../jupyter/show_bytes.ts";
 import { describeArray, showArray } from "../../jupyter/show_array.ts";
+import { describeColumns, showColumns } from "../../jupyter/show_columns.ts";
 import { describeElements, showElements } from "../../jupyter/show_elements.ts";
 import { describeEntry, showEntry } from "../../jupyter/show_entry.ts";
-import { describeHandle, showHandle } from "../../jupyter/show_handle.ts";
+import { describeHandle } from "../../jupyter/handle_facts.ts";
+import { showHandle } from "../../jupyter/show_handle.ts";
 import { describeNearest, showNearest } from "../../jupyter/show_nearest.ts";
-import { describeEmbeddings, showEmbeddings } from "../../jupyter/show_embeddings.ts";
+import { describeEmbeddings } from "../../jupyter/embeddings_facts.ts";
+import { showEmbeddings } from "../../jupyter/show_embeddings.ts";
 import { describeError, showError } from "../../jupyter/show_error.ts";
-import { describeFile, describeStat, showFile, showStat } from "../../jupyter/show_file.ts";
+import { showFile } from "../../jupyter/show_file.ts";
+import { describeAddress, describeStat } from "../../jupyter/stat_facts.ts";
+import { showStat } from "../../jupyter/show_stat.ts";
 import { describeListing, type EntryLike, showListing } from "../../jupyter/show_listing.ts";
-import { describeMemory, showMemory } from "../../jupyter/show_memory.ts";
-import { describeMetrics, showMetrics } from "../../jupyter/show_metrics.ts";
+import { describeMemory } from "../../jupyter/memory_facts.ts";
+import { showMemory } from "../../jupyter/show_memory.ts";
+import { describeMetrics } from "../../jupyter/metrics_facts.ts";
+import { showMetrics } from "../../jupyter/show_metrics.ts";
 import { sampleDirectory } from "../../tools/sample_data.ts";
 import { JPEG, utf8 } from "./samples.ts";
 
@@ -81,14 +90,14 @@ function bytesOf(content: string | Uint8Array): Parameters<typeof showBytes>[0] 
 
 const BUDGET = 2 ** 30;
 const SHOWN: Record<string, { bundle: MediaBundle; twin: string }> = {
-  "file with preview": shown(showFile, describeFile, {
+  "file with preview": shown(showFile, plain(showFile), {
     uri: "s3://taxi/people.csv",
     name: "people.csv",
     stat: { ...STAT, size: CSV.length },
     preview: utf8(CSV),
     note: "a note",
   }),
-  "file that is missing": shown(showFile, describeFile, {
+  "file that is missing": shown(showFile, plain(showFile), {
     uri: "s3://taxi/x",
     name: "x",
     note: "does not exist",
@@ -308,12 +317,58 @@ const SHOWN: Record<string, { bundle: MediaBundle; twin: string }> = {
     uploadId: "upload-1",
     initiated: MODIFIED,
   }),
-  "file that is a slice": shown(showFile, describeFile, {
+  "file that is a slice": shown(showFile, plain(showFile), {
     uri: "s3://taxi/people.csv",
     name: "people.csv",
     stat: STAT,
     slice: { start: 100, end: 109 },
     preview: utf8("Oslo,7000"),
+  }),
+  "table": shown(showColumns, describeColumns, {
+    rows: 12_345,
+    width: 3,
+    bytes: 300_000,
+    sampled: true,
+    columns: () => [
+      {
+        name: "delay",
+        type: "int64",
+        numeric: true,
+        nulls: 123,
+        range: ["-54", "576"],
+        histogram: [0, 1, 40, 100, 3],
+      },
+      { name: "<b>", type: "utf8", numeric: false, nulls: 0 },
+      { name: "at", type: `struct<${"a: int8, ".repeat(20)}>`, numeric: false, nulls: 12_345 },
+    ],
+    row: (index) => [String(index), `row ${index}`, "null"],
+  }),
+  "table of few rows": shown(showColumns, describeColumns, {
+    rows: 2,
+    width: 1,
+    sampled: false,
+    columns: () => [{ name: "a", type: "bool", numeric: false, nulls: 0 }],
+    row: (index) => [String(index === 0)],
+  }),
+  "table without rows": shown(showColumns, describeColumns, {
+    rows: 0,
+    width: 1,
+    sampled: false,
+    columns: () => [{ name: "a", type: "float64", numeric: true, nulls: 0 }],
+    row: () => [],
+  }),
+  "table that is wide": shown(showColumns, describeColumns, {
+    rows: 1,
+    width: 10_000,
+    sampled: false,
+    columns: (count) =>
+      Array.from({ length: count }, (_, at) => ({
+        name: `c${at}`,
+        type: "int8",
+        numeric: true,
+        nulls: 0,
+      })),
+    row: (_, count) => new Array(count).fill("7"),
   }),
   "nearest": shown(showNearest, describeNearest, {
     indices: new Uint32Array([7, 3, 9]),
@@ -353,28 +408,28 @@ const SHOWN: Record<string, { bundle: MediaBundle; twin: string }> = {
     at: (index) => index === 1 ? new Uint8Array([0, 1, 2, 255]) : utf8(`line ${index}\x1b`),
     use: "bytes.subarray(offsets[i], offsets[i + 1])",
   }),
-  "four bytes": shown(showBytes, describeBytes, bytesOf(new Uint8Array([1, 2, 3, 4]))),
+  "four bytes": shown(showBytes, plain(showBytes), bytesOf(new Uint8Array([1, 2, 3, 4]))),
   "three hundred bytes": shown(
     showBytes,
-    describeBytes,
+    plain(showBytes),
     bytesOf(Uint8Array.from({ length: 300 }, (_, index) => index)),
   ),
-  "no bytes": shown(showBytes, describeBytes, bytesOf("")),
-  "text": shown(showBytes, describeBytes, bytesOf("Hello\n\tworld \x1b[31m<b>\n")),
-  "CSV": shown(showBytes, describeBytes, bytesOf(CSV)),
-  "NDJSON": shown(showBytes, describeBytes, bytesOf(CARS)),
+  "no bytes": shown(showBytes, plain(showBytes), bytesOf("")),
+  "text": shown(showBytes, plain(showBytes), bytesOf("Hello\n\tworld \x1b[31m<b>\n")),
+  "CSV": shown(showBytes, plain(showBytes), bytesOf(CSV)),
+  "NDJSON": shown(showBytes, plain(showBytes), bytesOf(CARS)),
   "JSON": shown(
     showBytes,
-    describeBytes,
+    plain(showBytes),
     bytesOf('{"id": 9007199254740993, "list": [1, 2, {"deep": true}], "none": {}}'),
   ),
-  "image": shown(showBytes, describeBytes, bytesOf(JPEG)),
-  "moved": shown(showBytes, describeBytes, {
+  "image": shown(showBytes, plain(showBytes), bytesOf(JPEG)),
+  "moved": shown(showBytes, plain(showBytes), {
     bytes: new Uint8Array(),
     state: "moved",
     className: "RustBuffer",
   }),
-  "disposed": shown(showBytes, describeBytes, {
+  "disposed": shown(showBytes, plain(showBytes), {
     bytes: new Uint8Array(),
     state: "disposed",
     className: "RustBuffer",
@@ -502,6 +557,11 @@ const HANDLES: Record<string, { bundle: MediaBundle; twin: string }> = {
   }),
 };
 
+/** The text of what shows more in a notebook than in a terminal. */
+function plain<T>(show: (value: T) => MediaBundle): (value: T) => string {
+  return (value) => String(show(value)["text/plain"]);
+}
+
 function shown<T>(
   show: (value: T) => MediaBundle,
   twin: (value: T) => string,
@@ -529,10 +589,36 @@ for (const [name, { bundle, twin }] of Object.entries(SHOWN)) {
   });
 }
 
+describe("the text of a terminal", () => {
+  it("tells of bytes what they are without reading them, and the first ones", () => {
+    const bytes = utf8("PAR1\x1b[31m<b>, and a good deal more");
+    assertEquals(
+      describeBytes({ bytes, state: "adopted", address: "0x10", className: "RustBuffer" }),
+      `RustBuffer
+  Size     34 bytes
+  Address  0x10
+  State    adopted (JavaScript owns the memory; freed with its last holder)
+  Begins   50 41 52 31 1b 5b 33 31 6d 3c 62 3e 2c 20 61 6e |PAR1.[31m<b>, an|`,
+    );
+    const gone = { bytes, state: "disposed", className: "RustBuffer" } as const;
+    assertEquals(
+      describeBytes(gone),
+      "RustBuffer: disposed\n  State  disposed (the memory is released)",
+    );
+  });
+
+  it("tells of a file where it lies, without a secret", () => {
+    assertEquals(
+      describeAddress({ uri: "https://host/a?X-Amz-Signature=1", name: "a", slices: ".slice(2)" }),
+      "a\n  URI    https://host/a?…\n  Slice  .slice(2)",
+    );
+  });
+});
+
 describe("displays of real files", () => {
   it("give shape and kind", () => {
     const kindOf = (name: string): string =>
-      describeBytes(bytesOf(Deno.readFileSync(`${sampleDirectory()}/${name}`))).split("\n")[0] ??
+      plain(showBytes)(bytesOf(Deno.readFileSync(`${sampleDirectory()}/${name}`))).split("\n")[0] ??
         "";
     assertEquals(kindOf("ffox.png"), "RustBuffer: PNG image, 100 × 100");
     assertEquals(kindOf("airports.csv"), "RustBuffer: CSV");
@@ -541,13 +627,14 @@ describe("displays of real files", () => {
   });
 
   it("look into gzip, as far as text goes and no bomb bursts", async () => {
-    const first = (bytes: Uint8Array): string => describeBytes(bytesOf(bytes)).split("\n")[0] ?? "";
+    const first = (bytes: Uint8Array): string =>
+      plain(showBytes)(bytesOf(bytes)).split("\n")[0] ?? "";
     const packed = async (bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> =>
       await new Response(new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip")))
         .bytes();
     const csv = await packed(Deno.readFileSync(`${sampleDirectory()}/airports.csv`));
     assertEquals(first(csv), "RustBuffer: CSV, gzip-compressed");
-    assertStringIncludes(describeBytes(bytesOf(csv)), "  iata  name ");
+    assertStringIncludes(plain(showBytes)(bytesOf(csv)), "  iata  name ");
     assertEquals(first(await packed(utf8("Hello\n"))), "RustBuffer: UTF-8 text, gzip-compressed");
     const png = Deno.readFileSync(`${sampleDirectory()}/ffox.png`);
     assertEquals(first(await packed(png)), "RustBuffer: gzip-compressed");

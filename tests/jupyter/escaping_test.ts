@@ -70,7 +70,7 @@ function assertHarmless(name: string, bundle: MediaBundle): void {
       if (attribute.name === "src") {
         assert(attribute.value.startsWith("data:image/"), attribute.value);
       }
-      if (attribute.name === "style") assert(/^width:[\d.]+%$/.test(attribute.value));
+      if (attribute.name === "style") assert(/^(width|height):[\d.]+%$/.test(attribute.value));
     }
   }
   assertEquals(document.querySelectorAll("style").length, 1, `${name}: one style`);

@@ -4,11 +4,13 @@
 import type { MediaBundle } from "../../jupyter/media_bundle.ts";
 import { showBuckets } from "../../jupyter/show_buckets.ts";
 import { showBytes } from "../../jupyter/show_bytes.ts";
+import { showColumns } from "../../jupyter/show_columns.ts";
 import { showDiagnosis } from "../../jupyter/show_diagnosis.ts";
 import { showElements } from "../../jupyter/show_elements.ts";
 import { showEntry } from "../../jupyter/show_entry.ts";
 import { showError } from "../../jupyter/show_error.ts";
-import { showFile, showStat } from "../../jupyter/show_file.ts";
+import { showFile } from "../../jupyter/show_file.ts";
+import { showStat } from "../../jupyter/show_stat.ts";
 import { showHandle } from "../../jupyter/show_handle.ts";
 import { showListing } from "../../jupyter/show_listing.ts";
 import { showTransfer, type TransferLike } from "../../jupyter/show_transfer.ts";
@@ -155,6 +157,24 @@ export function displaysOf(text: string): [string, MediaBundle][] {
     [
       "error of a transfer",
       showError({ name: text, code: text, message: text, hint: text, report: reportOf(text) }),
+    ],
+    [
+      "table",
+      showColumns({
+        rows: 1e6,
+        width: 1e4,
+        sampled: true,
+        columns: (count) =>
+          new Array(count).fill({
+            name: text,
+            type: text,
+            numeric: true,
+            nulls: 1,
+            range: [text, text],
+            histogram: [1, 0],
+          }),
+        row: (_, count) => new Array(count).fill(text),
+      }),
     ],
     ["text", bytes(text)],
     ["CSV", bytes(`"${cell}","b"\n"${cell}","1"\n"${cell}","2"\n"${cell}","3"\n`)],

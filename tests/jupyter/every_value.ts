@@ -56,6 +56,13 @@ export const VALUES: Readonly<Record<string, Value>> = {
     '(await client.list("s3://taxi/", { delimiter: "/" }).toArray()).find((entry) => "prefix" in entry)',
     "raw/: folder\n",
   ),
+  "a table": value(
+    `await (async () => {
+      await client.writeTable("s3://taxi/t.parquet", { a: Int32Array.of(1, 2, 3) });
+      return await client.file("s3://taxi/t.parquet").table();
+    })()`,
+    "Table: 3 rows × 1 column, ",
+  ),
   "buckets()": value("await client.buckets()", "Buckets: 1 bucket\n"),
   "versions()": value(`${FILE}.versions()`, "s3://taxi/notes.txt: 1 version, "),
   "incompleteUploads()": value(

@@ -5,7 +5,8 @@ import { describe, it } from "@std/testing/bdd";
 import type { MediaBundle } from "../../jupyter/media_bundle.ts";
 import { shownUri, withoutSecrets } from "../../jupyter/redaction.ts";
 import { showError } from "../../jupyter/show_error.ts";
-import { showFile, showStat } from "../../jupyter/show_file.ts";
+import { showFile } from "../../jupyter/show_file.ts";
+import { showStat } from "../../jupyter/show_stat.ts";
 import { showListing } from "../../jupyter/show_listing.ts";
 
 const CANARY = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY";

@@ -2,7 +2,7 @@
 // zip), for the tests that tell formats apart. Each picture is 3 × 2 pixels of red, each archive holds
 // the line "hello dipper".
 
-import type { UsageLike } from "../../jupyter/show_usage.ts";
+import type { UsageLike } from "../../jupyter/usage_facts.ts";
 
 function decode(base64: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.fromBase64(base64);

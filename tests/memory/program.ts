@@ -23,7 +23,7 @@ export interface ProgramOptions {
 
 /** Runs a program to its end. */
 export async function runProgram(program: URL, options: ProgramOptions = {}): Promise<Ended> {
-  const { flags = [], args = [], env = {}, patience = 30_000 } = options;
+  const { flags = [], args = [], env = {}, patience = 120_000 } = options;
   const start = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
     args: [

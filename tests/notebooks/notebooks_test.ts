@@ -25,6 +25,7 @@ const NOTEBOOKS = [
   "02_zero_copy.ipynb",
   "03_bridges.ipynb",
   "04_streaming.ipynb",
+  "05_tables.ipynb",
 ];
 const FLIGHTS = join(sampleDirectory(), "flights-200k.arrow");
 

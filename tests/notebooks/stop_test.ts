@@ -183,8 +183,8 @@ const LOOPS: Record<string, string> = {
 
 /** The situation, and the cell after it. */
 function stopped(code: string): Step[] {
-  return [{ code, stopAt: "begun", timeout: 15 }, {
-    timeout: 15,
+  return [{ code, stopAt: "begun", timeout: 60 }, {
+    timeout: 60,
     code: "console.log(await held(), 6 * 7);",
   }];
 }

@@ -52,7 +52,7 @@ export interface ChildOptions {
   files?: Record<string, string>;
 }
 
-const PATIENCE = 30_000;
+const PATIENCE = 120_000;
 let denoDirectory: Promise<string> | undefined;
 
 /** Where Deno keeps what it compiled; without it each program would start from nothing. */

@@ -75,7 +75,7 @@ describe("the credential chain", () => {
   it("without anything granted lists every step that was skipped, and is quick", async () => {
     const begun = performance.now();
     const told = await runOne(READ, { flags: [FFI, NET], input });
-    assert(performance.now() - begun < 5000, `took ${performance.now() - begun} ms`);
+    assert(performance.now() - begun < 20_000, `took ${performance.now() - begun} ms`);
     assertEquals(told.name, "CredentialsError");
     for (const flag of [KEYS, "--allow-env=HOME", METADATA]) {
       assert(flagsIn(told).includes(flag), `${flag} is not in: ${told.message}`);
@@ -90,7 +90,7 @@ describe("the credential chain", () => {
       env: { HOME: home, AWS_EC2_METADATA_DISABLED: "true" },
       input,
     });
-    assert(performance.now() - begun < 10_000, `took ${performance.now() - begun} ms`);
+    assert(performance.now() - begun < 30_000, `took ${performance.now() - begun} ms`);
     assertEquals([told.name, told.code], ["CredentialsError", "NoCredentials"]);
     assert(!told.message!.includes("not allowed to look"), told.message);
   });

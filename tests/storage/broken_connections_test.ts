@@ -35,7 +35,7 @@ import {
 
 memory(); // Loads the library. Within a test, Deno would count that as a leak.
 
-const DEADLINE = 10_000;
+const DEADLINE = 60_000;
 const DATE = "Fri, 01 Mar 2024 12:34:56 GMT";
 const SIZE = 300_000;
 const data = pattern(SIZE, 11);
@@ -431,7 +431,7 @@ describe("silence", () => {
       assertRejects(() => place.client.file("s3://bucket/key").bytes(), TimeoutError),
     );
     const took = performance.now() - begun;
-    assert(took >= 190 && took < 3000, `${took} ms`);
+    assert(took >= 190 && took < 10_000, `${took} ms`);
     assertEquals([error.code, error.retryable], ["Stalled", true]);
     assertStringIncludes(error.message, "stallTimeout");
   });
@@ -470,10 +470,10 @@ describe("silence", () => {
       const { status, headers, body } = objectAnswer(asked, data.subarray(0, 8));
       await reply.send(headOf(status, headers));
       for (let at = 0; at < body.length; at++) {
-        await new Promise((resolve) => setTimeout(resolve, 100));
+        await new Promise((resolve) => setTimeout(resolve, 300));
         await reply.send(body.subarray(at, at + 1));
       }
-    }, { stallTimeout: 400, retries: 0 });
+    }, { stallTimeout: 2000, retries: 0 });
     const read = place.client.file("s3://bucket/key").bytes();
     assertSameBytes(await within(DEADLINE, read), data.subarray(0, 8));
   });
@@ -501,7 +501,7 @@ describe("a host that does not take connections", () => {
         assertRejects(() => client.file("s3://bucket/key").bytes(), TimeoutError),
       );
       const took = performance.now() - begun;
-      assert(took >= 290 && took < 3000, `${took} ms`);
+      assert(took >= 290 && took < 10_000, `${took} ms`);
       assertEquals([error.code, error.retryable], ["Timeout", true]);
       assertStringIncludes(error.message, `127.0.0.1:${port}`);
       assertStringIncludes(error.message, "connectTimeout");

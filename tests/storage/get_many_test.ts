@@ -49,7 +49,7 @@ function contentOf(at: number): Uint8Array<ArrayBuffer> {
 
 /** Everything is let go of. */
 async function settledAt(bytes: number): Promise<void> {
-  const deadline = performance.now() + 5000;
+  const deadline = performance.now() + 30_000;
   while (memory().operations > 0 || memory().bytes > bytes) {
     if (performance.now() > deadline) break;
     await wait(5);

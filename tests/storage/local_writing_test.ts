@@ -22,6 +22,7 @@ import {
   S3Client,
 } from "dipper";
 import { assertSameBytes, pattern } from "./bytes.ts";
+import { mayMount } from "./own_mounts.ts";
 import { everyKind } from "./writables.ts";
 
 memory(); // Loads the library. Within a test, Deno would count that as a leak.
@@ -289,7 +290,7 @@ describe("a local file that is written", () => {
     assertEquals(await names(), []);
   });
 
-  it("on a full disk is a typed error and leaves nothing", { ignore: !canMount() }, async () => {
+  it("on a full disk is a typed error and leaves nothing", { ignore: !mayMount }, async () => {
     const script = new URL("full_disk_child.ts", import.meta.url).pathname;
     const command = new Deno.Command("unshare", {
       args: ["-rm", "sh", "-c", `mount -t tmpfs -o size=1m none "$0" && exec "$@"`, folder].concat(
@@ -326,12 +327,3 @@ describe("a local file that is written", () => {
     assertEquals(await names(), []);
   });
 });
-
-/** Whether a test may have a file system of its own. */
-function canMount(): boolean {
-  try {
-    return new Deno.Command("unshare", { args: ["-rm", "true"] }).outputSync().success;
-  } catch {
-    return false;
-  }
-}

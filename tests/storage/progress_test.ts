@@ -163,8 +163,8 @@ describe("an abort", () => {
       const ended = call({ signal: controller.signal });
       setTimeout(() => controller.abort(reason), 30);
       const begun = performance.now();
-      assertEquals(await within(5000, assertRejects(() => ended)), reason, name);
-      assert(performance.now() - begun < 3000, `${name} took ${performance.now() - begun} ms`);
+      assertEquals(await within(30_000, assertRejects(() => ended)), reason, name);
+      assert(performance.now() - begun < 10_000, `${name} took ${performance.now() - begun} ms`);
     }
     assertEquals(memory().operations, 0);
     assertEquals(memory().buffers, 0);
@@ -195,7 +195,7 @@ describe("an abort", () => {
       const controller = new AbortController();
       const ended = read({ signal: controller.signal });
       setTimeout(() => controller.abort(), 100);
-      const error = await within(5000, assertRejects(() => ended));
+      const error = await within(30_000, assertRejects(() => ended));
       assert(error instanceof DOMException && error.name === "AbortError", String(error));
     }
     const deadline = Date.now() + 5000;

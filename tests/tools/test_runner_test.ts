@@ -12,18 +12,26 @@ interface Ended {
 /** Runs the runner on steps written as source; `interrupt` sends Ctrl-C once the text appears. */
 async function runner(
   steps: string,
-  { words = [], ci = "", interrupt }: { words?: string[]; ci?: string; interrupt?: string } = {},
+  { words = [], ci = "", jobs = "3", interrupt }: {
+    words?: string[];
+    ci?: string;
+    jobs?: string;
+    interrupt?: string;
+  } = {},
 ): Promise<Ended> {
   const program = `
     import { runTests } from "${new URL("../../tools/test.ts", import.meta.url)}";
-    import { Unavailable } from "${new URL("../../tools/commands.ts", import.meta.url)}";
+    import { say, Unavailable } from "${new URL("../../tools/commands.ts", import.meta.url)}";
     void Unavailable;
+    void say;
+    const met = Promise.withResolvers();
+    void met;
     const passed = { passed: 2, failed: 0, skipped: 0, failures: [] };
     Deno.exit(await runTests([${steps}], ${JSON.stringify(words)}));`;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-lock", "--allow-all", "--ext=ts", "-"],
     cwd: root,
-    env: { CI: ci, NO_COLOR: "1" },
+    env: { CI: ci, DIPPER_TEST_JOBS: jobs, NO_COLOR: "1" },
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
@@ -84,6 +92,18 @@ function assertGone({ text }: Ended): void {
   assert(state === "gone" || state === "Z", `the inner program is in state ${state}`);
 }
 
+/** A step that says when it begins and ends; `during` is what it does in between. */
+function tells(name: string, { during = "", how = "" } = {}): string {
+  return `{ name: "${name}", minutes: 1, ${how} run: async ({ run }) => {
+    say("${name} begins");
+    ${during}
+    say("${name} ends");
+    return passed;
+  } }`;
+}
+
+const waits = "await new Promise((resolve) => setTimeout(resolve, 200));";
+
 const linux = Deno.build.os === "linux";
 
 describe("tools/test.ts", () => {
@@ -139,6 +159,95 @@ describe("tools/test.ts", () => {
       assertMatch(ended.lastLine, /, 1 failed$/);
       assertStringIncludes(ended.text, "remaining steps did not run");
       assertGone(ended);
+    },
+  });
+
+  it("runs steps beside each other, and shows what each writes in one piece", async () => {
+    const { code, text } = await runner([
+      tells("first", { during: 'await met.promise; await run("echo", ["a program"]);' }),
+      tells("second", { during: "met.resolve();" }),
+    ].join());
+    assertEquals(code, 0, text);
+    assertStringIncludes(text, "== first (1 of 2)\nfirst begins\na program\nfirst ends\n");
+    assertStringIncludes(text, "\n== second (2 of 2)\nsecond begins\nsecond ends\n");
+  });
+
+  it("shows what ended behind what is shown before what still runs", async () => {
+    const { text } = await runner([
+      tells("shown", { during: `await met.promise; ${waits}` }),
+      tells("long", { during: `await met.promise; ${waits} ${waits} ${waits}` }),
+      tells("short", { during: "met.resolve();" }),
+    ].join());
+    assertMatch(text, /shown ends[^]*short begins\nshort ends[^]*long begins/);
+  });
+
+  /** How many steps were begun at each time, from what they wrote when they did. */
+  async function mostAtOnce(steps: string[], jobs: string): Promise<number> {
+    // Past the outputs, which are one after the other.
+    const { code, text } = await runner(
+      steps.map((how, i) =>
+        tells(`s${i}`, { how, during: `console.log("+"); ${waits} console.log("-");` })
+      ).join(),
+      { jobs },
+    );
+    assertEquals(code, 0, text);
+    let now = 0;
+    let most = 0;
+    for (const [sign] of text.matchAll(/^[+-]$/gm)) {
+      now += sign === "+" ? 1 : -1;
+      most = Math.max(most, now);
+    }
+    return most;
+  }
+
+  it("runs no more at once than it may", async () => {
+    assertEquals(await mostAtOnce(["", "", "", ""], "2"), 2);
+    assertEquals(await mostAtOnce(["", ""], "1"), 1);
+  });
+
+  it("runs none beside another that keeps the same, comes before it or is alone", async () => {
+    const keeps = `keeps: ["a lock"],`;
+    assertEquals(await mostAtOnce([keeps, keeps, ""], "3"), 2);
+    assertEquals(await mostAtOnce(["", `after: ["s0"],`, `after: ["s1", "absent"],`], "3"), 1);
+    assertEquals(await mostAtOnce(["", "alone: true,", ""], "3"), 2);
+    assertEquals(await mostAtOnce(["alone: true,", "alone: true,"], "3"), 1);
+  });
+
+  it("tells of steps that wait for each other", async () => {
+    const { code, text } = await runner([
+      tells("hen", { how: `after: ["egg"],` }),
+      tells("egg", { how: `after: ["hen"],` }),
+    ].join());
+    assertEquals(code, 1);
+    assertStringIncludes(text, "these steps wait for each other: hen, egg");
+  });
+
+  it({
+    name: "ends all that run at Ctrl-C, and shows what they wrote",
+    ignore: !linux,
+    fn: async () => {
+      const there = await Deno.makeTempFile({ prefix: "dipper-runner-" });
+      try {
+        const shown = `{ name: "shown", minutes: 1, run: async ({ run, signal }) => {
+          while (Deno.readTextFileSync("${there}") === "") {
+            await new Promise((resolve) => setTimeout(resolve, 20));
+          }
+          say("both run");
+          await run("sleep", ["300"], { signal });
+          return passed;
+        } }`;
+        const behind = `{ name: "behind", minutes: 1, run: async ({ run, signal }) => {
+          await run("sh", ["-c", "sleep 300 & echo inner $! | tee ${there}; wait"], { signal });
+          return passed;
+        } }`;
+        const ended = await runner([shown, behind].join(), { interrupt: "both run" });
+        assertEquals(ended.code, 130);
+        assertMatch(ended.lastLine, /, 2 failed$/);
+        assertMatch(ended.text, /both run[^]*== behind[^]*inner \d/);
+        assertGone(ended);
+      } finally {
+        await Deno.remove(there);
+      }
     },
   });
 });

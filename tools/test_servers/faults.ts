@@ -18,7 +18,7 @@ export async function startFaults(options: CommandOptions = {}): Promise<TestSer
   // nothing is compiled a second time.
   const build = ["build", "--release", "--locked", "--workspace", "--bin=dipper-faults"];
   const env = { CARGO_TARGET_DIR: cargoTarget() };
-  if (!(await run("cargo", build, { ...options, env })).success) {
+  if (!(await run("cargo", build, { ...options, env, yields: true })).success) {
     throw new Error("native/faults does not compile; see above");
   }
   const suffix = Deno.build.os === "windows" ? ".exe" : "";

@@ -8,7 +8,7 @@
  * @module
  */
 import { delimiter, join } from "node:path";
-import { type CommandOptions, exists, run, Unavailable } from "../commands.ts";
+import { type CommandOptions, exists, run, say, Unavailable } from "../commands.ts";
 import { buildCachePath, root } from "../repository.ts";
 import { startProgram, type TestServer } from "./test_server.ts";
 
@@ -95,7 +95,7 @@ async function kafkaJars({ signal }: CommandOptions): Promise<string[]> {
     if (!await exists("mvn", "--version")) {
       throw new Unavailable("Kafka is fetched by Maven: install mvn");
     }
-    console.log("Fetching Kafka; this takes about half a minute, once.");
+    say("Fetching Kafka; this takes about half a minute, once.");
     await using undo = new AsyncDisposableStack();
     const work = await Deno.makeTempDir({ prefix: "dipper-maven-" });
     undo.defer(() => Deno.remove(work, { recursive: true }));

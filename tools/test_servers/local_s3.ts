@@ -18,7 +18,7 @@ export async function startLocalS3(options: CommandOptions = {}): Promise<TestSe
   // nothing is compiled a second time. `cargo run` cannot select it.
   const build = ["build", "--release", "--locked", "--workspace", "--example=serve"];
   const env = { CARGO_TARGET_DIR: cargoTarget() };
-  if (!(await run("cargo", build, { ...options, env })).success) {
+  if (!(await run("cargo", build, { ...options, env, yields: true })).success) {
     throw new Error("the serve example does not compile; see above");
   }
   const suffix = Deno.build.os === "windows" ? ".exe" : "";

@@ -50,10 +50,10 @@ async function start(program: string): Promise<TestServer> {
   const api = `http://127.0.0.1:${port}`;
   let ended = false;
   server.status.then(() => ended = true);
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   while (!await answers(api)) {
     if (ended) throw new Error(`toxiproxy ended at once: ${(await output).join("").trim()}`);
-    if (Date.now() > deadline) throw new Error("toxiproxy does not answer after 20 s");
+    if (Date.now() > deadline) throw new Error("toxiproxy does not answer after 60 s");
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 

@@ -90,10 +90,10 @@ async function start(program: string, parent?: string): Promise<Versitygw> {
   const endpoint = `http://127.0.0.1:${port}`;
   let ended = false;
   server.status.then(() => ended = true);
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   while (!await answers(endpoint)) {
     if (ended) throw new Error(`versitygw ended at once: ${(await output).join("").trim()}`);
-    if (Date.now() > deadline) throw new Error("versitygw does not answer after 20 s");
+    if (Date.now() > deadline) throw new Error("versitygw does not answer after 60 s");
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 

@@ -1,0 +1,134 @@
+/** Arrays of several dimensions as NumPy and safetensors write them, and files that are none. */
+
+import { file, IntegrityError, InvalidInputError, UnsupportedError } from "dipper";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
+import { join } from "node:path";
+import { python, WrittenFiles } from "./written_files.ts";
+
+/** What a file must be read as: each element by its index, as text. */
+interface Expected {
+  dtype: string;
+  shape: number[];
+  values: string[];
+}
+
+describe("arrays", { ignore: python === undefined }, () => {
+  let files: WrittenFiles;
+  let expected: Record<string, Expected>;
+  beforeAll(async () => {
+    files = await WrittenFiles.of("arrays");
+    expected = JSON.parse(await Deno.readTextFile(join(files.directory, "expected.json")));
+  });
+  afterAll(() => files?.[Symbol.asyncDispose]());
+
+  const array = (name: string, options = {}) => files.client.file(files.uri(name)).array(options);
+
+  /** Walks over an array by its strides, the last index fastest. */
+  function values({ data, shape, stride }: Awaited<ReturnType<typeof array>>): string[] {
+    const all: string[] = [];
+    const walk = (axis: number, at: number): void => {
+      if (axis === shape.length) return void all.push(String(data[at]));
+      for (let index = 0; index < shape[axis]!; index++) walk(axis + 1, at + index * stride[axis]!);
+    };
+    walk(0, 0);
+    return all;
+  }
+
+  it("reads every dtype and order, value by value", async () => {
+    const names = Object.keys(expected);
+    assert(names.length > 25);
+    for (const name of names) {
+      const { dtype, shape, values: wanted } = expected[name]!;
+      const [path, tensor] = name.split("#");
+      const read = await array(path!, tensor === undefined ? {} : { tensor });
+      assertEquals([name, read.dtype, read.shape], [name, dtype, shape]);
+      assertEquals(values(read), wanted, name);
+    }
+  });
+
+  it("reads some rows, and only these", async () => {
+    for (const name of ["float32.npy", "fortran.npy", "model.safetensors#weights"]) {
+      const [path, tensor] = name.split("#");
+      const { shape, values: wanted } = expected[name]!;
+      const row = shape.slice(1).reduce((product, length) => product * length, 1);
+      for (const rows of [[0, 0], [0, 1], [1, 3], [2, 3]] as [number, number][]) {
+        const read = await array(path!, { rows, ...(tensor === undefined ? {} : { tensor }) });
+        assertEquals(read.shape, [rows[1] - rows[0], ...shape.slice(1)]);
+        assertEquals(values(read), wanted.slice(rows[0] * row, rows[1] * row));
+      }
+      assertEquals(
+        (await array(path!, { rows: [1, 2], ...(tensor && { tensor }) })).data.byteOffset,
+        0,
+      );
+    }
+    await assertRejects(() => array("float32.npy", { rows: [0, 4] }), InvalidInputError, "3 rows");
+    for (const rows of [[2, 1], [-1, 2], [0], 3, [0, 1.5]]) {
+      await assertRejects(() => array("float32.npy", { rows }), InvalidInputError, "rows");
+    }
+  });
+
+  it("reads files of this machine", async () => {
+    const read = await file(join(files.directory, "float32.npy")).array();
+    assertEquals(values(read), expected["float32.npy"]!.values);
+  });
+
+  it("names the tensors, and refuses what no typed array holds", async () => {
+    await assertRejects(() => array("model.safetensors"), InvalidInputError, "weights");
+    await assertRejects(
+      () => array("model.safetensors", { tensor: "x" }),
+      InvalidInputError,
+      '"x"',
+    );
+    await assertRejects(() => array("float32.npy", { tensor: "x" }), InvalidInputError, ".npy");
+    await assertRejects(() => array("records.npy"), UnsupportedError, "height");
+    for (const name of ["text.npy", "bytes.npy", "complex.npy"]) {
+      await assertRejects(() => array(name), UnsupportedError, "no typed array");
+    }
+  });
+
+  it("refuses what is cut short, flipped, or something else", async () => {
+    for (const name of ["float32.npy", "model.safetensors"]) {
+      const bytes = await files.bytes(name);
+      for (const length of [0, 1, 7, 9, 50, name.endsWith("s") ? 300 : bytes.length - 1]) {
+        const damaged = files.client.file(files.uri(`cut.${name}`));
+        await damaged.write(bytes.slice(0, length));
+        await assertRejects(
+          () => damaged.array({ rows: [0, 2], ...(name.endsWith("s") && { tensor: "weights" }) }),
+          IntegrityError,
+        );
+      }
+    }
+    const note = files.client.file(files.uri("note"));
+    await note.write("this is neither");
+    await assertRejects(() => note.array(), IntegrityError, "neither");
+  });
+
+  it("survives a thousand flipped headers", async () => {
+    const path = await Deno.makeTempFile({ suffix: ".npy" });
+    try {
+      let seed = 1;
+      const random = (below: number) => (seed = (seed * 48271) % 2147483647) % below;
+      for (const name of ["float32.npy", "model.safetensors"]) {
+        const bytes = await files.bytes(name);
+        for (let round = 0; round < 500; round++) {
+          const flipped = bytes.slice();
+          const at = random(Math.min(bytes.length, 200));
+          flipped[at] = flipped[at]! ^ (1 << random(8));
+          await Deno.writeFile(path, flipped);
+          const options = name.endsWith("s") ? { tensor: "weights" } : {};
+          await file(path).array(options).catch((error) =>
+            assert(
+              [IntegrityError, InvalidInputError, UnsupportedError].some((kind) =>
+                error instanceof kind
+              ),
+              String(error),
+            )
+          );
+        }
+      }
+    } finally {
+      await Deno.remove(path);
+    }
+  });
+});
