@@ -307,7 +307,7 @@ impl Shared {
             && self.wanted(state).is_some()
         {
             state.running += 1;
-            let leaving = Leaving { shared: Arc::clone(self), number: None };
+            let leaving = Leaving { shared: Arc::clone(self), number: None, counted: true };
             drop(self.runtime.spawn_blocking(move || leaving.cut_on()));
         }
     }
@@ -334,7 +334,10 @@ impl Shared {
 /// A thread that is there, or will be. What it leaves undone is unusual.
 struct Leaving {
     shared: Arc<Shared>,
+    /// The window it cuts.
     number: Option<u64>,
+    /// Whether it still is one of those that run.
+    counted: bool,
 }
 
 impl Leaving {
@@ -358,12 +361,19 @@ impl Leaving {
             shared.put(&mut state, number, cut);
         }
         state.blocks.push(block);
+        // Under the lock under which there was no room: whoever makes room next asks for threads,
+        // and must not count on this one.
+        state.running -= 1;
+        self.counted = false;
         drop(state);
     }
 }
 
 impl Drop for Leaving {
     fn drop(&mut self) {
+        if !self.counted {
+            return;
+        }
         let mut state = self.shared.lock();
         if let Some(number) = self.number {
             self.shared.put(&mut state, number, Err(Unusual));
