@@ -751,4 +751,48 @@ mod tests {
             assert_eq!(Arc::strong_count(&of.file), 1);
         }
     }
+
+    #[test]
+    fn who_takes_all_at_once_while_the_threads_leave_is_not_forgotten() {
+        let runtime = Runtime::new().unwrap();
+        let _inside = runtime.enter();
+        let sizes = Sizes { window: 64, memory: 256, block: 64, behind: 16 };
+        let bytes = random(64 << 10, 20, 5);
+        let of = made("leaving", &bytes);
+        for round in 0..200 {
+            let windows = Windows::sized(
+                WindowsOf {
+                    file: Arc::clone(&of.file),
+                    path: of.path.clone(),
+                    from: 0,
+                    length: of.length,
+                    limit: usize::MAX,
+                    separator: None,
+                    strict: false,
+                },
+                sizes,
+            )
+            .unwrap();
+            let most = windows.0.most() as usize;
+            loop {
+                match runtime.block_on(async {
+                    tokio::time::timeout(Duration::from_secs(20), windows.next()).await
+                }) {
+                    Ok(Taken::Lines(_)) => {}
+                    Ok(Taken::End) => break,
+                    Ok(_) => unreachable!(),
+                    Err(_) => panic!("nobody cuts any more, in round {round}"),
+                }
+                // Until all threads find no room: from here to the next wait all of it is taken.
+                for _ in 0..10_000 {
+                    let state = windows.0.lock();
+                    let idle = state.reading == 0;
+                    if idle && (state.windows.len() == most || state.running == 0) {
+                        break;
+                    }
+                }
+                while matches!(windows.take(), Taken::Lines(_)) {}
+            }
+        }
+    }
 }
