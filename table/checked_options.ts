@@ -1,16 +1,7 @@
 // The options of reading a table, checked before anything is sent.
 
 import { invalidInput, type InvalidInputError } from "../ffi/errors.ts";
-import type { TableOptions } from "./table_options.ts";
-
-const FLAGS = [
-  "useDate",
-  "useDecimalInt",
-  "useBigInt",
-  "useBigIntTimestamp",
-  "useMap",
-  "useProxy",
-] as const;
+import { TABLE_FLAGS, type TableOptions } from "./table_options.ts";
 
 /**
  * Refuses options that cannot be meant. What is common to all calls was checked before, and `where`
@@ -32,7 +23,7 @@ export function checkTableOptions(
   if (int64 !== undefined && int64 !== "int64" && int64 !== "float64") {
     throw refused(`int64 cannot be ${String(int64)}`, 'pass "int64" or "float64"');
   }
-  const flag = FLAGS.find((name) => !["undefined", "boolean"].includes(typeof options[name]));
+  const flag = TABLE_FLAGS.find((name) => !["undefined", "boolean"].includes(typeof options[name]));
   if (flag !== undefined) throw refused(`${flag} is neither true nor false`, `mend ${flag}`);
 }
 

@@ -23,19 +23,24 @@ export interface TableOptions extends ExtractionOptions, Dialect {
   int64?: "int64" | "float64";
 }
 
-/** Their names. */
-export const TABLE_OPTIONS: readonly (keyof TableOptions)[] = [
-  "columns",
-  "where",
-  "limit",
-  "int64",
-  ...DIALECT_OPTIONS,
+/** The names of those that say how values are read: true or false. */
+export const TABLE_FLAGS = [
   "useDate",
   "useDecimalInt",
   "useBigInt",
   "useBigIntTimestamp",
   "useMap",
   "useProxy",
+] as const satisfies readonly (keyof TableOptions)[];
+
+/** The names of all. */
+export const TABLE_OPTIONS: readonly (keyof TableOptions)[] = [
+  "columns",
+  "where",
+  "limit",
+  "int64",
+  ...DIALECT_OPTIONS,
+  ...TABLE_FLAGS,
 ];
 
 /** Their names. */

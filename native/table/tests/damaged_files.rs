@@ -7,65 +7,41 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
 
-use arrow_array::builder::{Int32Builder, ListBuilder, MapBuilder, StringBuilder};
+use arrow_array::builder::{Int32Builder, MapBuilder, StringBuilder};
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, Float64Array, Int32Array, Int64Array,
-    RecordBatch, RunArray, StringArray, StringViewArray, StructArray,
+    ArrayRef, DictionaryArray, Int32Array, RecordBatch, RunArray, StringArray, StringViewArray,
 };
 use arrow_ipc::CompressionType;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
-use arrow_schema::{DataType, Field};
 use dipper_table::Format;
 
 mod damage;
 
-use damage::{Place, damaged};
+use damage::{Place, common_columns, damaged, word};
 
 const ROWS: i32 = 60;
 
 fn columns() -> RecordBatch {
-    let mut lists = ListBuilder::new(Int32Builder::new());
     let mut maps = MapBuilder::new(None, StringBuilder::new(), Int32Builder::new());
     for row in 0..ROWS {
-        match row % 7 {
-            0 => lists.append_null(),
-            _ => lists.append_value((0..row % 5).map(Some)),
-        }
         maps.keys().append_value(format!("k{row}"));
         maps.values().append_value(row);
         maps.append(row % 3 != 0).unwrap();
     }
-    let ints: Int32Array = (0..ROWS).map(|row| (row % 5 != 0).then_some(row * 3)).collect();
-    let longs: Int64Array = (0..ROWS).map(|row| Some(i64::from(row) << 33)).collect();
-    let floats: Float64Array = (0..ROWS).map(|row| Some(f64::from(row) / 3.0)).collect();
-    let texts: StringArray = (0..ROWS).map(|row| Some(format!("row number {row}"))).collect();
     let views: StringViewArray =
         (0..ROWS).map(|row| Some("a long text in a view".repeat(row as usize % 3))).collect();
-    let flags: BooleanArray = (0..ROWS).map(|row| Some(row % 3 == 0)).collect();
-    let money = Decimal128Array::from_iter_values((0..ROWS).map(i128::from));
-    let words: DictionaryArray<Int32Type> =
-        (0..ROWS).map(|row| Some(["a", "word", ""][row as usize % 3])).collect();
+    let words: DictionaryArray<Int32Type> = (0..ROWS).map(|row| Some(word(row))).collect();
     let ends = Int32Array::from(vec![10, 30, ROWS]);
     let runs = RunArray::<Int32Type>::try_new(&ends, &StringArray::from(vec!["x", "y", "z"]));
-    let inner: ArrayRef = Arc::new(ints.clone());
-    let nested =
-        StructArray::from(vec![(Arc::new(Field::new("inner", DataType::Int32, true)), inner)]);
-    RecordBatch::try_from_iter([
-        ("ints", Arc::new(ints) as ArrayRef),
-        ("longs", Arc::new(longs)),
-        ("floats", Arc::new(floats)),
-        ("texts", Arc::new(texts)),
-        ("views", Arc::new(views)),
-        ("flags", Arc::new(flags)),
-        ("money", Arc::new(money.with_precision_and_scale(20, 2).unwrap())),
+    let mut columns = common_columns(ROWS);
+    columns.extend([
+        ("views", Arc::new(views) as ArrayRef),
         ("words", Arc::new(words)),
         ("runs", Arc::new(runs.unwrap())),
-        ("nested", Arc::new(nested)),
-        ("lists", Arc::new(lists.finish())),
         ("maps", Arc::new(maps.finish())),
-    ])
-    .unwrap()
+    ]);
+    RecordBatch::try_from_iter(columns).unwrap()
 }
 
 /// Two batches of each compression.

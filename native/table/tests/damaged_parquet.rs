@@ -5,13 +5,9 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{Int32Builder, ListBuilder, StringDictionaryBuilder};
+use arrow_array::builder::StringDictionaryBuilder;
 use arrow_array::types::Int32Type;
-use arrow_array::{
-    ArrayRef, BooleanArray, Decimal128Array, FixedSizeBinaryArray, Float64Array, Int32Array,
-    Int64Array, RecordBatch, StringArray, StructArray,
-};
-use arrow_schema::{DataType, Field};
+use arrow_array::{ArrayRef, FixedSizeBinaryArray, RecordBatch};
 use dipper_table::Format;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{BrotliLevel, Compression, Encoding, GzipLevel, ZstdLevel};
@@ -19,43 +15,18 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersi
 
 mod damage;
 
-use damage::Place;
+use damage::{Place, common_columns, word};
 
 fn columns(rows: i32) -> RecordBatch {
-    let mut lists = ListBuilder::new(Int32Builder::new());
     let mut words = StringDictionaryBuilder::<Int32Type>::new();
-    for row in 0..rows {
-        if row % 7 == 0 {
-            lists.append_null();
-        } else {
-            lists.append_value((0..row % 5).map(Some));
-        }
-        words.append_value(["a", "word", ""][row as usize % 3]);
-    }
-    let ints: Int32Array = (0..rows).map(|row| (row % 5 != 0).then_some(row * 3)).collect();
-    let longs: Int64Array = (0..rows).map(|row| Some(i64::from(row) << 33)).collect();
-    let floats: Float64Array = (0..rows).map(|row| Some(f64::from(row) / 3.0)).collect();
-    let texts: StringArray = (0..rows).map(|row| Some(format!("row number {row}"))).collect();
-    let flags: BooleanArray = (0..rows).map(|row| Some(row % 3 == 0)).collect();
-    let money = Decimal128Array::from_iter_values((0..rows).map(i128::from));
-    let money = money.with_precision_and_scale(20, 2).unwrap();
+    (0..rows).for_each(|row| words.append_value(word(row)));
     let fixed = FixedSizeBinaryArray::try_from_iter((0..rows).map(|row| row.to_be_bytes()));
-    let inner: ArrayRef = Arc::new(ints.clone());
-    let nested =
-        StructArray::from(vec![(Arc::new(Field::new("inner", DataType::Int32, true)), inner)]);
-    RecordBatch::try_from_iter([
-        ("ints", Arc::new(ints) as ArrayRef),
-        ("longs", Arc::new(longs)),
-        ("floats", Arc::new(floats)),
-        ("texts", Arc::new(texts)),
-        ("flags", Arc::new(flags)),
-        ("money", Arc::new(money)),
-        ("fixed", Arc::new(fixed.unwrap())),
-        ("nested", Arc::new(nested)),
-        ("lists", Arc::new(lists.finish())),
+    let mut columns = common_columns(rows);
+    columns.extend([
+        ("fixed", Arc::new(fixed.unwrap()) as ArrayRef),
         ("words", Arc::new(words.finish())),
-    ])
-    .unwrap()
+    ]);
+    RecordBatch::try_from_iter(columns).unwrap()
 }
 
 fn written(properties: WriterProperties) -> Vec<u8> {

@@ -1,12 +1,17 @@
-//! What the tests of damaged files share: how bytes are read as a table, how they are damaged, and
-//! how much memory that may take.
+//! What the tests of damaged files share: the columns that all formats hold, how bytes are read as a
+//! table, how they are damaged, and how much memory that may take.
 
 #![allow(clippy::unwrap_used, clippy::panic, dead_code)]
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow_array::Array;
+use arrow_array::builder::{Int32Builder, ListBuilder};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int32Array, Int64Array,
+    StringArray, StructArray,
+};
+use arrow_schema::{DataType, Field};
 use cap::Cap;
 use dipper_core::{Error, Source, Status};
 use dipper_table::filter::Filter;
@@ -16,6 +21,41 @@ use dipper_table::{Dialect, Format, OpenRequest, exported, open};
 #[global_allocator]
 pub static ALLOCATOR: Cap<std::alloc::System> = Cap::new(std::alloc::System, usize::MAX);
 const MOST: usize = 700 << 20;
+
+/// The columns that every format can hold.
+pub fn common_columns(rows: i32) -> Vec<(&'static str, ArrayRef)> {
+    let mut lists = ListBuilder::new(Int32Builder::new());
+    for row in 0..rows {
+        match row % 7 {
+            0 => lists.append_null(),
+            _ => lists.append_value((0..row % 5).map(Some)),
+        }
+    }
+    let ints: Int32Array = (0..rows).map(|row| (row % 5 != 0).then_some(row * 3)).collect();
+    let longs: Int64Array = (0..rows).map(|row| Some(i64::from(row) << 33)).collect();
+    let floats: Float64Array = (0..rows).map(|row| Some(f64::from(row) / 3.0)).collect();
+    let texts: StringArray = (0..rows).map(|row| Some(format!("row number {row}"))).collect();
+    let flags: BooleanArray = (0..rows).map(|row| Some(row % 3 == 0)).collect();
+    let money = Decimal128Array::from_iter_values((0..rows).map(i128::from));
+    let inner: ArrayRef = Arc::new(ints.clone());
+    let nested =
+        StructArray::from(vec![(Arc::new(Field::new("inner", DataType::Int32, true)), inner)]);
+    vec![
+        ("ints", Arc::new(ints)),
+        ("longs", Arc::new(longs)),
+        ("floats", Arc::new(floats)),
+        ("texts", Arc::new(texts)),
+        ("flags", Arc::new(flags)),
+        ("money", Arc::new(money.with_precision_and_scale(20, 2).unwrap())),
+        ("nested", Arc::new(nested)),
+        ("lists", Arc::new(lists.finish())),
+    ]
+}
+
+/// A word of a few for each row: for dictionaries.
+pub fn word(row: i32) -> &'static str {
+    ["a", "word", ""][row as usize % 3]
+}
 
 /// A file that is written again and again.
 pub struct Place {
