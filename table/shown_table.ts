@@ -87,13 +87,14 @@ function columnFacts(
   return { ...facts, range: [text(least), text(greatest)], ...(span > 0 && { histogram }) };
 }
 
-/** Finite numbers of a column, evenly picked. */
+/** Finite numbers of a column, evenly picked, the first and the last among them. */
 function sampleOf(column: Column): number[] {
-  const step = Math.max(1, Math.ceil(column.length / SAMPLE));
+  const last = column.length - 1;
+  const count = Math.min(column.length, SAMPLE);
   const numbers: number[] = [];
-  for (let at = 0; at < column.length; at += step) {
+  for (let index = 0; index < count; index++) {
     try {
-      const value = column.at(at);
+      const value = column.at(count > 1 ? Math.round(index * last / (count - 1)) : 0);
       if (value === null || value === undefined) continue;
       const number = Number(value);
       if (Number.isFinite(number)) numbers.push(number);
