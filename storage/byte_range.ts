@@ -28,6 +28,20 @@ export function checkedSlice(start: number, end: number | undefined, uri: string
 }
 
 /**
+ * Refuses a part where only a whole object will do.
+ *
+ * @throws {InvalidInputError} When it is a part.
+ */
+export function requireWhole(
+  slices: readonly Slice[] | undefined,
+  { operation, uri }: { operation: string; uri: string },
+  hint: string,
+): void {
+  if (slices === undefined || slices.length === 0) return;
+  throw invalidInput(operation, `${operation}: ${uri} is given as a slice`, hint, uri);
+}
+
+/**
  * What to ask the server for, if that can be said without knowing the object's size: a whole
  * object, one slice of offsets from one side, or such slices of slices.
  */

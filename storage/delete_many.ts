@@ -17,6 +17,7 @@ import {
 } from "../ffi/errors.ts";
 import type { DeletedMessage } from "../ffi/symbols.ts";
 import type { TransferReport } from "../ffi/transfer_report.ts";
+import { requireWhole } from "./byte_range.ts";
 import { checkedCall } from "./call_options.ts";
 import type { Source } from "./read_options.ts";
 import { namedBy, type ObjectLocation } from "./source.ts";
@@ -262,9 +263,7 @@ function doomedBy(source: Source | ObjectLocation): { bucket: string; doomed: Do
       uri,
     );
   }
-  if (slices !== undefined && slices.length > 0) {
-    throw invalidInput(OPERATION, `this is a slice of ${uri}`, "delete the whole object", uri);
-  }
+  requireWhole(slices, { operation: OPERATION, uri }, "delete the whole object");
   const { bucket, key } = location;
   return { bucket, doomed: { uri, key, versionId } };
 }

@@ -2,6 +2,7 @@
 
 import { shownLocation } from "../client/location.ts";
 import { invalidInput } from "../ffi/errors.ts";
+import { requireWhole } from "./byte_range.ts";
 import { objectAt, type ObjectFile, slicesOf } from "./object_file.ts";
 
 /**
@@ -17,7 +18,7 @@ export function destinationOf(
   operation: string,
 ): ObjectFile {
   const to = objectAt(from).open(destination, operation);
-  requireWhole(to, operation);
+  requireWholeFile(to, operation);
   const { location, versionId } = objectAt(to);
   const uri = shownLocation(location);
   if (versionId !== undefined) {
@@ -39,13 +40,7 @@ export function destinationOf(
  *
  * @throws {InvalidInputError} When it is on a part.
  */
-export function requireWhole(file: ObjectFile, operation: string): void {
-  if (slicesOf(file).length === 0) return;
+export function requireWholeFile(file: ObjectFile, operation: string): void {
   const uri = shownLocation(objectAt(file).location);
-  throw invalidInput(
-    operation,
-    `${operation}: this is a slice of ${uri}`,
-    `${operation} the whole object`,
-    uri,
-  );
+  requireWhole(slicesOf(file), { operation, uri }, `${operation} the whole object`);
 }

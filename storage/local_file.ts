@@ -13,7 +13,7 @@ import { watched, watchedSmall, watching } from "../client/watched.ts";
 import { bodyOf, SizedPieces, type Writable } from "./body.ts";
 import type { Slice } from "./byte_range.ts";
 import { checkedCall } from "./call_options.ts";
-import { destinationOf, requireWhole } from "./destination.ts";
+import { destinationOf, requireWholeFile } from "./destination.ts";
 import { type ObjectAt, objectAt, ObjectFile, slicedFurther, slicesOf } from "./object_file.ts";
 import type { PumpOptions } from "./pump.ts";
 import type { CallOptions } from "./read_options.ts";
@@ -102,7 +102,7 @@ export class LocalFile extends ObjectFile {
    * ```
    */
   override writer(options: LocalWriteOptions = {}): WritableStream<Uint8Array> {
-    requireWhole(this, "writer");
+    requireWholeFile(this, "writer");
     const { path } = this;
     const checked = checkedLocalWrite(options, "writer", path);
     const needs: Need[] = [{ name: "write", path }];
@@ -168,7 +168,7 @@ export class LocalFile extends ObjectFile {
     destination: string | URL | ObjectFile,
     options: WriteOptions = {},
   ): Promise<Stat> {
-    requireWhole(this, "moveTo");
+    requireWholeFile(this, "moveTo");
     const to = destinationOf(this, destination, "moveTo");
     if (to instanceof LocalFile) return await this.#toFile(to, "moveTo", options);
     // Before anything is sent: what was sent could not be deleted here.
@@ -190,7 +190,7 @@ export class LocalFile extends ObjectFile {
    * @throws {AccessDeniedError} When the system does not allow it.
    */
   override async delete(options: CallOptions = {}): Promise<void> {
-    requireWhole(this, "delete");
+    requireWholeFile(this, "delete");
     options = checkedCall(options, "delete", this.path, []);
     await this.#run("delete", [{ name: "write", path: this.path }], options, (client) => ({
       operation: "deleteFile",
@@ -204,7 +204,7 @@ export class LocalFile extends ObjectFile {
     options: LocalWriteOptions,
   ): Promise<Stat> {
     const operation = data instanceof SizedPieces ? data.operation : "write";
-    requireWhole(this, operation);
+    requireWholeFile(this, operation);
     options = checkedLocalWrite(options, operation, this.path);
     options.signal?.throwIfAborted();
     const { path } = this;

@@ -19,6 +19,7 @@ import { type Metrics, metricsFrom, metricsOfAll } from "../ffi/metrics.ts";
 import type { Progress } from "../ffi/queue.ts";
 import { shownInNotebook } from "../ffi/shown_bytes.ts";
 import type { BufferHandle, ErrorDetails, MetricsMessage, SourceMessage } from "../ffi/symbols.ts";
+import { requireWhole } from "./byte_range.ts";
 import type { Fetched, GetManyOptions } from "./get_many.ts";
 import type { Source } from "./read_options.ts";
 import { countOf } from "./transfer_told.ts";
@@ -427,14 +428,11 @@ function subjectOf(given: Source): { subject: ReadSubject; uri: string } {
   }
   const { location, uri, versionId, customerKey, size, slices, map } = namedBy(given, OPERATION);
   const shown = shownLocation(location);
-  if (slices !== undefined && slices.length > 0) {
-    throw invalidInput(
-      OPERATION,
-      `${shown} is given as a slice`,
-      "getMany reads whole objects: use ranges(), or bytes() of the slice",
-      shown,
-    );
-  }
+  requireWhole(
+    slices,
+    { operation: OPERATION, uri: shown },
+    "getMany reads whole objects: use ranges(), or bytes() of the slice",
+  );
   if (map === true) {
     throw invalidInput(
       OPERATION,

@@ -29,7 +29,7 @@ import type { Table } from "../table/flechette.ts";
 import type { ArrayOptions, FileArray } from "../table/file_array.ts";
 import { ARRAY_OPTIONS, TABLE_OPTIONS, type TableOptions } from "../table/table_options.ts";
 import type { Writable } from "./body.ts";
-import { checkedSlice, rangeIn, type Slice, spanOf } from "./byte_range.ts";
+import { checkedSlice, rangeIn, requireWhole, type Slice, spanOf } from "./byte_range.ts";
 import { byteStream } from "./byte_stream.ts";
 import { stoppable } from "../ffi/stop.ts";
 import { checkedCall, checkedLater } from "./call_options.ts";
@@ -372,7 +372,7 @@ export abstract class ObjectFile {
    * Reads columns: each column's values lie where Rust decoded them, and nothing is copied. The
    * result is a table of `@uwdata/flechette` 2.4.0.
    *
-   * @throws {InvalidInputError} For a column that is not there.
+   * @throws {InvalidInputError} For a column that is not there, and for a slice.
    * @throws {IntegrityError} For a file that is damaged or cut short.
    * @throws {DipperError} As {@linkcode ObjectFile.bytes}.
    *
@@ -391,7 +391,7 @@ export abstract class ObjectFile {
   async table(options: TableOptions & CallOptions = {}): Promise<Table> {
     options = checkedCall(options, "table", this.#shown, TABLE_OPTIONS);
     const { readingOf, readTable } = await import("../table/read_table.ts");
-    const origin = { connection: this.#at.connection, subject: this.#subject("table") };
+    const origin = { connection: this.#at.connection, subject: this.#whole("table") };
     const reading = readingOf("table", this.#shown, options, options.signal);
     return await readTable(origin, options, reading);
   }
@@ -400,7 +400,7 @@ export abstract class ObjectFile {
    * Reads columns batch by batch, for data that is larger than memory: a table of each row group of
    * Parquet. A few are decoded ahead. Leaving the loop ends the reading.
    *
-   * @throws {InvalidInputError} In the loop, for a column that is not there.
+   * @throws {InvalidInputError} In the loop, for a column that is not there; at once for a slice.
    * @throws {IntegrityError} In the loop, for a file that is damaged or cut short.
    * @throws {DipperError} In the loop, as {@linkcode ObjectFile.bytes}.
    *
@@ -417,7 +417,7 @@ export abstract class ObjectFile {
    */
   batches(options: TableOptions & CallOptions = {}): AsyncIterable<Table> {
     options = checkedLater(options, "batches", this.#shown, TABLE_OPTIONS);
-    const origin = { connection: this.#at.connection, subject: this.#subject("batches") };
+    const origin = { connection: this.#at.connection, subject: this.#whole("batches") };
     return {
       async *[Symbol.asyncIterator]() {
         const { readBatches, readingOf } = await import("../table/read_table.ts");
@@ -432,7 +432,7 @@ export abstract class ObjectFile {
    * Reads an array of several dimensions: a `.npy` file, or one tensor of a `.safetensors` file.
    * Only its header and the wanted rows are read, and nothing is copied.
    *
-   * @throws {InvalidInputError} For rows or a tensor that are not there.
+   * @throws {InvalidInputError} For rows or a tensor that are not there, and for a slice.
    * @throws {UnsupportedError} For elements that no typed array holds: strings, records, complex
    * numbers.
    * @throws {IntegrityError} For a file that is damaged or cut short, or neither of these.
@@ -454,6 +454,7 @@ export abstract class ObjectFile {
    */
   async array(options: ArrayOptions & CallOptions = {}): Promise<FileArray> {
     options = checkedCall(options, "array", this.#shown, ARRAY_OPTIONS);
+    this.#whole("array");
     const { readArray } = await import("../table/read_array.ts");
     const { signal } = options;
     return await watchedSmall("array", this.#shown, options, async (onProgress) => {
@@ -749,6 +750,13 @@ export abstract class ObjectFile {
   #subject(operation: string): ReadSubject {
     const { location, versionId, customerKey } = this.#at;
     return { operation, uri: this.#shown, location, versionId, customerKey };
+  }
+
+  /** As `#subject`, for what looks at all of a file. */
+  #whole(operation: string): ReadSubject {
+    const subject = this.#subject(operation);
+    requireWhole(this.#slices, subject, `${operation}() reads whole files`);
+    return subject;
   }
 
   async #stat(operation: string, options: CallOptions): Promise<Stat> {

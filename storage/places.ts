@@ -5,7 +5,7 @@ import { shownLocation } from "../client/location.ts";
 import type { ClientLike, Named, PlaceOptions, Places, WritePlace } from "../client/places.ts";
 import { invalidInput, UnsupportedError } from "../ffi/errors.ts";
 import { checkedCall } from "./call_options.ts";
-import { requireWhole } from "./destination.ts";
+import { requireWholeFile } from "./destination.ts";
 import { mediaTypeOf } from "./media_type.ts";
 import { objectAt, ObjectFile, slicesOf } from "./object_file.ts";
 import type { Source } from "./read_options.ts";
@@ -59,7 +59,7 @@ function fileOf(at: Named, { client }: PlaceOptions): ObjectFile | undefined {
 }
 
 function writePlace(file: ObjectFile, given: WriteOptions, operation: string): WritePlace {
-  requireWhole(file, operation);
+  requireWholeFile(file, operation);
   const { connection, location, versionId, customerKey } = objectAt(file);
   const uri = shownLocation(location);
   if (location.scheme === "http") {

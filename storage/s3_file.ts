@@ -7,7 +7,7 @@ import type { Completed } from "../ffi/queue.ts";
 import type { ObjectMessage, Request } from "../ffi/symbols.ts";
 import type { Writable } from "./body.ts";
 import { checkedCall } from "./call_options.ts";
-import type { Slice } from "./byte_range.ts";
+import { requireWhole, type Slice } from "./byte_range.ts";
 import { destinationOf } from "./destination.ts";
 import type { ObjectEntry } from "./entry.ts";
 import { checkedTags } from "./object_tags.ts";
@@ -379,13 +379,8 @@ export class S3File extends ObjectFile {
   }
 
   #requireWhole(operation: string): void {
-    if (slicesOf(this).length === 0) return;
-    throw invalidInput(
-      operation,
-      `${operation}: this is a slice of ${this.uri}`,
-      `${operation} the whole object`,
-      this.uri,
-    );
+    const { uri } = this;
+    requireWhole(slicesOf(this), { operation, uri }, `${operation} the whole object`);
   }
 
   async #run(

@@ -9,6 +9,7 @@ import { libraryNeeds } from "../ffi/library.ts";
 import { ensure } from "../ffi/permissions.ts";
 import { readablePath } from "../ffi/readable_path.ts";
 import type { TableFile } from "../table/read_table.ts";
+import { requireWhole } from "./byte_range.ts";
 import { Glob } from "./glob.ts";
 import { listingOf } from "./listing.ts";
 import { localTree } from "./local_tree.ts";
@@ -171,14 +172,7 @@ function isHidden(name: string, folder: boolean): boolean {
 function subjectOf(source: Source | ObjectLocation, operation: string): ReadSubject {
   const { location, versionId, customerKey, size, slices } = namedBy(source, operation);
   const uri = shownLocation(location);
-  if (slices !== undefined && slices.length > 0) {
-    throw invalidInput(
-      operation,
-      `${uri} is given as a slice`,
-      "a table is read of whole files",
-      uri,
-    );
-  }
+  requireWhole(slices, { operation, uri }, "a table is read of whole files");
   return { operation, uri, location, versionId, customerKey, size };
 }
 

@@ -5,6 +5,7 @@ import type { Connection } from "../client/connection.ts";
 import { checkLocation, type Location, parseLocation, quoted } from "../client/s3_uri.ts";
 import { invalidInput } from "../ffi/errors.ts";
 import { nodeUrl } from "../ffi/node.ts";
+import { requireWhole } from "./byte_range.ts";
 import { objectAt, ObjectFile, slicesOf } from "./object_file.ts";
 import type { ObjectLocation } from "./source.ts";
 
@@ -55,9 +56,7 @@ function handled(file: ObjectFile, operation: string): BucketFolder {
   if (versionId !== undefined) {
     throw invalidInput(operation, `${uri} is one version of an object`, hint, uri);
   }
-  if (slicesOf(file).length > 0) {
-    throw invalidInput(operation, `this is a slice of ${uri}`, hint, uri);
-  }
+  requireWhole(slicesOf(file), { operation, uri }, hint);
   const { bucket, key } = location;
   return { connection, at: { bucket, key }, customerKey };
 }

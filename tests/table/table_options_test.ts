@@ -49,6 +49,17 @@ describe("options of tables", () => {
     await Deno.remove(path);
   });
 
+  it("do not apply to a part of a file", async () => {
+    const part = file("/nowhere/a.parquet").slice(10);
+    const many = async () => {
+      for await (const _ of part.batches()) break;
+    };
+    for (const read of [() => part.table(), () => part.array(), () => table([part]), many]) {
+      const error = await assertRejects(read, InvalidInputError);
+      assertStringIncludes(error.message, "/nowhere/a.parquet is given as a slice");
+    }
+  });
+
   it("may ask for no row", async () => {
     const path = await Deno.makeTempFile({ suffix: ".parquet" });
     await writeTable(path, { a: Int32Array.of(1, 2) });
