@@ -15,7 +15,7 @@ const MOST_KILOBYTES = 590;
 const LATER = [
   /\/jupyter\/(?!.*_facts\.ts$)(show_|content_|parquet_|arrow_|plot_|view|html|table_view|svg_)/,
   /\/table\/(?!dialect|table_options|file_array)/,
-  /\/storage\/(upload|download|sync|copy_tree|delete_many|many_|presign|listing_walk|usage_tally)\.ts$/,
+  /\/storage\/(byte_reading|upload|download|sync|copy_tree|delete_many|many_|presign|listing_walk|usage_tally)\.ts$/,
   /\/(line_iterator|batches|plot_drawing|pump_|parallel_count|diagnose|messages|native_table_)\.ts$/,
 ];
 

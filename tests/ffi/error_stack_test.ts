@@ -22,6 +22,18 @@ const FAILING: Record<string, () => Promise<unknown>> = {
   async batches() {
     for await (const _ of file(MISSING).batches());
   },
+  async stream() {
+    for await (const _ of file(MISSING).stream());
+  },
+  async values() {
+    for await (const _ of file(MISSING).stream().values({ preventCancel: true }));
+  },
+  async reader() {
+    await file(MISSING).stream().getReader().read();
+  },
+  async readerWithMemory() {
+    await file(MISSING).stream().getReader({ mode: "byob" }).read(new Uint8Array(8));
+  },
   async listing() {
     const credentials = { accessKeyId: "id", secretAccessKey: "secret" };
     using client = new S3Client({ endpoint: "http://127.0.0.1:1", credentials, retries: 0 });
