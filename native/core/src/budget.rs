@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tracing::info;
 
 use crate::{Error, Status};
@@ -21,6 +21,8 @@ use crate::{Error, Status};
 pub struct Budget {
     limit: u64,
     inner: Mutex<Accounts>,
+    /// Told whenever somebody begins to wait.
+    short: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -46,7 +48,7 @@ impl Budget {
     /// A budget of `limit` bytes.
     #[must_use]
     pub fn new(limit: u64) -> Arc<Self> {
-        Arc::new(Self { limit, inner: Mutex::default() })
+        Arc::new(Self { limit, inner: Mutex::default(), short: Notify::new() })
     }
 
     /// How many bytes may be held.
@@ -59,6 +61,24 @@ impl Budget {
     #[must_use]
     pub fn used(&self) -> u64 {
         self.lock().used
+    }
+
+    /// Whether somebody waits for some of it.
+    pub(crate) fn is_short(&self) -> bool {
+        self.lock().waiting.iter().any(|waiter| !waiter.ready.is_closed())
+    }
+
+    /// Waits until somebody waits for some of it: whoever holds what he can do without may then give
+    /// it back.
+    pub(crate) async fn short(&self) {
+        loop {
+            let mut told = std::pin::pin!(self.short.notified());
+            told.as_mut().enable();
+            if self.is_short() {
+                return;
+            }
+            told.await;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Accounts> {
@@ -129,6 +149,7 @@ impl Budget {
         };
         // A waiter that gives up may have held back smaller ones behind it.
         let _recheck = Recheck(Arc::clone(self));
+        self.short.notify_waiters();
         let since = Instant::now();
         info!(
             target: "dipper::memory",
@@ -236,6 +257,27 @@ mod tests {
         drop(large);
         drop(small.await.unwrap());
         assert_eq!(budget.used(), 0);
+    }
+
+    #[tokio::test]
+    async fn it_is_short_while_somebody_waits() {
+        let budget = Budget::new(10);
+        let first = budget.reserve(8).await.unwrap();
+        let short = tokio::spawn({
+            let budget = Arc::clone(&budget);
+            async move { budget.short().await }
+        });
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(!short.is_finished() && !budget.is_short());
+        let waits = tokio::spawn({
+            let budget = Arc::clone(&budget);
+            async move { budget.reserve(9).await.unwrap() }
+        });
+        short.await.unwrap();
+        assert!(budget.is_short());
+        drop(first);
+        drop(waits.await.unwrap());
+        assert!(!budget.is_short());
     }
 
     #[tokio::test]

@@ -177,6 +177,20 @@ impl Account {
         ledger().bytes.fetch_add(bytes, Ordering::SeqCst);
         Self { bytes, tickets }
     }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Gives back all but so many bytes.
+    pub(crate) fn shrink(&mut self, bytes: u64) {
+        let freed = self.bytes.saturating_sub(bytes);
+        self.bytes -= freed;
+        ledger().bytes.fetch_sub(freed, Ordering::SeqCst);
+        for ticket in &mut self.tickets {
+            *ticket = ticket.split(bytes);
+        }
+    }
 }
 
 impl Drop for Account {

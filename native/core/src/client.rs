@@ -589,6 +589,20 @@ impl Client {
         self.budget.as_ref().map_or(whole, |own| own.limit().min(whole))
     }
 
+    /// Whether somebody waits for memory that this client may hold.
+    pub(crate) fn is_short_of_memory(&self) -> bool {
+        self.budget.as_ref().is_some_and(|own| own.is_short()) || ledger().budget().is_short()
+    }
+
+    /// Waits until that is so.
+    pub(crate) async fn short_of_memory(&self) {
+        let Some(own) = &self.budget else { return ledger().budget().short().await };
+        tokio::select! {
+            () = own.short() => {}
+            () = ledger().budget().short() => {}
+        }
+    }
+
     /// Waits until `bytes` more may be held, by this client and by the process.
     pub(crate) async fn reserve(&self, bytes: u64) -> Result<Vec<Ticket>, Error> {
         let mut tickets = Vec::new();

@@ -180,7 +180,16 @@ pub(crate) fn spawn<T: Send + 'static>(
     tasks: &mut JoinSet<T>,
     part: impl Future<Output = T> + Send + 'static,
 ) {
-    match Gate::current() {
+    spawn_behind(Gate::current(), tasks, part);
+}
+
+/// The same, behind a gate that may be another operation's.
+pub(crate) fn spawn_behind<T: Send + 'static>(
+    gate: Option<Gate>,
+    tasks: &mut JoinSet<T>,
+    part: impl Future<Output = T> + Send + 'static,
+) {
+    match gate {
         Some(gate) => {
             let token: TaskTrackerToken = gate.tasks.token();
             // The token is let go after the part, in the order of the fields.

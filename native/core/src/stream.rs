@@ -2,12 +2,15 @@
 //!
 //! A driver asks for parts in order, several at once. Each part comes in slabs that wait
 //! until the reader gets to them. A part may use no more slabs than it has bytes, and only
-//! so many parts are under way: the reader holds back the network, not the memory.
+//! so many parts are under way: the reader holds back the network, not the memory. Where that is
+//! short, a reader whom nobody asks for more gives its memory back (`idle.rs`).
+
+mod idle;
 
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dipper_wire::{Allocation, Landing, Private, Slot};
@@ -35,8 +38,13 @@ pub struct StreamRequest {
     pub if_match: Option<String>,
 }
 
-/// The memory of a stream: so much may wait for its reader.
+/// The memory of a stream: so much may wait for its reader. Half of it is for the part that the
+/// reader is at, a quarter for the two behind it, and a quarter for what waits with the caller.
 pub(crate) const WINDOW: u64 = 16 << 20;
+/// Where memory is short, it is this part of what the client may hold,
+const SHARE: u64 = 8;
+/// but no less than this, which is a few slabs.
+const LEAST_WINDOW: u64 = 2 << 20;
 const SLAB: usize = 256 << 10;
 const PART: u64 = 2 << 20;
 /// How long the first bytes wait for the checksum that they are summed for.
@@ -44,12 +52,28 @@ const PATIENCE_FOR_CHECKSUM: Duration = Duration::from_secs(1);
 
 /// An object that is read in order.
 pub struct Reader {
-    inner: Mutex<Inner>,
+    inner: Arc<Mutex<Inner>>,
     meter: Arc<Meter>,
     /// `None` when nobody tells.
     length: Option<u64>,
-    /// Dropped, it ends all that goes on in the background.
-    driver: std::sync::Mutex<Option<JoinSet<()>>>,
+    /// How much may wait.
+    window: u64,
+    background: Arc<Background>,
+}
+
+/// What goes on in the background: it ends when this is emptied.
+type Background = std::sync::Mutex<Option<Tasks>>;
+
+struct Tasks {
+    /// What asks for the parts.
+    driver: JoinSet<()>,
+    /// What sees to it that an idle reader does not hold what others wait for.
+    _watch: JoinSet<()>,
+}
+
+/// How much a client's stream may hold.
+fn window(client: &Client) -> u64 {
+    (client.limit() / SHARE).clamp(LEAST_WINDOW, WINDOW)
 }
 
 enum Inner {
@@ -73,7 +97,29 @@ struct Network {
     sum: Option<RunningSum>,
     free: Arc<Slabs>,
     front: Arc<AtomicU64>,
-    _account: Account,
+    /// What it holds.
+    accounts: Arc<std::sync::Mutex<Vec<Account>>>,
+    plan: Plan,
+    /// It gave its memory back, and asks again at what was not delivered.
+    gave_way: bool,
+    background: Arc<Background>,
+    /// That of the reader, which outlives the operation that began it.
+    gate: Option<Gate>,
+}
+
+/// What is asked for, and how.
+#[derive(Clone, Copy)]
+struct Plan {
+    /// Where it starts in the object.
+    start: u64,
+    length: u64,
+    /// How many bytes the first answer carries.
+    here: u64,
+    /// Of the whole object.
+    size: Option<u64>,
+    window: u64,
+    /// Whether the same version can be asked for again.
+    repeatable: bool,
 }
 
 /// A part that is on its way.
@@ -82,7 +128,7 @@ struct Incoming {
     at: u64,
     slabs: mpsc::UnboundedReceiver<Result<Slab, Error>>,
     /// Its place in the window, given back when it is read.
-    _place: OwnedSemaphorePermit,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// Some bytes that arrived.
@@ -101,6 +147,11 @@ pub(crate) struct Arrived {
 }
 
 impl Arrived {
+    fn new(slab: Slab, free: &Arc<Slabs>) -> Self {
+        free.out.fetch_add(1, Ordering::SeqCst);
+        Self { slab: Some(slab), free: Arc::clone(free) }
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         let slab = self.slab.as_ref();
         slab.and_then(|slab| slab.memory.as_slice().get(slab.taken..slab.filled))
@@ -118,17 +169,22 @@ impl Drop for Arrived {
     fn drop(&mut self) {
         if let Some(slab) = self.slab.take() {
             self.free.give_back(slab.memory);
+            self.free.out.fetch_sub(1, Ordering::SeqCst);
         }
     }
 }
 
 /// Slabs that wait to be filled again.
 #[derive(Default)]
-struct Slabs(std::sync::Mutex<Vec<Allocation>>);
+struct Slabs {
+    free: std::sync::Mutex<Vec<Allocation>>,
+    /// How many were handed out where they lie.
+    out: Arc<AtomicUsize>,
+}
 
 impl Slabs {
     fn take(&self) -> Result<Allocation, Error> {
-        let free = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
+        let free = self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
         match free {
             Some(slab) => Ok(slab),
             None => Ok(Allocation::zeroed(SLAB)?),
@@ -136,7 +192,7 @@ impl Slabs {
     }
 
     fn give_back(&self, slab: Allocation) {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(slab);
+        self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(slab);
     }
 }
 
@@ -183,36 +239,30 @@ pub(crate) async fn reader(
         First::Opened(opened) => return Ok((Reader::empty(meter), opened.stat())),
         First::Unmeasured(page) => {
             let stat = page.stat.clone();
-            let inner = Mutex::new(Inner::Unmeasured { page, origin });
-            let driver = std::sync::Mutex::new(None);
-            return Ok((Reader { inner, meter, length: None, driver }, stat));
+            let inner = Inner::Unmeasured { page, origin };
+            return Ok((Reader::of(inner, meter, None), stat));
         }
         First::Empty(stat) => return Ok((Reader::empty(meter), *stat)),
     };
     let stat = opened.stat();
     let length = opened.length();
-    let window = WINDOW.min(length);
-    let reserved = Box::pin(origin.client().reserve(window));
-    let (opened, tickets) = opened.wait_if_needed(reserved, window, &meter).await?;
-    let account = Account::open(usize::try_from(window).unwrap_or(usize::MAX), tickets);
+    let window = window(origin.client());
+    let needed = window.min(length);
+    let reserved = Box::pin(origin.client().reserve(needed));
+    let (opened, tickets) = opened.wait_if_needed(reserved, needed, &meter).await?;
+    let account = Account::open(usize::try_from(needed).unwrap_or(usize::MAX), tickets);
     let Opened { answer, extent, verification, aside, if_match, .. } = opened;
-    let free = Arc::new(Slabs::default());
-    let front = Arc::new(AtomicU64::new(0));
-    let (sender, parts) = mpsc::channel(1);
-    let version = if_match.clone();
-    let driver = Driver {
-        origin: origin.clone(),
-        if_match,
+    let plan = Plan {
         start: extent.start,
         length,
         here: extent.here,
         size: extent.size,
-        meter: Arc::clone(&meter),
-        free: Arc::clone(&free),
-        front: Arc::clone(&front),
+        window,
+        repeatable: extent.ranged && if_match.is_some(),
     };
-    let mut tasks = JoinSet::new();
-    spawn(&mut tasks, driver.run(answer.body, sender));
+    let (sender, parts) = mpsc::channel(1);
+    let watched = origin.clone();
+    let background: Arc<Background> = Arc::default();
     let network = Network {
         origin,
         parts,
@@ -222,15 +272,25 @@ pub(crate) async fn reader(
         length,
         verification: Some(verification),
         aside,
-        if_match: version,
+        if_match,
         sum: None,
-        free,
-        front,
-        _account: account,
+        free: Arc::default(),
+        front: Arc::default(),
+        accounts: Arc::new(std::sync::Mutex::new(vec![account])),
+        plan,
+        gave_way: false,
+        background: Arc::clone(&background),
+        gate: Gate::current(),
     };
-    let inner = Mutex::new(Inner::Network(Box::new(network)));
-    let driver = std::sync::Mutex::new(Some(tasks));
-    Ok((Reader { inner, meter, length: Some(length), driver }, stat))
+    let (mut driver, mut watch) = (JoinSet::new(), JoinSet::new());
+    spawn(&mut driver, network.driver(&meter).run(Some(answer.body), 0, sender));
+    let inner = Arc::new(Mutex::new(Inner::Network(Box::new(network))));
+    if plan.repeatable {
+        spawn(&mut watch, idle::watch(Arc::downgrade(&inner), watched));
+    }
+    let tasks = Tasks { driver, _watch: watch };
+    *background.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(tasks);
+    Ok((Reader { inner, meter, length: Some(length), window, background }, stat))
 }
 
 async fn from_file(request: StreamRequest, meter: Arc<Meter>) -> Result<(Reader, Stat), Error> {
@@ -240,15 +300,24 @@ async fn from_file(request: StreamRequest, meter: Arc<Meter>) -> Result<(Reader,
     let (file, stat) = crate::file::open(&path).await?;
     meter.took(Transport::File);
     let (at, length) = crate::file::place(request.span, stat.size);
-    let inner = Mutex::new(Inner::File { file, path, at, left: length });
-    let driver = std::sync::Mutex::new(None);
-    Ok((Reader { inner, meter, length: Some(length), driver }, stat))
+    let inner = Inner::File { file, path, at, left: length };
+    Ok((Reader::of(inner, meter, Some(length)), stat))
 }
 
 impl Reader {
     fn empty(meter: Arc<Meter>) -> Self {
-        let driver = std::sync::Mutex::new(None);
-        Self { inner: Mutex::new(Inner::Empty), meter, length: Some(0), driver }
+        Self::of(Inner::Empty, meter, Some(0))
+    }
+
+    /// With nothing in the background.
+    fn of(inner: Inner, meter: Arc<Meter>, length: Option<u64>) -> Self {
+        let inner = Arc::new(Mutex::new(inner));
+        Self { inner, meter, length, window: WINDOW, background: Arc::default() }
+    }
+
+    /// How much of it may wait for whoever reads.
+    pub(crate) fn window(&self) -> u64 {
+        self.window
     }
 
     /// How many bytes there are in all, where the server told.
@@ -265,7 +334,7 @@ impl Reader {
 
     /// Ends all that goes on in the background. Reads that wait end with an error.
     pub fn close(&self) {
-        drop(self.driver.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
+        drop(self.background.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
     }
 
     /// Fills some of the memory with the next bytes: at least one, as many as are there.
@@ -320,10 +389,7 @@ impl Reader {
                 let memory = landing.finish().filter(|_| filled > 0);
                 let slab = memory.map(|memory| Slab { memory, filled, taken: 0, _right: None });
                 let free = Arc::default();
-                Ok(slab
-                    .into_iter()
-                    .map(|slab| Arrived { slab: Some(slab), free: Arc::clone(&free) })
-                    .collect())
+                Ok(slab.into_iter().map(|slab| Arrived::new(slab, &free)).collect())
             }
             Inner::File { .. } => Err(Error::internal("pieces are of what a server sends")),
         }
@@ -358,16 +424,17 @@ impl Network {
 
     /// The next bytes where they lie: what is there, at least one piece and some `most` bytes
     /// at most. None at the end.
-    async fn pieces(&mut self, most: usize, meter: &Meter) -> Result<Vec<Arrived>, Error> {
+    async fn pieces(&mut self, most: usize, meter: &Arc<Meter>) -> Result<Vec<Arrived>, Error> {
         self.begin().await;
         let mut arrived = Vec::new();
         if self.is_over(meter).await? {
             return Ok(arrived);
         }
+        self.go_on(meter)?;
         let mut bytes = 0;
         while bytes < most && self.delivered < self.length {
             let Some(slab) = self.next_slab(arrived.is_empty()).await? else { break };
-            let piece = Arrived { slab: Some(slab), free: Arc::clone(&self.free) };
+            let piece = Arrived::new(slab, &self.free);
             if let Some(sum) = &mut self.sum {
                 sum.update(piece.bytes());
             }
@@ -378,11 +445,12 @@ impl Network {
         Ok(arrived)
     }
 
-    async fn read(&mut self, slot: &mut Slot, meter: &Meter) -> Result<(), Error> {
+    async fn read(&mut self, slot: &mut Slot, meter: &Arc<Meter>) -> Result<(), Error> {
         self.begin().await;
         if self.is_over(meter).await? {
             return Ok(());
         }
+        self.go_on(meter)?;
         let before = slot.filled();
         while slot.missing() > 0 && self.delivered < self.length {
             let Some(mut slab) = self.next_slab(slot.filled() == before).await? else { break };
@@ -447,11 +515,7 @@ impl Network {
 struct Driver {
     origin: Origin,
     if_match: Option<String>,
-    start: u64,
-    length: u64,
-    /// How many bytes the first answer carries.
-    here: u64,
-    size: Option<u64>,
+    plan: Plan,
     meter: Arc<Meter>,
     free: Arc<Slabs>,
     /// The start of the part that the reader is at.
@@ -459,26 +523,27 @@ struct Driver {
 }
 
 impl Driver {
-    async fn run(self, first: Flow, parts: mpsc::Sender<Incoming>) {
-        let part = self.origin.client().part_size().unwrap_or(PART).min(WINDOW);
-        let places = usize::try_from(WINDOW / part).unwrap_or(1).max(1);
-        let window = Arc::new(Semaphore::new(places));
+    async fn run(self, mut first: Option<Flow>, mut at: u64, parts: mpsc::Sender<Incoming>) {
+        let Plan { window, length: end, here, .. } = self.plan;
+        let eighth = (window / 8 / SLAB as u64).max(1) * SLAB as u64;
+        let part = self.origin.client().part_size().unwrap_or(PART.min(eighth)).min(window);
+        let places = usize::try_from(window / part).unwrap_or(1).max(1);
+        let places = Arc::new(Semaphore::new(places));
+        let most = window / 2;
         let driver = Arc::new(self);
         let mut tasks = JoinSet::new();
-        let mut first = Some(first);
-        let mut at = 0;
-        while at < driver.length {
-            let length = if at == 0 { driver.here } else { part.min(driver.length - at) };
-            let Ok(place) = Arc::clone(&window).acquire_owned().await else { return };
+        while at < end {
+            let length = if first.is_some() { here } else { part.min(end - at) };
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             // The pace of the host bounds what is under way at once.
             while tasks.len() >= driver.origin.at_once().await {
                 tasks.join_next().await;
             }
             let (sender, slabs) = mpsc::unbounded_channel();
-            let rights = usize::try_from(length.min(WINDOW)).unwrap_or(usize::MAX).div_ceil(SLAB);
+            let rights = usize::try_from(length.min(most)).unwrap_or(usize::MAX).div_ceil(SLAB);
             let part = Arc::clone(&driver).part(at, length, first.take(), sender, rights);
             spawn(&mut tasks, part);
-            if parts.send(Incoming { at, slabs, _place: place }).await.is_err() {
+            if parts.send(Incoming { at, slabs, _place: Some(place) }).await.is_err() {
                 return;
             }
             at += length;
@@ -539,13 +604,13 @@ impl Driver {
     }
 
     async fn open(&self, at: u64, length: u64) -> Result<Flow, Error> {
-        let start = self.start + at;
+        let start = self.plan.start + at;
         let asked = Span::Range { start, end: Some(start + length) };
         let version = self.if_match.as_deref();
         let answer = self.origin.open_more(asked, version, &self.meter).await?;
         let extent = asked.extent(asked, &answer.told)?;
         let other_size =
-            matches!((extent.size, self.size), (Some(now), Some(before)) if now != before);
+            matches!((extent.size, self.plan.size), (Some(now), Some(before)) if now != before);
         if other_size || extent.here != length {
             return Err(changed());
         }
@@ -594,10 +659,11 @@ impl Driver {
                 self.free.give_back(memory);
             }
             if let Some(error) = ended {
-                return Err(flow_error(error, self.meter.bytes(), self.length));
+                return Err(flow_error(error, self.meter.bytes(), self.plan.length));
             }
         }
-        body.ended(stall).await.map_err(|error| flow_error(error, self.meter.bytes(), self.length))
+        let told = |error| flow_error(error, self.meter.bytes(), self.plan.length);
+        body.ended(stall).await.map_err(told)
     }
 }
 

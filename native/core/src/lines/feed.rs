@@ -27,10 +27,15 @@ pub trait Feed: Send {
     fn is_records(&self) -> bool {
         false
     }
+
+    /// How many bytes may wait for their reader, and one chunk more.
+    fn window(&self) -> u32 {
+        WINDOW
+    }
 }
 
-/// So many bytes may wait for their reader, and one chunk more.
-const WINDOW: u32 = 4 << 20;
+/// So many bytes wait at most, of whatever source.
+pub(crate) const WINDOW: u32 = 4 << 20;
 /// What a chunk counts beside its bytes.
 const OVERHEAD: usize = 64;
 
@@ -50,14 +55,15 @@ pub(crate) fn run(mut feed: Box<dyn Feed>) -> (Chunks, JoinSet<()>) {
     let (sender, chunks) = mpsc::unbounded_channel();
     let mut tasks = JoinSet::new();
     let is_record = feed.is_records();
+    let most = feed.window().clamp(1, WINDOW);
     spawn(&mut tasks, async move {
-        let window = Arc::new(Semaphore::new(WINDOW as usize));
+        let window = Arc::new(Semaphore::new(most as usize));
         loop {
             let next = match feed.next().await {
                 Ok(Some(bytes)) => {
-                    let weight = u32::try_from(bytes.len() + OVERHEAD).unwrap_or(WINDOW);
+                    let weight = u32::try_from(bytes.len() + OVERHEAD).unwrap_or(most);
                     let window = Arc::clone(&window);
-                    let Ok(place) = window.acquire_many_owned(weight.min(WINDOW)).await else {
+                    let Ok(place) = window.acquire_many_owned(weight.min(most)).await else {
                         return;
                     };
                     Ok(Some(Chunk { bytes, is_record, _place: place }))

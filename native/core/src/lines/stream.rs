@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::compression::{Claim, Compression, Decompressed, MAGIC};
 use super::cutting::{Content, Cut, Cutting, Filled};
-use super::feed::{Feed, NextChunk, run};
+use super::feed::{Feed, NextChunk, WINDOW, run};
 use super::read_ahead::read_at;
 use super::socket::{tcp, unix};
 use super::source_bytes::{FileBytes, SourceBytes};
@@ -460,11 +460,17 @@ impl Feed for ObjectFeed {
     fn next(&mut self) -> NextChunk<'_> {
         Box::pin(async move {
             if self.arrived.is_empty() {
-                let pieces = self.reader.pieces(PIECES).await;
+                let most = PIECES.min(self.window() as usize / 2);
+                let pieces = self.reader.pieces(most).await;
                 self.arrived = pieces.map_err(|error| error.about(self.shown.as_str()))?.into();
             }
             Ok(self.arrived.pop_front().map(Bytes::from_owner))
         })
+    }
+
+    /// The part of the reader's memory that it leaves to what waits here.
+    fn window(&self) -> u32 {
+        u32::try_from(self.reader.window() / 4).unwrap_or(WINDOW)
     }
 }
 
