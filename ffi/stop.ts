@@ -12,8 +12,11 @@
 // call that is over has none left.
 //
 // A Stop may fall between two calls of a loop, or between two steps of a call, where nothing listens.
-// Such a Stop is armed for a moment, and ends the call that begins next. Only when nothing took it
-// does the notebook say that nothing was under way.
+// Such a Stop is armed, and ends the call that begins next. When nothing takes it in a moment, the
+// notebook says that nothing was under way. In a cell that called dipper before, as a loop with long
+// pauses does, it stays armed then. The kernel does not tell when a cell ends with an error: so that a
+// Stop behind the end does not end the next cell, it stays armed for that moment only where no call has
+// begun since a cell ended well, or since Stop ended something.
 
 import { onCellEnd } from "../jupyter/kernel.ts";
 import { stoppedError } from "./errors.ts";
@@ -107,6 +110,10 @@ let open = false;
 let armed: ReturnType<typeof setTimeout> | undefined;
 /** For so long, in milliseconds. */
 const ARMED = 500;
+/** And so long in a cell that called dipper: as long as a second Stop ends the kernel. */
+const ARMED_AMID_CALLS = 20_000;
+/** A call began since a cell ended well, or since Stop ended something. */
+let amidCalls = false;
 /** Operations that were cancelled since Stop was heard. */
 let cancelled = 0;
 
@@ -146,6 +153,7 @@ export function stoppable(
   // A call made of other calls hands its signal on.
   if (signal !== undefined && (stoppables.has(signal) || unstoppable.has(signal))) return signal;
   const made = new Stoppable(operation, signal);
+  amidCalls = true;
   if (armed !== undefined) {
     // Whoever reads the reason takes the Stop.
     made.stop();
@@ -176,6 +184,7 @@ export function eitherSignal(one: AbortSignal | undefined, other: AbortSignal): 
  * @throws {DOMException} That the cell was stopped.
  */
 export function endIfStopped(operation: string): void {
+  amidCalls = true;
   if (armed === undefined || installed === undefined) return;
   installed.taken();
   disarm();
@@ -222,7 +231,9 @@ function stopAll(): boolean {
 }
 
 /** What a Stop that ended nothing says. */
-const NOTHING = "Stop: nothing of dipper's was under way. Press Stop again to end the kernel.";
+const NOTHING = "Stop: nothing of dipper's was under way.";
+const NEXT_CALL = "Its next call ends the cell.";
+const AGAIN = "Press Stop again to end the kernel.";
 
 /** Stop, and what ends a kernel. */
 const SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
@@ -252,20 +263,27 @@ export function installStop({ native }: Library, queue: QueueHandle): () => void
     heard(true);
     open = false;
   };
-  const forget = onCellEnd(goesOn);
+  const forget = onCellEnd(() => {
+    amidCalls = false;
+    goesOn();
+  });
   const stop = (): void => {
     open = heard(stopAll());
     disarm();
-    if (open) armed = setTimeout(expire, ARMED);
+    if (open) armed = setTimeout(wait, ARMED);
+    else amidCalls = false;
   };
-  const expire = (): void => {
+  const wait = (): void => {
     disarm();
-    if (open) console.error(NOTHING);
+    if (!open) return;
+    console.error([NOTHING, ...amidCalls ? [NEXT_CALL] : [], AGAIN].join(" "));
+    if (amidCalls) armed = setTimeout(disarm, ARMED_AMID_CALLS - ARMED);
   };
   const taken = (): void => {
     if (!open) return;
     heard(true);
     open = false;
+    amidCalls = false;
     // All calls of one turn are one step of the cell. What it does about the error goes on.
     queueMicrotask(disarm);
   };

@@ -236,6 +236,46 @@ describe("Stop in the kernel", { ignore: python === undefined }, () => {
     });
   });
 
+  it("ends a loop whose pauses are long with its next call, and says so", async () => {
+    const pause = `if (turn++ === 1) console.log("begun"); await sleep(1500);`;
+    const loops = {
+      reads: `while (true) { await client.file("s3://bucket/1").bytes(); ${pause} }`,
+      "synchronous calls": `while (true) { memory(); ${pause} }`,
+    };
+    const steps = Object.values(loops).flatMap((code): Step[] => [
+      { code: `{ let turn = 0; ${code} }`, stopAt: "begun", timeout: 60 },
+      { code: "console.log(await held(), 6 * 7);", timeout: 60 },
+    ]);
+    const told = await runInKernel([{ code: START }, ...steps]);
+    Object.keys(loops).forEach((name, index) => {
+      const [ended, next] = told.slice(1 + 2 * index);
+      assert(ended?.ended && next?.ended, `${name}: ${whyNot(ended?.ended ? next : ended)}`);
+      assertEquals(ended.reply?.ename, "AbortError", `${name}: ${JSON.stringify(ended)}`);
+      assertStringIncludes(printed(ended, "stderr"), "Its next call ends the cell.", name);
+      assert(ended.secondsAfterStop! < SOON, `${name}: ${ended.secondsAfterStop} s`);
+      assertReleased(next, name);
+    });
+  });
+
+  it("ends nothing of the next cell when it comes behind a cell's end", async () => {
+    // Stop, when no cell runs.
+    const late = `setTimeout(() => Deno.kill(Deno.pid, "SIGINT"), 200);`;
+    const read = `await client.file("s3://bucket/1").text();`;
+    const told = await runInKernel([
+      { code: START },
+      { code: `${read} ${late} "ended well";` },
+      { code: `await sleep(1500); console.log(${read.slice(0, -1)});` },
+      {
+        code: `console.log("begun"); ${late.replace("200", "1000")} await file(dead).bytes();`,
+        stopAt: "begun",
+      },
+      { code: `await sleep(2500); console.log(${read.slice(0, -1)});` },
+    ]);
+    assertEquals(printed(told[2]!), "hello\n");
+    assertEquals(errorOf(told[3]!)?.ename, "AbortError");
+    assertEquals(printed(told[4]!), "hello\n");
+  });
+
   it("ends a loop at each of 200 moments", async () => {
     const loops = Object.values(LOOPS);
     const steps = Array.from({ length: 200 }, (_, moment): Step => ({
