@@ -26,26 +26,44 @@ const LONGEST = 1024 * 1024;
 const SHORTEST = 64 * 1024;
 const PROGRESS_INTERVAL = 100;
 
-/** How much memory may lie outside of V8's heap before V8 is asked to look everywhere. */
-const MUCH = 96 * 1024 * 1024;
+/**
+ * How much memory may lie outside of V8's heap before V8 is asked to look everywhere: what its young
+ * collector lets pile up, and what a program has anyway.
+ */
+const MUCH = 76 * 1024 * 1024;
 const MORE = 32 * 1024 * 1024;
 let most = MUCH;
-/** How often that is looked at, in batches. */
-const LOOK_EVERY = 8;
-let batches = 0;
+/** So many bytes are handed out at least before that is looked at again. */
+const LOOK_EVERY = 4 * 1024 * 1024;
+let unseen = 0;
+let patience = LOOK_EVERY;
+/** So often V8 is asked in a row: what it was looking at when it was asked is not found before. */
+const TRIES = 3;
+let tries = 0;
 
 /**
  * Sees to it that batches that were dropped do not pile up. V8's young collector runs when an array
- * buffer is made, as that of a batch's offsets is, and 64 MiB of young ones lie about. Asking for a
- * whole collection, as streams do, costs more than reading does: that is only done when the young one
- * does not keep up.
+ * buffer is made, as that of a batch's offsets is, and 64 MiB of young ones lie about. But not while
+ * V8 marks its old heap, which takes long where the event loop seldom turns. Asking for a whole
+ * collection, as streams do, costs more than reading does: that is only done when the young one does
+ * not keep up. How much there is costs more to ask for than a batch: so no more is handed out between
+ * two looks than half of what is left.
+ *
+ * @returns Whether V8 was asked. The event loop is to turn then, for what V8 does in its turns.
  */
-function sweep(): void {
-  if (++batches % LOOK_EVERY !== 0) return;
+function sweep(bytes: number): boolean {
+  unseen += bytes;
+  if (unseen < patience) return false;
+  unseen = 0;
   const held = Deno.memoryUsage().external;
-  if (held > most) collect(library().node);
+  const much = held > most;
+  if (much) collect(library().node);
   // What a program keeps on purpose is not looked for again and again.
-  most = Math.max(MUCH, held > most ? held + MORE : Math.min(most, held + MORE));
+  tries = much ? (tries + 1) % TRIES : 0;
+  const kept = much && tries === 0;
+  most = Math.max(MUCH, kept ? held + MORE : Math.min(most, held + MORE));
+  patience = Math.max(LOOK_EVERY, (most - held) / 2);
+  return much;
 }
 
 /** An open source, and how many bytes it has, where somebody tells. */
@@ -162,17 +180,15 @@ export class BatchReader {
 
   async #next(): Promise<RawBatch | undefined> {
     if (this.#over) return undefined;
-    this.#watching?.goOn();
     try {
       const lines = this.#lines ?? await this.#begin();
       while (true) {
         const { bytes, memory, lent, batch, offsets } = this.#take(lines) ??
-          await (this.#ahead ?? this.#read(lines));
+          await this.#waited(lines);
         this.#ending.signal.throwIfAborted();
         this.#ahead = undefined;
         lines.ahead = batch.ahead;
         this.#progress(batch);
-        this.#watching?.rest();
         if (batch.ended) this.#finish();
         else if (!batch.ahead) {
           this.#ahead = this.#read(lines, batch.needed);
@@ -201,6 +217,7 @@ export class BatchReader {
     }
     this.#total = total;
     this.#metrics = metrics;
+    this.#watching?.rest();
     return this.#lines = lines;
   }
 
@@ -210,8 +227,22 @@ export class BatchReader {
     const now = performance.now();
     this.#taking ??= now;
     if (now - this.#taking > AT_ONCE) return undefined;
+    // What it took is told with what comes through the event loop.
+    if (this.#options.onProgress !== undefined && now - this.#told >= PROGRESS_INTERVAL) {
+      return undefined;
+    }
     const taken = lines.take();
     return taken && this.#owned(lines, taken);
+  }
+
+  /** The next batch, for which whoever asked waits. Only then a timer is set: it costs as much. */
+  async #waited(lines: NativeLines): Promise<Read> {
+    this.#watching?.goOn();
+    try {
+      return await (this.#ahead ?? this.#read(lines));
+    } finally {
+      this.#watching?.rest();
+    }
   }
 
   /** A batch in memory of its own. */
@@ -220,7 +251,7 @@ export class BatchReader {
     { bytes, batch }: { bytes: Uint8Array<ArrayBuffer>; batch: BatchMessage },
   ): Read {
     if (this.#text) return { bytes, lent: true, batch, offsets: undefined };
-    if (bytes.length > SHORTEST) sweep();
+    if (bytes.length > SHORTEST && sweep(bytes.length)) this.#taking = -Infinity;
     return { bytes, batch, offsets: lines.offsets(batch.elements) };
   }
 
