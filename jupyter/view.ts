@@ -37,7 +37,7 @@ const STYLE = new Html(`<style>
 .dipper-view table.dipper-table tbody tr:first-child>*{border-top:0}
 .dipper-view table.dipper-table tbody tr:nth-child(n):hover{background:var(--dipper-panel)}
 .dipper-view table.dipper-table thead th.dipper-number,.dipper-view table.dipper-table tbody td.dipper-number{text-align:right;font-variant-numeric:tabular-nums}
-.dipper-view table.dipper-table tbody td.dipper-words{white-space:normal;min-width:14ch;max-width:72ch;overflow-wrap:anywhere}
+.dipper-view table.dipper-table tbody td.dipper-words{white-space:normal;min-width:min(30ch,60vw);max-width:72ch;overflow-wrap:anywhere}
 .dipper-view pre.dipper-pre{font-family:var(--dipper-mono);font-size:12px;line-height:1.45;margin:0;padding:8px 12px;border:0;background:none;color:inherit;white-space:pre;overflow:visible;width:max-content;min-width:100%}
 .dipper-view .dipper-note{color:var(--dipper-weak);margin:6px 0 0;overflow-wrap:anywhere}
 .dipper-view .dipper-image{display:block;max-width:100%;max-height:420px;width:auto;height:auto;margin:0;background:repeating-conic-gradient(color-mix(in srgb,currentColor 12%,transparent) 0 25%,transparent 0 50%) 0 0/16px 16px}

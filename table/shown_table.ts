@@ -83,7 +83,8 @@ function columnFacts(
     const bin = span > 0 ? Math.floor((number - least) / span * BINS) : 0;
     histogram[Math.min(bin, BINS - 1)]! += 1;
   }
-  const text = (number: number): string => dated ? dateText(number) : formatNumber(number, DIGITS);
+  const text = (number: number): string =>
+    dated ? dateText(number, type.typeId === Type.Timestamp) : formatNumber(number, DIGITS);
   return { ...facts, range: [text(least), text(greatest)], ...(span > 0 && { histogram }) };
 }
 
@@ -121,11 +122,12 @@ function valueText(
   value: unknown,
 ): string {
   if (value === null || value === undefined) return "null";
+  const timed = typeId === Type.Timestamp;
   if (typeof value === "number") {
-    if (typeId === Type.Date || typeId === Type.Timestamp) return dateText(value);
+    if (typeId === Type.Date || typeId === Type.Timestamp) return dateText(value, timed);
     return typeId === Type.Float ? formatNumber(value, DIGITS) : String(value);
   }
-  if (value instanceof Date) return dateText(value.getTime());
+  if (value instanceof Date) return dateText(value.getTime(), timed);
   if (value instanceof Uint8Array) return bytesText(value);
   if (typeof value === "object") {
     return JSON.stringify(
@@ -142,11 +144,12 @@ function valueText(
   return String(value);
 }
 
-function dateText(milliseconds: number): string {
+/** A day, or a moment, of which midnight is one like the others of its column. */
+function dateText(milliseconds: number, timed: boolean): string {
   const date = new Date(milliseconds);
   if (Number.isNaN(date.getTime())) return String(milliseconds);
   const text = date.toISOString();
-  return text.endsWith("T00:00:00.000Z")
+  return !timed && text.endsWith("T00:00:00.000Z")
     ? text.slice(0, 10)
     : text.replace("T", " ").replace(/(\.000)?Z$/, "");
 }

@@ -11,16 +11,28 @@ import { formatBytes, formatCount } from "../jupyter/quantities.ts";
 import { dataTable, noteLine, view } from "../jupyter/view.ts";
 import type { Measured } from "./measure.ts";
 
+/** What a terminal shows. */
+const HEADS = [
+  "",
+  "ms a call",
+  "slowest",
+  "new buffers",
+  "held by Rust",
+  "new on the heap",
+  "collections",
+  "ms paused",
+  "longest pause",
+];
+
+/** What a page shows: as narrow as a notebook beside other windows, so nothing has to be scrolled. */
 const COLUMNS: readonly Column[] = [
   { name: "" },
-  { name: "ms a call" },
+  { name: "ms a call", numeric: true },
   { name: "slowest", numeric: true },
-  { name: "new buffers", numeric: true },
-  { name: "held by Rust", numeric: true },
-  { name: "new on the heap", numeric: true },
-  { name: "collections", numeric: true },
-  { name: "ms paused", numeric: true },
-  { name: "longest pause", numeric: true },
+  { name: "buffers", numeric: true },
+  { name: "Rust", numeric: true },
+  { name: "heap", numeric: true },
+  { name: "pauses", numeric: true },
 ];
 
 /** Calls that were measured: as a cell's last value they show themselves. */
@@ -40,8 +52,9 @@ export class Costs {
       view(
         dataTable("What calls cost", COLUMNS, this.rows.map((row) => shown(row, this.#slowest()))),
         noteLine(
-          `Time and bytes are those of one call; collections and pauses, in milliseconds, those ` +
-            `of ${calls} calls together.`,
+          `Of one call: its time in milliseconds, the median and the slowest; bytes in new ` +
+            `buffers, held by Rust, and new on the heap. Of ${calls} calls together: the ` +
+            `collections, and how long they paused them.`,
         ),
       ),
       this.toString(),
@@ -55,8 +68,8 @@ export class Costs {
 
   /** As aligned lines: bytes for one call, collections and pauses for all of them. */
   toString(): string {
-    const lines = [COLUMNS.map(({ name }) => name), ...this.rows.map(figures)];
-    const widths = COLUMNS.map((_, at) => Math.max(...lines.map((line) => line[at]!.length)));
+    const lines = [HEADS, ...this.rows.map(figures)];
+    const widths = HEADS.map((_, at) => Math.max(...lines.map((line) => line[at]!.length)));
     return lines.map((line) =>
       line.map((cell, at) => at === 0 ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]!))
         .join("  ").trimEnd()
@@ -83,21 +96,26 @@ function figures(row: Measured): string[] {
 }
 
 function shown(row: Measured, slowest: number): Cell[] {
-  const exact = figures(row);
-  const bytes = [row.buffers, row.rust, row.heap];
-  return exact.map((text, at): Cell => {
-    if (at === 1) return { text, html: bar(row.median, slowest, text) };
-    if (at < 3 || at > 5) return { text };
-    const count = bytes[at - 3]!;
-    const html = markup`${count === 0 ? "none" : formatBytes(count)}`;
-    return { text, html, title: `${text} bytes` };
-  });
+  const [what = "", time = "", longest = ""] = figures(row);
+  const { collections, paused, longestPause } = row;
+  return [
+    { text: what },
+    { text: time, html: bar(row.median, slowest, time) },
+    { text: longest },
+    ...[row.buffers, row.rust, row.heap].map((count) => ({
+      text: count === 0 ? "none" : formatBytes(count),
+      title: `${formatCount(count)} bytes`,
+    })),
+    collections === 0 ? { text: "none" } : {
+      text: `${formatCount(collections)}, ${paused.toFixed(1)} ms`,
+      title: `the longest ${longestPause.toFixed(2)} ms`,
+    },
+  ];
 }
 
-/** A bar as long as the time is, beside that of the slowest, and the time. */
+/** The time, and below it a bar as long as it is beside that of the slowest. */
 function bar(time: number, slowest: number, text: string): Html {
   const share = slowest > 0 ? Math.max(0.5, 100 * time / slowest) : 0;
   const style = `width:${share.toFixed(1)}%`;
-  return markup`<span style="display:inline-block;min-width:4.5em;text-align:right">${text}</span>
-<span class="dipper-bar" style="display:inline-flex;width:110px;vertical-align:middle;margin:0 0 0 8px"><span class="dipper-fill" style="${style}"></span></span>`;
+  return markup`${text}<span class="dipper-bar" style="width:60px;height:6px;margin:2px 0"><span class="dipper-fill" style="${style}"></span></span>`;
 }

@@ -223,7 +223,7 @@ describe("JupyterLab under Chromium", {
     await page[Symbol.asyncDispose]();
   });
 
-  for (const name of ["01_tour", "02_zero_copy", "03_bridges", "04_streaming"]) {
+  for (const name of ["01_tour", "02_zero_copy", "03_bridges", "04_streaming", "05_tables"]) {
     it(`runs ${name} from top to bottom`, async () => {
       const before = await Deno.readTextFile(join(root, "notebooks", `${name}.ipynb`));
       await using notebook = await lab.openFile(`notebooks/${name}.ipynb`);

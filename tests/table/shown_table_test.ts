@@ -1,8 +1,8 @@
 /** What tables say of themselves, `table/shown_table.ts`. */
 
-import { assertMatch } from "@std/assert";
+import { assertMatch, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { file, memory } from "dipper";
+import { file, memory, writeTable } from "dipper";
 import { join } from "node:path";
 
 memory(); // Loads the library. Within a test, Deno would count that as a leak.
@@ -18,6 +18,23 @@ describe("a table that shows itself", () => {
         const shown = Deno.inspect(await file(path).table());
         assertMatch(shown, new RegExp(`sorted +int64 +0 +1 +${rows}\\b`));
       }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+
+  it("shows midnight as a moment among moments, and days as days", async () => {
+    const folder = await Deno.makeTempDir({ prefix: "dipper-shown-" });
+    try {
+      const path = join(folder, "times.parquet");
+      const dates = (...texts: string[]): Date[] => texts.map((text) => new Date(text));
+      await writeTable(path, {
+        moment: dates("2001-07-01T00:00:00Z", "2001-07-01T12:30:00Z"),
+        day: dates("2001-07-01T00:00:00Z", "2001-07-02T00:00:00Z"),
+      });
+      const shown = Deno.inspect(await file(path).table());
+      assertStringIncludes(shown, "2001-07-01 00:00:00  2001-07-01 12:30:00");
+      assertMatch(shown, /day +date32 .*2001-07-01 +2001-07-02\b(?! 00)/);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
