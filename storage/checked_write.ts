@@ -18,21 +18,26 @@ const ACLS: readonly string[] = [
 ];
 const CHECKSUMS: readonly string[] = ["crc64nvme", "crc32", "crc32c", "sha1", "sha256", "none"];
 
-const LOCAL: readonly string[] = ["signal", "onProgress", "progress", "ifNoneMatch"];
-const REMOTE: readonly string[] = [
-  ...LOCAL,
+/** What a request says of an object that is written, by these names. */
+export const SAID_OF_OBJECT = [
   "contentType",
   "contentEncoding",
   "contentLanguage",
   "contentDisposition",
   "cacheControl",
-  "expires",
   "metadata",
   "tags",
   "storageClass",
   "acl",
   "encryption",
   "ifMatch",
+] as const satisfies readonly (keyof WriteOptions)[];
+
+const LOCAL: readonly string[] = ["signal", "onProgress", "progress", "ifNoneMatch"];
+const REMOTE: readonly string[] = [
+  ...LOCAL,
+  ...SAID_OF_OBJECT,
+  "expires",
   "checksum",
   "partSize",
 ];

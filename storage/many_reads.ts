@@ -8,7 +8,6 @@
 // be tens of thousands a second.
 
 import { type Connection, defined, Grants, type ReadSubject } from "../client/connection.ts";
-import { shownLocation } from "../client/location.ts";
 import { quoted } from "../client/s3_uri.ts";
 import { isWatched, type Watched, watching } from "../client/watched.ts";
 import { displayed } from "../jupyter/media_bundle.ts";
@@ -19,11 +18,11 @@ import { type Metrics, metricsFrom, metricsOfAll } from "../ffi/metrics.ts";
 import type { Progress } from "../ffi/queue.ts";
 import { shownInNotebook } from "../ffi/shown_bytes.ts";
 import type { BufferHandle, ErrorDetails, MetricsMessage, SourceMessage } from "../ffi/symbols.ts";
-import { requireWhole } from "./byte_range.ts";
 import type { Fetched, GetManyOptions } from "./get_many.ts";
 import type { Source } from "./read_options.ts";
 import { countOf } from "./transfer_told.ts";
 import { namedBy } from "./source.ts";
+import { wholeSubject } from "./whole_subject.ts";
 
 /** Sources of one call of the boundary. */
 const BATCH = 1000;
@@ -426,25 +425,18 @@ function subjectOf(given: Source): { subject: ReadSubject; uri: string } {
       given.uri,
     );
   }
-  const { location, uri, versionId, customerKey, size, slices, map } = namedBy(given, OPERATION);
-  const shown = shownLocation(location);
-  requireWhole(
-    slices,
-    { operation: OPERATION, uri: shown },
-    "getMany reads whole objects: use ranges(), or bytes() of the slice",
-  );
-  if (map === true) {
+  const named = namedBy(given, OPERATION);
+  const hint = "getMany reads whole objects: use ranges(), or bytes() of the slice";
+  const subject = wholeSubject(named, OPERATION, hint);
+  if (named.map === true) {
     throw invalidInput(
       OPERATION,
-      `${shown} is given as a mapped file`,
+      `${subject.uri} is given as a mapped file`,
       "getMany reads: use bytes() of the file, or give it without { map: true }",
-      shown,
+      subject.uri,
     );
   }
-  return {
-    subject: { operation: OPERATION, uri: shown, location, versionId, customerKey, size },
-    uri,
-  };
+  return { subject, uri: named.uri };
 }
 
 /** What was given, as a text: for sources that are none. */

@@ -7,7 +7,7 @@ import type { ObjectMessage, PresignMethodMessage, Request, WriteMessage } from 
 import { checkedCall } from "./call_options.ts";
 import type { ObjectAt } from "./object_file.ts";
 import type { CallOptions } from "./read_options.ts";
-import { checkedWrite, writtenAs } from "./checked_write.ts";
+import { checkedWrite, SAID_OF_OBJECT, writtenAs } from "./checked_write.ts";
 import type { WriteOptions } from "./write_options.ts";
 
 /**
@@ -83,17 +83,7 @@ const FOR_READS = [
   "responseExpires",
 ] as const satisfies readonly Name[];
 const SAID = [
-  "contentType",
-  "contentEncoding",
-  "contentLanguage",
-  "contentDisposition",
-  "cacheControl",
-  "metadata",
-  "tags",
-  "storageClass",
-  "acl",
-  "encryption",
-  "ifMatch",
+  ...SAID_OF_OBJECT,
   "ifNoneMatch",
 ] as const satisfies readonly (keyof PresignedWrite)[];
 const FOR_WRITES = [...SAID, "contentLength"] as const satisfies readonly Name[];

@@ -2,20 +2,20 @@
 // (`year=2024/`) becomes values of columns.
 
 import type { Connection, ReadSubject } from "../client/connection.ts";
-import { parseLocation, shownLocation } from "../client/location.ts";
+import { parseLocation } from "../client/location.ts";
 import { parseLocation as parseS3, uriOf } from "../client/s3_uri.ts";
 import { invalidInput, NotFoundError } from "../ffi/errors.ts";
 import { libraryNeeds } from "../ffi/library.ts";
 import { ensure } from "../ffi/permissions.ts";
 import { readablePath } from "../ffi/readable_path.ts";
 import type { TableFile } from "../table/read_table.ts";
-import { requireWhole } from "./byte_range.ts";
 import { Glob } from "./glob.ts";
 import { listingOf } from "./listing.ts";
 import { localTree } from "./local_tree.ts";
 import { ObjectFile } from "./object_file.ts";
 import type { Source } from "./read_options.ts";
 import { namedBy, type ObjectLocation } from "./source.ts";
+import { wholeSubject } from "./whole_subject.ts";
 
 /** What a table is read of: a URI, which may be a glob or a folder, or several sources. */
 export type TableSources =
@@ -170,10 +170,7 @@ function isHidden(name: string, folder: boolean): boolean {
 }
 
 function subjectOf(source: Source | ObjectLocation, operation: string): ReadSubject {
-  const { location, versionId, customerKey, size, slices } = namedBy(source, operation);
-  const uri = shownLocation(location);
-  requireWhole(slices, { operation, uri }, "a table is read of whole files");
-  return { operation, uri, location, versionId, customerKey, size };
+  return wholeSubject(namedBy(source, operation), operation, "a table is read of whole files");
 }
 
 /** What stands for a missing value in the name of a folder. */

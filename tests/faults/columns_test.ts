@@ -7,7 +7,14 @@ import { describe, it } from "@std/testing/bdd";
 import { DipperError, memory, type S3Client } from "dipper";
 import { settled } from "../memory/settled.ts";
 import { within } from "../storage/scripted_server.ts";
-import { control, type Fault, FaultBucket, type What } from "./fault_server.ts";
+import {
+  control,
+  FAILED_200,
+  type Fault,
+  FaultBucket,
+  SLOW_DOWN,
+  type What,
+} from "./fault_server.ts";
 import { TRANSPORTS } from "./operations.ts";
 import { atPoint, leftOpen, type Point, POINTS } from "./uploads.ts";
 
@@ -80,15 +87,12 @@ async function outcomeOf(
   return "exact";
 }
 
-const INTERNAL_ERROR = `<?xml version="1.0" encoding="UTF-8"?>
-<Error><Code>InternalError</Code><Message>Please try again.</Message></Error>`;
-
 const FAULTS: Record<string, { what: What; once: string[]; forEver: string[] }> = {
   "a reset": { what: { kind: "reset" }, once: ["exact"], forEver: BROKEN },
   "a body that is cut": { what: { kind: "close" }, once: ["exact"], forEver: BROKEN },
   "a stall": { what: { kind: "stall" }, once: ["exact"], forEver: ["Stalled", "Timeout"] },
   "a 503": {
-    what: { kind: "status", status: 503, code: "SlowDown" },
+    what: SLOW_DOWN,
     once: ["exact"],
     forEver: ["SlowDown"],
   },
@@ -98,7 +102,7 @@ const FAULTS: Record<string, { what: What; once: string[]; forEver: string[] }> 
     forEver: ["ServerFailure"],
   },
   "a 200 with an error": {
-    what: { kind: "status", status: 200, code: "InternalError", body: INTERNAL_ERROR },
+    what: FAILED_200,
     once: ["exact"],
     forEver: ["ServerFailure"],
   },
@@ -226,7 +230,7 @@ for (const transport of TRANSPORTS) {
     const old = { number: Float64Array.of(1, 2, 3) };
     const ENDS: Record<string, { what: What; when?: Fault["when"]; forEver: string[] }> = {
       "a reset": { what: { kind: "reset" }, forEver: BROKEN },
-      "a 503": { what: { kind: "status", status: 503, code: "SlowDown" }, forEver: ["SlowDown"] },
+      "a 503": { what: SLOW_DOWN, forEver: ["SlowDown"] },
       "a stall": { what: { kind: "stall" }, forEver: ["Stalled", "Timeout"] },
       "a lost answer": {
         what: { kind: "reset" },

@@ -64,6 +64,18 @@ export type What =
     dribble?: number;
   };
 
+/** The server asks to slow down. */
+export const SLOW_DOWN: What = { kind: "status", status: 503, code: "SlowDown" };
+
+/** The server says that all is well, and then that it failed. */
+export const FAILED_200: What = {
+  kind: "status",
+  status: 200,
+  code: "InternalError",
+  body: `<?xml version="1.0" encoding="UTF-8"?>
+<Error><Code>InternalError</Code><Message>We encountered an internal error. Please try again.</Message></Error>`,
+};
+
 /** What a request is. */
 export type Kind =
   | "get"

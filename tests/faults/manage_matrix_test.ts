@@ -8,7 +8,15 @@ import { afterAll, describe, it } from "@std/testing/bdd";
 import { DipperError, memory, type S3Client, TransferError } from "dipper";
 import { held, settled } from "../memory/settled.ts";
 import { within } from "../storage/scripted_server.ts";
-import { control, type Fault, FaultBucket, type Kind, type What } from "./fault_server.ts";
+import {
+  control,
+  FAILED_200,
+  type Fault,
+  FaultBucket,
+  type Kind,
+  SLOW_DOWN,
+  type What,
+} from "./fault_server.ts";
 import { TRANSPORTS } from "./operations.ts";
 import { leftOpen, PART } from "./uploads.ts";
 
@@ -21,16 +29,13 @@ const SOURCE = { size: 3 * PART + 1_000_001, seed: 21 };
 const SMALL = { size: 100_001, seed: 22 };
 const BROKEN = ["ConnectionBroken", "ConnectionFailed"];
 
-const INTERNAL_ERROR = `<?xml version="1.0" encoding="UTF-8"?>
-<Error><Code>InternalError</Code><Message>We encountered an internal error. Please try again.</Message></Error>`;
-
 /** The faults, and the codes that one which stays may end with. */
 const FAULTS: Record<string, { what: What; when?: Fault["when"]; codes: string[] }> = {
   reset: { what: { kind: "reset" }, codes: BROKEN },
   silence: { what: { kind: "silent" }, codes: ["Timeout", "Stalled"] },
-  "503": { what: { kind: "status", status: 503, code: "SlowDown" }, codes: ["SlowDown"] },
+  "503": { what: SLOW_DOWN, codes: ["SlowDown"] },
   "200 with an error": {
-    what: { kind: "status", status: 200, code: "InternalError", body: INTERNAL_ERROR },
+    what: FAILED_200,
     codes: ["ServerFailure", "NotS3"],
   },
   "lost answer": { what: { kind: "reset" }, when: "done", codes: BROKEN },

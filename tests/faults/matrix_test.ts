@@ -15,7 +15,14 @@ import { afterAll, describe, it } from "@std/testing/bdd";
 import { memory } from "dipper";
 import { held, settled } from "../memory/settled.ts";
 import { within } from "../storage/scripted_server.ts";
-import { control, type Fault, FaultBucket, type What } from "./fault_server.ts";
+import {
+  control,
+  FAILED_200,
+  type Fault,
+  FaultBucket,
+  SLOW_DOWN,
+  type What,
+} from "./fault_server.ts";
 import {
   BUCKET,
   keyToFlip,
@@ -63,9 +70,6 @@ interface Case {
   transport: Transport;
 }
 
-const INTERNAL_ERROR = `<?xml version="1.0" encoding="UTF-8"?>
-<Error><Code>InternalError</Code><Message>We encountered an internal error. Please try again.</Message></Error>`;
-
 function whatOf(fault: FaultName, place: Place): What {
   switch (fault) {
     case "reset":
@@ -75,9 +79,9 @@ function whatOf(fault: FaultName, place: Place): What {
     case "stall":
       return { kind: "stall" };
     case "503":
-      return { kind: "status", status: 503, code: "SlowDown" };
+      return SLOW_DOWN;
     case "200 with an error":
-      return { kind: "status", status: 200, code: "InternalError", body: INTERNAL_ERROR };
+      return FAILED_200;
     case "changed ETag":
       // Whether the server obeys If-Match must not matter.
       return { kind: "change", honour: place !== "last" };

@@ -6,7 +6,14 @@ import { describe, it } from "@std/testing/bdd";
 import { DipperError, EmbeddingTable, memory, type S3Client } from "dipper";
 import { settled } from "../memory/settled.ts";
 import { within } from "../storage/scripted_server.ts";
-import { control, type Fault, FaultBucket, type What } from "./fault_server.ts";
+import {
+  control,
+  FAILED_200,
+  type Fault,
+  FaultBucket,
+  SLOW_DOWN,
+  type What,
+} from "./fault_server.ts";
 import { PART, type Transport, TRANSPORTS } from "./operations.ts";
 
 memory(); // Loads the library. Within a test, Deno would count that as a leak.
@@ -74,20 +81,17 @@ interface Trouble {
   forEver: string[];
 }
 
-const INTERNAL_ERROR = `<?xml version="1.0" encoding="UTF-8"?>
-<Error><Code>InternalError</Code><Message>Please try again.</Message></Error>`;
-
 const FAULTS: Record<string, Trouble> = {
   "a reset": { what: { kind: "reset" }, once: ["exact"], forEver: ["ConnectionBroken"] },
   "a body that is cut": { what: { kind: "close" }, once: ["exact"], forEver: ["ConnectionBroken"] },
   "a stall": { what: { kind: "stall" }, once: ["exact"], forEver: ["Stalled"] },
   "a 503": {
-    what: { kind: "status", status: 503, code: "SlowDown" },
+    what: SLOW_DOWN,
     once: ["exact"],
     forEver: ["SlowDown"],
   },
   "a 200 with an error": {
-    what: { kind: "status", status: 200, code: "InternalError", body: INTERNAL_ERROR },
+    what: FAILED_200,
     once: ["exact"],
     forEver: ["ServerFailure"],
   },

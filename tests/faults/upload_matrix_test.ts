@@ -14,7 +14,14 @@ import { afterAll, describe, it } from "@std/testing/bdd";
 import { DipperError, memory } from "dipper";
 import { held, settled } from "../memory/settled.ts";
 import { within } from "../storage/scripted_server.ts";
-import { control, type Fault, FaultBucket, type What } from "./fault_server.ts";
+import {
+  control,
+  FAILED_200,
+  type Fault,
+  FaultBucket,
+  SLOW_DOWN,
+  type What,
+} from "./fault_server.ts";
 import { type Transport, TRANSPORTS } from "./operations.ts";
 import {
   atPoint,
@@ -58,9 +65,6 @@ interface Case {
   exclusive?: boolean;
 }
 
-const INTERNAL_ERROR = `<?xml version="1.0" encoding="UTF-8"?>
-<Error><Code>InternalError</Code><Message>We encountered an internal error. Please try again.</Message></Error>`;
-
 function faultOf({ fault, point, forEver }: Case): Fault {
   const times = forEver ? null : 1;
   const at = { ...atPoint(point), times };
@@ -70,13 +74,13 @@ function faultOf({ fault, point, forEver }: Case): Fault {
     case "stall":
       return { ...at, what: { kind: "stall" } };
     case "503":
-      return { ...at, what: { kind: "status", status: 503, code: "SlowDown" } };
+      return { ...at, what: SLOW_DOWN };
     case "503 before the body":
-      return { ...at, when: "before", what: { kind: "status", status: 503, code: "SlowDown" } };
+      return { ...at, when: "before", what: SLOW_DOWN };
     case "200 with an error":
       return {
         ...at,
-        what: { kind: "status", status: 200, code: "InternalError", body: INTERNAL_ERROR },
+        what: FAILED_200,
       };
     case "lost answer":
       return { ...at, when: "done", what: { kind: "reset" } };
@@ -220,7 +224,7 @@ for (const transport of TRANSPORTS) {
 describe("an upload whose abort fails too", { ignore: control === undefined }, () => {
   const kinds: [name: string, what: What][] = [
     ["reset", { kind: "reset" }],
-    ["503", { kind: "status", status: 503, code: "SlowDown" }],
+    ["503", SLOW_DOWN],
     ["silent", { kind: "silent" }],
   ];
   const refused: Fault = {
