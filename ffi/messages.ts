@@ -314,7 +314,7 @@ regions: Array<number>,
  */
 variadic: Array<number>, metrics: MetricsMessage, };
 
-export type TableFormatMessage = "parquet" | "arrow" | "arrowStream" | "csv" | "ndjson";
+export type TableFormatMessage = "parquet" | "arrow" | "arrowStream" | "csv" | "ndjson" | "json";
 
 export type EncodingMessage = { 
 /**

@@ -15,7 +15,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 2386811064384610;
+export const ABI_HASH = 4355620250184745;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {

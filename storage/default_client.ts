@@ -379,9 +379,9 @@ export async function sync(
 }
 
 /**
- * Writes a table to a file of Parquet, Arrow, CSV or NDJSON, as its name or `format` says: whole or
- * not at all. Encoded bytes go from Rust's encoder straight into the upload, a batch at a time, so
- * a series of tables of any length takes the memory of a few of them.
+ * Writes a table to a file of Parquet, Arrow, CSV, NDJSON or JSON, as its name or `format` says:
+ * whole or not at all. Encoded bytes go from Rust's encoder straight into the upload, a batch at a
+ * time, so a series of tables of any length takes the memory of a few of them.
  *
  * @param destination An `s3://` URI, a path, or a file.
  * @param table A table of Flechette or `apache-arrow`; columns as `{ name: values }`, where typed

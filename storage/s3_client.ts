@@ -381,8 +381,8 @@ export class S3Client implements Disposable {
   }
 
   /**
-   * Writes a table to a file of Parquet, Arrow, CSV or NDJSON, as its name or `format` says. See
-   * {@linkcode writeTable}.
+   * Writes a table to a file of Parquet, Arrow, CSV, NDJSON or JSON, as its name or `format`
+   * says. See {@linkcode writeTable}.
    *
    * @param destination An `s3://` URI, a path, or a file.
    * @param table A table, or an iterable of tables with the same columns.

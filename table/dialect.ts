@@ -32,7 +32,10 @@ export interface Dialect {
   /** CSV and JSON: the types of columns, by name: `"int64"`, `"float64"`, `"bool"`, `"string"`,
    * `"date"`, `"timestamp"`, ... Columns that are not named have the type of their values. */
   types?: Readonly<Record<string, string>>;
-  /** CSV: fields that stand for null, beside the empty one. Default: none. */
+  /**
+   * CSV: fields that stand for null, beside that of nothing. One of two quotes is an empty text,
+   * unless `""` is among them. Default: none.
+   */
   nullValues?: readonly string[];
   /** CSV and JSON: how many bytes at the start are looked at for the types of columns. A value
    * behind them that does not fit is an error that names it. Default: 8 MiB. */

@@ -5,19 +5,21 @@ import type { EncodingMessage, TableFormatMessage } from "../ffi/symbols.ts";
 import type { DataType } from "./flechette.ts";
 
 /** The formats that tables are written in. */
-export type TableFileFormat = "parquet" | "arrow" | "arrows" | "csv" | "tsv" | "ndjson";
+export type TableFileFormat = "parquet" | "arrow" | "arrows" | "csv" | "tsv" | "ndjson" | "json";
 
 /** How a table becomes a file. */
 export interface TableEncoding {
   /**
    * The format. Default: what the name says: `.parquet`, `.pq`; `.arrow`, `.feather`, `.ipc` (a file
-   * of Arrow IPC); `.arrows` (a stream of it); `.csv`; `.tsv`, `.tab`; `.ndjson`, `.jsonl`.
+   * of Arrow IPC); `.arrows` (a stream of it); `.csv`; `.tsv`, `.tab`; `.ndjson`, `.jsonl`;
+   * `.json` (an array of objects). Text may end with `.gz` or `.zst` beside that.
    */
   format?: TableFileFormat;
   /**
    * What pages of Parquet (`"snappy"`, which is the default, `"zstd"`, `"gzip"`, `"brotli"`, `"lz4"`)
-   * or buffers of Arrow (`"lz4"`, `"zstd"`) are compressed with, or `"none"`, which is the default
-   * of all but Parquet.
+   * or buffers of Arrow (`"lz4"`, `"zstd"`) are compressed with, or all of a text (`"gzip"`,
+   * `"zstd"`; the default where the name ends with `.gz` or `.zst`), or `"none"`, which is the
+   * default of all others.
    */
   compression?: "snappy" | "zstd" | "gzip" | "brotli" | "lz4" | "none";
   /** Rows of a row group of Parquet, at most. One that has 128 MiB ends, too. Default: 1,048,576. */
@@ -60,15 +62,26 @@ const EXTENSIONS: Readonly<Record<string, TableFileFormat>> = {
   tab: "tsv",
   ndjson: "ndjson",
   jsonl: "ndjson",
+  json: "json",
 };
+
+/** What the end of a name says about the compression of a text; nothing for what is not written. */
+const COMPRESSED: Readonly<Record<string, "gzip" | "zstd" | undefined>> = {
+  gz: "gzip",
+  zst: "zstd",
+  bz2: undefined,
+  xz: undefined,
+};
+const TEXT = ["gzip", "zstd", "none"];
 
 const COMPRESSIONS: Readonly<Record<TableFileFormat, readonly string[]>> = {
   parquet: ["snappy", "zstd", "gzip", "brotli", "lz4", "none"],
   arrow: ["lz4", "zstd", "none"],
   arrows: ["lz4", "zstd", "none"],
-  csv: ["none"],
-  tsv: ["none"],
-  ndjson: ["none"],
+  csv: TEXT,
+  tsv: TEXT,
+  ndjson: TEXT,
+  json: TEXT,
 };
 
 /** Checked options, as the encoder takes them. */
@@ -91,7 +104,10 @@ export function checkedEncoding(
 ): CheckedEncoding {
   const refused = (what: string, hint: string) => invalidInput("writeTable", what, hint, uri);
   const formats = Object.keys(COMPRESSIONS);
-  const format = options.format ?? formatOf(name);
+  const ending = extension(name);
+  const isCompressed = Object.hasOwn(COMPRESSED, ending);
+  const format = options.format ??
+    formatOf(isCompressed ? name.slice(0, -ending.length - 1) : name);
   if (format === undefined) {
     throw refused(
       `the name ${JSON.stringify(name)} does not say which format to write`,
@@ -101,12 +117,24 @@ export function checkedEncoding(
   if (!formats.includes(format)) {
     throw refused(`${shown(format)} is no format`, `pass one of ${formats.join(", ")}`);
   }
-  const { compression, rowGroupSize, delimiter, header, nullValue, types = {} } = options;
+  const { rowGroupSize, delimiter, header, nullValue, types = {} } = options;
+  const isText = COMPRESSIONS[format] === TEXT;
+  let { compression } = options;
   if (compression !== undefined && !COMPRESSIONS[format].includes(compression)) {
     throw refused(
       `a file of ${format} is not compressed with ${shown(compression)}`,
       `pass one of ${COMPRESSIONS[format].join(", ")}`,
     );
+  }
+  // Whoever names the format may call a file what he likes; a text is what its name says all the same.
+  if (isCompressed && compression === undefined && (isText || options.format === undefined)) {
+    compression = isText ? COMPRESSED[ending] : undefined;
+    if (compression === undefined) {
+      throw refused(
+        `a file of ${format} is not written as .${ending}`,
+        isText ? "call it .gz or .zst, or say compression" : `leave .${ending} away, or say format`,
+      );
+    }
   }
   const only = (option: string, value: unknown, ...of: TableFileFormat[]) => {
     if (value !== undefined && !of.includes(format)) {
@@ -144,6 +172,7 @@ export function checkedEncoding(
     csv: "csv",
     tsv: "csv",
     ndjson: "ndjson",
+    json: "json",
   };
   const separator = delimiter ?? (format === "tsv" ? "\t" : undefined);
   const encoding = Object.fromEntries(
@@ -158,9 +187,14 @@ export function checkedEncoding(
   return { format: messages[format], encoding, types };
 }
 
+/** What stands behind the last dot, in small letters. */
+function extension(name: string): string {
+  return name.slice(name.lastIndexOf(".") + 1).toLowerCase();
+}
+
 function formatOf(name: string): TableFileFormat | undefined {
-  const extension = name.slice(name.lastIndexOf(".") + 1).toLowerCase();
-  return Object.hasOwn(EXTENSIONS, extension) ? EXTENSIONS[extension] : undefined;
+  const ending = extension(name);
+  return Object.hasOwn(EXTENSIONS, ending) ? EXTENSIONS[ending] : undefined;
 }
 
 function shown(value: unknown): string {

@@ -3,12 +3,14 @@
 #
 #   arrow_files.py write FOLDER   names and values of the files that were written
 #   arrow_files.py read PATH...   names, types and values of files
+#   arrow_files.py polars PATH...   values of files of text, as polars reads them
 
 import datetime
 import decimal
 import json
 import sys
 
+import polars
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.feather
@@ -213,12 +215,37 @@ def read(path):
     if path.endswith(".arrow"):
         with pa.ipc.open_file(path) as reader:
             return told(reader.read_all())
-    if path.endswith(".csv"):
-        return told(pa.csv.read_csv(path))
-    return told(pa.json.read_json(path))
+    with text(path) as stream:
+        if ".csv" in path:
+            # As it can tell empty texts from nulls.
+            options = pa.csv.ConvertOptions(strings_can_be_null=True, quoted_strings_can_be_null=False)
+            return told(pa.csv.read_csv(stream, convert_options=options))
+        if ".ndjson" in path:
+            return told(pa.json.read_json(stream))
+        return told(pa.Table.from_pylist(json.load(stream)))
+
+
+def text(path):
+    """The text of a file, which may be compressed."""
+    codecs = {".gz": "gzip", ".zst": "zstd"}
+    codec = codecs.get(path[path.rindex("."):])
+    return pa.input_stream(path, compression=codec)
+
+
+def read_by_polars(path):
+    with text(path) as stream:
+        content = stream.read()
+    if ".csv" in path:
+        frame = polars.read_csv(content)
+    elif ".ndjson" in path:
+        frame = polars.read_ndjson(content)
+    else:
+        frame = polars.read_json(content)
+    return frame.to_dict(as_series=False)
 
 
 if __name__ == "__main__":
     command, *paths = sys.argv[1:]
-    told_all = write(paths[0]) if command == "write" else [read(path) for path in paths]
+    reader = read_by_polars if command == "polars" else read
+    told_all = write(paths[0]) if command == "write" else [reader(path) for path in paths]
     print(json.dumps(told_all))

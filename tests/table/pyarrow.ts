@@ -23,3 +23,8 @@ export function writtenFiles(folder: string): Promise<Told[]> {
 export function readByPyarrow(...paths: string[]): Promise<Omit<Told, "name">[]> {
   return run("read", ...paths);
 }
+
+/** The columns that polars finds in files of text. */
+export function readByPolars(...paths: string[]): Promise<Record<string, unknown[]>[]> {
+  return run("polars", ...paths);
+}

@@ -18,7 +18,7 @@ import * as apache from "apache-arrow";
 import * as flechette from "@uwdata/flechette";
 import { collectUntil, held } from "../memory/settled.ts";
 import { EXACT, plainColumns } from "./plain_values.ts";
-import { PYTHON, readByPyarrow, writtenFiles } from "./pyarrow.ts";
+import { PYTHON, readByPolars, readByPyarrow, writtenFiles } from "./pyarrow.ts";
 
 memory(); // Loads the library. Within a test, Deno would count that as a leak.
 
@@ -178,6 +178,76 @@ describe("writing tables", () => {
       await writeTable(`${folder}/none.csv` as `/${string}`, { a: [] });
       assertEquals(await Deno.readTextFile(`${folder}/none.csv`), "a\n");
     });
+
+    it("tells empty texts from nulls in CSV", async () => {
+      const table = { a: ["", null, "x"], b: [1, null, 3], c: ["", "", null] };
+      const f = local(`${folder}/empty.csv`);
+      await writeTable(f, table);
+      assertEquals(await f.text(), 'a,b,c\n"",1,""\n,,""\nx,3,\n');
+      assertEquals((await f.table()).toColumns(), table as never);
+      const some = await f.table({ columns: ["c", "a"], where: "b IS NULL" });
+      assertEquals(some.toArray(), [{ c: "", a: null }] as never);
+      const tags = await f.table({ types: { a: "dictionary" } });
+      assertEquals([...tags.getChild("a")], table.a);
+      // Whoever wants to can have them as before.
+      const nulls = await f.table({ nullValues: [""] });
+      assertEquals([...nulls.getChild("a")], [null, null, "x"]);
+      // A line of nothing would be no row.
+      const single = local(`${folder}/single.csv`);
+      await writeTable(single, { a: ["", null, "x"] }, { nullValue: "NA" });
+      assertEquals(await single.text(), 'a\n""\nNA\nx\n');
+      const read = await single.table({ nullValues: ["NA"] });
+      assertEquals([...read.getChild("a")], ["", null, "x"]);
+      await writeTable(single, { a: [1, null, 3] });
+      assertEquals([...(await single.table()).getChild("a")], [1, null, 3]);
+    });
+
+    it("writes an array of JSON", async () => {
+      const rows = [{ a: 1, b: { c: ["x", null] } }, { a: null, b: { c: [] } }];
+      const f = client.file("s3://tables/rows.json");
+      await client.writeTable(f, rows);
+      assertEquals(await f.json(), rows);
+      assertEquals((await f.table()).toArray(), rows as never);
+      await client.writeTable(f, { a: new Int32Array() });
+      assertEquals(await f.json(), []);
+      function* series() {
+        for (let batch = 0; batch < 3; batch++) yield { batch: new Int32Array(70_000).fill(batch) };
+      }
+      await client.writeTable(f, series());
+      const all = await f.json() as { batch: number }[];
+      assertEquals([all.length, all.at(0), all.at(-1)], [210_000, { batch: 0 }, { batch: 2 }]);
+    });
+
+    for (const ending of ["csv", "tsv", "ndjson", "json"] as const) {
+      it(`writes compressed text: ${ending}`, async () => {
+        const rows = 150_000;
+        const n = Int32Array.from({ length: rows }, (_, row) => row);
+        const t = Array.from({ length: rows }, (_, row) => `row ${row % 100}`);
+        const plain = client.file(`s3://tables/long.${ending}`);
+        await client.writeTable(plain, { n, t });
+        const magic = { gz: [0x1f, 0x8b], zst: [0x28, 0xb5] };
+        for (const [end, compression] of [["gz", "gzip"], ["zst", "zstd"]] as const) {
+          const f = client.file(`s3://tables/long.${ending}.${end}`);
+          const { size } = await client.writeTable(f, { n, t });
+          assert(size < (await plain.stat()).size / 3, `${size}`);
+          assertEquals([...await f.slice(0, 2).bytes()], magic[end]);
+          const table = await f.table();
+          assertEquals([table.numRows, table.at(rows - 1)], [rows, { n: rows - 1, t: "row 99" }]);
+          // By the option, and a series.
+          const other = client.file(`s3://tables/other_${end}`);
+          const series = [{ n, t }, { n, t }].values();
+          await client.writeTable(other, series, { format: ending, compression });
+          const both = await other.table({ format: ending });
+          assertEquals([both.numRows, both.at(2 * rows - 1)], [2 * rows, {
+            n: rows - 1,
+            t: "row 99",
+          }]);
+          // Whoever says so gets the text itself.
+          await client.writeTable(f, { n, t }, { compression: "none" });
+          assertEquals((await f.stat()).size, (await plain.stat()).size);
+        }
+      });
+    }
   });
 
   describe("batches", () => {
@@ -248,6 +318,25 @@ describe("writing tables", () => {
         );
         assert(message.test((error as Error).message), (error as Error).message);
         assertEquals(await Deno.readTextFile(path), "what was there");
+      });
+    }
+
+    const names: [string, RegExp, object?][] = [
+      ["table.csv.bz2", /csv is not written as \.bz2/],
+      ["table.ndjson.xz", /ndjson is not written as \.xz/],
+      ["table.parquet.gz", /parquet is not written as \.gz/],
+      ["table.gz", /does not say which format/],
+      ["table.csv", /csv is not compressed with "brotli"/, { compression: "brotli" }],
+      ["table.json", /json is not compressed with "lz4"/, { compression: "lz4" }],
+      ["table.json", /json has no delimiter/, { delimiter: ";" }],
+    ];
+    for (const [name, message, options] of names) {
+      it(`is refused for what is not written: ${name}, ${Deno.inspect(options ?? {})}`, async () => {
+        const error = await assertRejects(
+          () => writeTable(local(`${folder}/${name}`), { a: [1] }, options as never),
+          InvalidInputError,
+        );
+        assert(message.test((error as Error).message), (error as Error).message);
       });
     }
 
@@ -378,6 +467,28 @@ describe("writing tables", () => {
           when: ["0", "1732320000123000000", null],
           mixed: [1, 2.5, null],
         }, paths[index]!);
+      }
+    });
+
+    it("finds the values of compressed text and of arrays of JSON, and polars does", async () => {
+      const values = {
+        id: [1, 2, 3],
+        name: ["", null, 'drei \u{1f9a2}, "x"'],
+        ratio: [0.5, null, 2],
+      };
+      const paths: string[] = [];
+      for (
+        const name of ["csv", "csv.gz", "csv.zst", "ndjson.gz", "ndjson.zst", "json", "json.gz"]
+      ) {
+        paths.push(`${folder}/read_by_others.${name}`);
+        await writeTable(local(paths.at(-1)!), values);
+      }
+      const told = { id: ["1", "2", "3"], name: values.name, ratio: values.ratio };
+      for (const [index, { values, rows }] of (await readByPyarrow(...paths)).entries()) {
+        assertEquals([values, rows], [told as never, 3], paths[index]);
+      }
+      for (const [index, columns] of (await readByPolars(...paths)).entries()) {
+        assertEquals(columns, values, paths[index]);
       }
     });
 

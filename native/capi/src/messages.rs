@@ -419,6 +419,7 @@ pub enum TableFormatMessage {
     ArrowStream,
     Csv,
     Ndjson,
+    Json,
 }
 
 /// How a table is written.

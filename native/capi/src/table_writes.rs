@@ -85,6 +85,7 @@ fn options(format: TableFormatMessage, encoding: EncodingMessage) -> EncodeOptio
             TableFormatMessage::ArrowStream => TableFormat::ArrowStream,
             TableFormatMessage::Csv => TableFormat::Csv,
             TableFormatMessage::Ndjson => TableFormat::Ndjson,
+            TableFormatMessage::Json => TableFormat::Json,
         },
         compression,
         // Saturates: what is no count is none.

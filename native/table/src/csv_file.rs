@@ -11,6 +11,7 @@ use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 use dipper_core::{Client, Error, Status};
 use regex::Regex;
 
+use crate::csv_empty::{self, Quotes};
 use crate::csv_plain::{self, PlainMarks, PlainText};
 use crate::dialect::Dialect;
 use crate::error::{damaged, joined};
@@ -38,6 +39,12 @@ impl Marks {
             builder.escape(Some(escape)).double_quote(false);
         }
         builder.from_reader(text)
+    }
+
+    /// Where an empty text has quotes.
+    fn quotes(&self) -> Option<Quotes> {
+        let Self { delimiter, quote, escape, comment } = *self;
+        Some(Quotes { delimiter, quote: quote?, escape, comment })
     }
 
     /// Where nothing but quotes stands against the short way.
@@ -162,8 +169,15 @@ pub(crate) async fn open(
     let told = selected(&schema, places.as_deref())?;
     let (stat, lines) = (text.lines.stat().clone(), Arc::clone(&text.lines));
     let metrics = Arc::new(move || lines.metrics());
-    let parser =
-        Parser { schema, told: SchemaRef::clone(&told), marks, places, nulls: nulls(&dialect)? };
+    let empty_is_null = dialect.null_values.iter().any(String::is_empty);
+    let parser = Parser {
+        schema,
+        told: SchemaRef::clone(&told),
+        quotes: marks.quotes().filter(|_| !empty_is_null),
+        marks,
+        places,
+        nulls: nulls(&dialect)?,
+    };
     let batches = text.decoded(first, move |piece| parser.parse(piece));
     Ok(Opened { schema: told, stat, rows: None, batches: limited(batches, limit), metrics })
 }
@@ -339,10 +353,12 @@ fn seen(
 
 /// What stands for nothing.
 fn nulls(dialect: &Dialect) -> Result<Option<Regex>, Error> {
-    if dialect.null_values.is_empty() {
+    // What is nothing at all is null anyway.
+    let named = dialect.null_values.iter().filter(|null| !null.is_empty());
+    let all: Vec<String> = named.map(|null| regex::escape(null)).collect();
+    if all.is_empty() {
         return Ok(None);
     }
-    let all: Vec<String> = dialect.null_values.iter().map(|null| regex::escape(null)).collect();
     Regex::new(&format!("^(?:|{})$", all.join("|")))
         .map(Some)
         .map_err(|error| Error::invalid(format!("nullValues cannot be used: {error}")))
@@ -356,6 +372,8 @@ struct Parser {
     marks: Marks,
     places: Option<Vec<usize>>,
     nulls: Option<Regex>,
+    /// Where what has quotes and nothing within is an empty text.
+    quotes: Option<Quotes>,
 }
 
 impl Parser {
@@ -416,10 +434,15 @@ impl Parser {
             if read == 0 || decoder.capacity() == 0 {
                 match decoder.flush().map_err(failed)? {
                     Some(batch) => batches.push(batch),
-                    None if read == 0 => return Ok(batches),
+                    None if read == 0 => break,
                     None => {}
                 }
             }
+        }
+        match self.quotes {
+            Some(quotes) => csv_empty::told(&piece.text, quotes, self.places.as_deref(), batches)
+                .map_err(|error| damaged("CSV", error)),
+            None => Ok(batches),
         }
     }
 
@@ -565,7 +588,14 @@ mod tests {
             let schema = Arc::new(Schema::new(fields));
             let places = random.bool().then(|| vec![random.usize(0..columns)]);
             let told = selected(&schema, places.as_deref()).unwrap();
-            let parser = Parser { schema, told, marks: marks(), places, nulls: None };
+            let parser = Parser {
+                schema,
+                told,
+                marks: marks(),
+                places,
+                nulls: None,
+                quotes: marks().quotes(),
+            };
             let piece = Piece::of(text.clone().into_bytes());
             let Some(batches) = parser.parse_plainly(&piece, columns) else {
                 refused += 1;

@@ -11,19 +11,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer as ArrowBuffer;
 use arrow_cast::cast;
-use arrow_csv::{Writer as CsvWriter, WriterBuilder as CsvBuilder};
 use arrow_ipc::CompressionType;
 use arrow_ipc::reader::StreamDecoder;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
-use arrow_json::writer::{LineDelimited, Writer as JsonWriter, WriterBuilder as JsonBuilder};
+use arrow_json::writer::{
+    JsonArray, LineDelimited, Writer as JsonWriter, WriterBuilder as JsonBuilder,
+};
 use arrow_schema::{ArrowError, DataType, Field, Fields, Schema, SchemaRef, UnionFields};
 use bytes::Bytes;
 use dipper_core::{Buffer, Error, Status};
+use flate2::write::GzEncoder;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
+use crate::csv_rows::CsvRows;
 use crate::error::joined;
 
 /// So many rows are encoded before what they became is taken.
@@ -46,6 +49,8 @@ pub enum TableFormat {
     Csv,
     /// An object of JSON on each line.
     Ndjson,
+    /// An array of objects of JSON.
+    Json,
 }
 
 impl TableFormat {
@@ -56,6 +61,7 @@ impl TableFormat {
             Self::ArrowStream => "Arrow stream",
             Self::Csv => "CSV",
             Self::Ndjson => "NDJSON",
+            Self::Json => "JSON",
         }
     }
 }
@@ -65,7 +71,7 @@ impl TableFormat {
 pub struct EncodeOptions {
     /// As what.
     pub format: TableFormat,
-    /// How pages or buffers are compressed; the format's own default when unset.
+    /// How pages, buffers or all of a text are compressed; the format's own default when unset.
     pub compression: Option<String>,
     /// How many rows a row group of Parquet has at most.
     pub row_group_rows: Option<usize>,
@@ -100,12 +106,59 @@ impl Write for Out {
     }
 }
 
+/// Where text is written, which may be compressed as a whole.
+enum TextOut {
+    Plain(Out),
+    Gzip(Box<GzEncoder<Out>>),
+    Zstd(Box<zstd::Encoder<'static, Out>>),
+}
+
+impl TextOut {
+    fn new(out: Out, options: &EncodeOptions) -> Result<Self, Error> {
+        let begun = |error| Error::internal(format!("zstd cannot be set up: {error}"));
+        Ok(match options.compression.as_deref() {
+            None | Some("none") => Self::Plain(out),
+            Some("gzip") => Self::Gzip(Box::new(GzEncoder::new(out, Default::default()))),
+            Some("zstd") => {
+                let mut encoder = zstd::Encoder::new(out, 0).map_err(begun)?;
+                encoder.include_checksum(true).map_err(begun)?;
+                Self::Zstd(Box::new(encoder))
+            }
+            Some(other) => return Err(unknown(options.format, other, "gzip, zstd or none")),
+        })
+    }
+
+    fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Plain(_) => Ok(()),
+            Self::Gzip(encoder) => encoder.finish().map(drop),
+            Self::Zstd(encoder) => encoder.finish().map(drop),
+        }
+    }
+}
+
+impl Write for TextOut {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(out) => out.write(bytes),
+            Self::Gzip(encoder) => encoder.write(bytes),
+            Self::Zstd(encoder) => encoder.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // Nothing is gained by blocks that end early.
+        Ok(())
+    }
+}
+
 enum Writer {
     Parquet(Box<ArrowWriter<Out>>),
     Arrow(Box<FileWriter<Out>>),
     ArrowStream(Box<StreamWriter<Out>>),
-    Csv(Box<CsvWriter<Out>>),
-    Ndjson(Box<JsonWriter<Out, LineDelimited>>),
+    Csv(CsvRows, TextOut),
+    Ndjson(Box<JsonWriter<TextOut, LineDelimited>>),
+    Json(Box<JsonWriter<TextOut, JsonArray>>),
 }
 
 /// A table that is being written.
@@ -137,7 +190,9 @@ impl Encoder {
             TableFormat::Arrow | TableFormat::ArrowStream => {
                 ipc_options(&options)?;
             }
-            format => no_compression(format, options.compression.as_deref())?,
+            _ => {
+                TextOut::new(Out::default(), &options)?;
+            }
         }
         let (out, waiting) = (Out::default(), VecDeque::new());
         Ok(Self { options, out, begun: None, waiting })
@@ -286,19 +341,23 @@ impl Encoder {
                 Writer::ArrowStream(Box::new(writer.map_err(|error| self.refused(&error))?))
             }
             TableFormat::Csv => {
-                let mut writer = CsvBuilder::new()
-                    .with_delimiter(options.delimiter)
-                    .with_header(options.header)
-                    .with_null(options.null_value.clone())
-                    .build(out);
+                let columns = schema.fields().len();
+                let rows = CsvRows::new(options.delimiter, &options.null_value, columns);
+                let mut out = TextOut::new(out, options)?;
                 // Names are there without rows, too.
-                writer
-                    .write(&RecordBatch::new_empty(Arc::clone(schema)))
-                    .map_err(|error| self.refused(&error))?;
-                Writer::Csv(Box::new(writer))
+                if options.header {
+                    let wrote = out.write_all(&rows.names(schema));
+                    wrote.map_err(|error| self.refused(&error.into()))?;
+                }
+                Writer::Csv(rows, out)
             }
             TableFormat::Ndjson => {
+                let out = TextOut::new(out, options)?;
                 Writer::Ndjson(Box::new(JsonBuilder::new().with_explicit_nulls(true).build(out)))
+            }
+            TableFormat::Json => {
+                let out = TextOut::new(out, options)?;
+                Writer::Json(Box::new(JsonBuilder::new().with_explicit_nulls(true).build(out)))
             }
         })
     }
@@ -312,8 +371,11 @@ impl Encoder {
             }
             Writer::Arrow(writer) => writer.write(&batch),
             Writer::ArrowStream(writer) => writer.write(&batch),
-            Writer::Csv(writer) => writer.write(&batch),
+            Writer::Csv(rows, out) => {
+                rows.rows(&batch).and_then(|lines| Ok(out.write_all(&lines)?))
+            }
             Writer::Ndjson(writer) => writer.write(&batch),
+            Writer::Json(writer) => writer.write(&batch),
         };
         wrote.map_err(|error| self.refused(&error))
     }
@@ -329,11 +391,13 @@ impl Encoder {
             }
             Writer::Arrow(mut writer) => writer.finish(),
             Writer::ArrowStream(mut writer) => writer.finish(),
-            Writer::Csv(writer) => {
-                drop(writer.into_inner());
-                Ok(())
+            Writer::Csv(_, out) => out.finish().map_err(ArrowError::from),
+            Writer::Ndjson(mut writer) => {
+                writer.finish().and_then(|()| Ok(writer.into_inner().finish()?))
             }
-            Writer::Ndjson(mut writer) => writer.finish(),
+            Writer::Json(mut writer) => {
+                writer.finish().and_then(|()| Ok(writer.into_inner().finish()?))
+            }
         };
         ended.map_err(|error| self.refused(&error))
     }
@@ -475,13 +539,6 @@ fn has_place(format: TableFormat, kind: &DataType) -> bool {
     }
 }
 
-fn no_compression(format: TableFormat, compression: Option<&str>) -> Result<(), Error> {
-    match compression {
-        None | Some("none") => Ok(()),
-        Some(other) => Err(unknown(format, other, "none")),
-    }
-}
-
 fn unknown(format: TableFormat, compression: &str, known: &str) -> Error {
     Error::invalid(format!(
         "a {} file is not compressed with {compression:?} by dipper",
@@ -565,12 +622,13 @@ mod tests {
         Ok(bytes)
     }
 
-    const FORMATS: [TableFormat; 5] = [
+    const FORMATS: [TableFormat; 6] = [
         TableFormat::Parquet,
         TableFormat::Arrow,
         TableFormat::ArrowStream,
         TableFormat::Csv,
         TableFormat::Ndjson,
+        TableFormat::Json,
     ];
 
     #[tokio::test]
@@ -580,6 +638,10 @@ mod tests {
         let lines = written(TableFormat::Ndjson, &[message(2)]).await.unwrap();
         let expected = "{\"n\":null,\"t\":\"row 0\"}\n{\"n\":1,\"t\":\"row 1\"}\n";
         assert_eq!(String::from_utf8(lines).unwrap(), expected);
+        let array = written(TableFormat::Json, &[message(2), message(1)]).await.unwrap();
+        let expected = r#"[{"n":null,"t":"row 0"},{"n":1,"t":"row 1"},{"n":null,"t":"row 0"}]"#;
+        assert_eq!(String::from_utf8(array).unwrap(), expected);
+        assert_eq!(written(TableFormat::Json, &[message(0)]).await.unwrap(), b"[]");
         let parquet = written(TableFormat::Parquet, &[message(100_000), message(7)]).await.unwrap();
         let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(
             Bytes::from(parquet),

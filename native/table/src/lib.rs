@@ -7,8 +7,10 @@
 mod ahead;
 mod arrow_file;
 mod arrow_message;
+mod csv_empty;
 mod csv_file;
 mod csv_plain;
+mod csv_rows;
 mod dialect;
 mod encode;
 mod error;
