@@ -1,12 +1,12 @@
 // A writable stream over an upload: every chunk is handed over when there is room for it, so who
-// writes faster than the server or the disk takes is held back.
+// writes faster than the server or the disk takes is held back. It is there at once; what writes is
+// loaded with the first chunk.
 
-import type { Watched } from "../client/watched.ts";
-import { metricsFrom, rememberMetrics } from "../ffi/metrics.ts";
 import type { NativeUpload } from "../ffi/native_upload.ts";
+import { rememberMetrics } from "../ffi/metrics.ts";
 import { shownAsHandle } from "../jupyter/handles.ts";
-import { bytesOf } from "./pieces.ts";
-import { leave, reasonOf, teller, type WriterOptions } from "./pump.ts";
+import type { WriterOptions } from "./pump.ts";
+import type { UploadSink } from "./upload_sink.ts";
 
 /**
  * A stream that writes. It is opened at the first chunk, or when it is closed without one. Closing
@@ -17,34 +17,25 @@ export function uploadWriter(
   uri: string,
   options: WriterOptions,
 ): WritableStream<Uint8Array> {
-  const { signal, operation, onCancelled } = options;
-  let watching: Watched | undefined;
-  const told = teller((progress) => {
-    watching?.reached(progress);
-    options.onProgress?.(progress);
-  }, undefined);
+  const { signal } = options;
   const ending = new AbortController();
-  let upload: NativeUpload | undefined;
+  let sink: UploadSink | undefined;
   let forget = () => {};
   const fail = async (reason: unknown): Promise<void> => {
     forget();
-    watching?.fail(reason);
-    const open = upload;
-    upload = undefined;
-    if (open !== undefined) await leave(open, undefined);
+    await sink?.fail(reason);
     ending.abort(reason);
   };
-  const submitting = () => ({ signal: ending.signal, operation, onCancelled });
-  const attempt = async (work: () => Promise<void>): Promise<void> => {
+  const attempt = async (work: (sink: UploadSink) => Promise<void>): Promise<void> => {
     try {
-      if (upload === undefined) watching = options.watch();
-      watching?.goOn();
-      upload ??= await open(ending.signal);
-      await work();
-      watching?.rest();
+      if (sink === undefined) {
+        const { UploadSink } = await import("./upload_sink.ts");
+        ending.signal.throwIfAborted();
+        sink = new UploadSink(open, uri, options, ending.signal);
+      }
+      await work(sink);
     } catch (error) {
-      const { aborted } = ending.signal;
-      const reason = aborted ? ending.signal.reason : reasonOf(error, options);
+      const reason = ending.signal.aborted ? ending.signal.reason : error;
       await fail(reason);
       throw reason;
     }
@@ -67,17 +58,13 @@ export function uploadWriter(
       signal.addEventListener("abort", onAbort, { once: true });
       forget = () => signal.removeEventListener("abort", onAbort);
     },
-    write: (chunk) =>
-      attempt(async () => {
-        await upload!.write(bytesOf(chunk, uri), { ...submitting(), told: told.now });
-      }),
+    write: (chunk) => attempt((sink) => sink.write(chunk)),
     close: () =>
-      attempt(async () => {
-        const { metrics } = await upload!.finish(submitting());
+      attempt(async (sink) => {
+        const finished = await sink.finish();
         forget();
-        rememberMetrics(stream, metricsFrom(metrics));
-        told.end(metrics);
-        watching?.end("done");
+        rememberMetrics(stream, finished.metrics);
+        finished.tell();
       }),
     abort: fail,
   });
