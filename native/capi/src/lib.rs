@@ -9,8 +9,6 @@ pub mod abi;
 mod asks;
 mod batches;
 pub mod declaration;
-#[cfg(unix)]
-mod disposition;
 mod export;
 mod first_steps;
 mod handles;
@@ -27,6 +25,8 @@ mod render;
 mod runtime;
 mod signals;
 mod streams;
+#[cfg(unix)]
+mod system;
 mod table_writes;
 mod tables;
 mod target;

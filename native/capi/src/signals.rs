@@ -116,7 +116,7 @@ mod program {
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
 
-    use crate::disposition::{handler, is_default};
+    use crate::system::{handler, is_default};
 
     pub fn watch() {
         static ONCE: Once = Once::new();

@@ -14,6 +14,7 @@ use dipper_core::{
 use crate::export::stale;
 use crate::messages::{MetricsMessage, Request, ScannedMessage, TreeEntryMessage};
 use crate::operations::{Context, Outcome, told};
+use crate::runtime::Many;
 
 pub(crate) async fn run(
     request: Box<Request>,
@@ -30,6 +31,7 @@ pub(crate) async fn run(
                 progress: context.progress(progress),
             };
             let client = client.ok_or_else(|| stale("client"))?;
+            let _many = Many::begin();
             let metrics = dipper_core::download_files(client, request, context.items()).await?;
             told(&MetricsMessage::from(metrics))
         }
@@ -42,6 +44,7 @@ pub(crate) async fn run(
                 progress: context.progress(progress),
             };
             let client = client.ok_or_else(|| stale("client"))?;
+            let _many = Many::begin();
             let metrics = dipper_core::upload_files(client, request, context.items()).await?;
             told(&MetricsMessage::from(metrics))
         }
@@ -53,6 +56,7 @@ pub(crate) async fn run(
                 files: files.into_iter().map(Into::into).collect(),
             };
             let client = client.ok_or_else(|| stale("client"))?;
+            let _many = Many::begin();
             let metrics = dipper_core::compare_files(client, request, context.items()).await?;
             told(&MetricsMessage::from(metrics))
         }
