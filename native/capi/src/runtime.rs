@@ -92,12 +92,11 @@ mod tests {
 
     /// What a thread of the runtime is, once it has slept.
     async fn patient() -> Option<bool> {
-        tokio::spawn(async {
+        let slept = tokio::spawn(async {
             tokio::time::sleep(Duration::from_millis(5)).await;
             is_patient()
-        })
-        .await
-        .unwrap()
+        });
+        slept.await.ok().flatten()
     }
 
     async fn becomes(wanted: bool) -> bool {
