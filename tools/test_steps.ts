@@ -220,6 +220,10 @@ const NEEDS: readonly Need[] = [
     get: async (all) => ({ DIPPER_TEST_PYTHON: await all.python() }),
   },
   {
+    variable: "DIPPER_TEST_SPARK_FILES",
+    get: async (all) => ({ DIPPER_TEST_SPARK_FILES: await all.sparkFiles() }),
+  },
+  {
     variable: "DIPPER_TEST_JUPYTERLAB",
     get: async (all) => ({ DIPPER_TEST_JUPYTERLAB: await all.jupyterLab() }),
   },

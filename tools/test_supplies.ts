@@ -8,6 +8,7 @@ import { chromiumProgram } from "./chromium.ts";
 import { jupyterLabPython } from "./jupyterlab.ts";
 import { moduleFlags } from "./ok.ts";
 import { pythonEnvironment } from "./python_environment.ts";
+import { sparkFiles } from "./spark_files.ts";
 import { startFaults } from "./test_servers/faults.ts";
 import { startKafka } from "./test_servers/kafka.ts";
 import type { TestServer } from "./test_servers/test_server.ts";
@@ -43,6 +44,11 @@ export class TestSupplies implements AsyncDisposable {
   /** The path of Chromium. */
   chromium(): Promise<string> {
     return this.#once("chromium", () => chromiumProgram({ signal: this.#limited() }));
+  }
+
+  /** The path of the jar with the Parquet files that Spark is tested with. */
+  sparkFiles(): Promise<string> {
+    return this.#once("spark files", () => sparkFiles({ signal: this.#limited() }));
   }
 
   /** The S3 server that is not ours. */

@@ -342,6 +342,24 @@ def public(directory: Path) -> None:
         write_stream(table, directory / f"{path.name}.expected")
 
 
+def spark(directory: Path) -> None:
+    """The files of Parquet that Spark is tested with, which many programs wrote."""
+    import io
+    import os
+    import zipfile
+
+    import pyarrow.parquet as pq
+
+    with zipfile.ZipFile(os.environ["DIPPER_TEST_SPARK_FILES"]) as jar:
+        for member in jar.namelist():
+            folder, _, name = member.partition("/")
+            if folder != "test-data" or Path(name).suffix not in [".parquet", ".parq"]:
+                continue
+            content = jar.read(member)
+            (directory / name).write_bytes(content)
+            write_stream(pq.read_table(io.BytesIO(content)), directory / f"{name}.expected")
+
+
 if __name__ == "__main__":
     _, target, what = sys.argv
     folder = Path(target)
