@@ -627,6 +627,7 @@ mod tests {
             memory: 1 + random.below(400) as usize,
             block: 4 + random.below(100) as usize,
             behind: 1 + random.below(20) as usize,
+            threads: 1 + random.below(4) as usize,
         };
         (case, sizes)
     }

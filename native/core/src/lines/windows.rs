@@ -8,7 +8,9 @@
 //! text, at a read that fails, it ends and tells where: who takes the windows goes on from there
 //! step by step, and finds out what is to be told.
 //!
-//! The threads are those for work that may wait. They are there while there is room to cut into.
+//! The threads are those for work that may wait. They are there while there is room to cut into, and
+//! wait for nobody: where others have taken all of them, a window is cut when one is free again.
+//! Whoever takes windows is none of them.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -35,13 +37,14 @@ pub(crate) struct Sizes {
     pub(crate) block: usize,
     /// So many bytes are read first to find the end of the last line.
     pub(crate) behind: usize,
+    /// So many threads cut at most: JavaScript takes no more than these can cut.
+    pub(crate) threads: usize,
 }
 
 const WINDOW: u64 = (1 << 20) - (64 << 10);
-const SIZES: Sizes = Sizes { window: WINDOW, memory: 1 << 20, block: 128 << 10, behind: 512 };
+const SIZES: Sizes =
+    Sizes { window: WINDOW, memory: 1 << 20, block: 128 << 10, behind: 512, threads: 4 };
 
-/// JavaScript takes no more than so many threads can cut.
-const MOST_THREADS: usize = 4;
 /// So many windows are begun at most for each thread before somebody takes them.
 const AHEAD: u64 = 3;
 /// Whoever takes windows without being told of them waits so long for one that is being cut: the
@@ -172,7 +175,7 @@ impl Windows {
         Some(Self(Arc::new(Shared {
             of: Rules { sizes, path, from, length, limit, separator, strict },
             count: length.div_ceil(sizes.window),
-            threads: threads.min(MOST_THREADS),
+            threads: threads.min(sizes.threads),
             runtime: Handle::try_current().ok()?,
             state: Mutex::new(state),
             cut: Notify::new(),
@@ -183,9 +186,8 @@ impl Windows {
 
     /// The next lines, if they are there.
     pub(crate) fn take(&self) -> Taken {
-        let mut state = self.0.lock();
-        let taken = state.take(self.0.count);
-        self.0.ask(&mut state);
+        let (taken, wanted) = self.0.take(&mut self.0.lock());
+        self.0.start(wanted);
         taken
     }
 
@@ -194,19 +196,25 @@ impl Windows {
     pub(crate) fn take_soon(&self) -> Taken {
         let shared = &self.0;
         let mut state = shared.lock();
-        let mut taken = state.take(shared.count);
-        shared.ask(&mut state);
+        let (mut taken, mut wanted) = shared.take(&mut state);
         if matches!(taken, Taken::NothingYet) && state.quick {
             let began = Instant::now();
             while matches!(taken, Taken::NothingYet) && state.file.is_some() {
                 let Some(left) = SHORT_WAIT.checked_sub(began.elapsed()) else { break };
-                let waited = shared.cut_now.wait_timeout(state, left);
-                state = waited.unwrap_or_else(PoisonError::into_inner).0;
-                taken = state.take(shared.count);
-                shared.ask(&mut state);
+                if wanted > 0 {
+                    drop(state);
+                    shared.start(wanted);
+                    state = shared.lock();
+                } else {
+                    let waited = shared.cut_now.wait_timeout(state, left);
+                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
+                (taken, wanted) = shared.take(&mut state);
             }
         }
         state.quick = !matches!(taken, Taken::NothingYet);
+        drop(state);
+        shared.start(wanted);
         taken
     }
 
@@ -295,19 +303,30 @@ impl Shared {
         self.threads as u64 * AHEAD
     }
 
-    /// Asks for threads, once there is work for all of them.
-    fn ask(self: &Arc<Self>, state: &mut State) {
-        if 2 * state.windows.len() as u64 > self.most() {
-            return;
-        }
+    /// What there is to take, and how many threads are to be [started](Shared::start) then.
+    fn take(&self, state: &mut State) -> (Taken, usize) {
+        (state.take(self.count), self.wanted_threads(state))
+    }
+
+    /// Counts threads as running that are to be started: once there is work for all of them.
+    fn wanted_threads(&self, state: &mut State) -> usize {
         let begun = state.windows.len() as u64;
+        if 2 * begun > self.most() || self.wanted(state).is_none() {
+            return 0;
+        }
         let work = (self.most() - begun).min(self.count - state.first - begun);
-        while state.running < self.threads
-            && (state.running as u64) < work
-            && self.wanted(state).is_some()
-        {
-            state.running += 1;
-            let leaving = Leaving { shared: Arc::clone(self), number: None, counted: true };
+        let most = self.threads.min(usize::try_from(work).unwrap_or(usize::MAX));
+        let wanted = most.saturating_sub(state.running);
+        state.running += wanted;
+        wanted
+    }
+
+    /// Starts threads that were counted. Not under the lock: where the runtime takes no more work,
+    /// it drops it at once, and then it is counted as gone.
+    fn start(self: &Arc<Self>, wanted: usize) {
+        // All of them are there before the first is started: those that never are count as gone.
+        let leaving = |_| Leaving { shared: Arc::clone(self), number: None, counted: true };
+        for leaving in (0..wanted).map(leaving).collect::<Vec<_>>() {
             drop(self.runtime.spawn_blocking(move || leaving.cut_on()));
         }
     }
@@ -404,7 +423,7 @@ impl Cutting<'_> {
 
     fn cut(mut self, number: u64, offsets: Vec<u32>) -> Result<Window, Unusual> {
         let Rules { sizes, length, limit, separator, strict, .. } = self.shared.of;
-        let Sizes { window, memory, block, behind } = sizes;
+        let Sizes { window, memory, block, behind, .. } = sizes;
         let start = number * window;
         let end = (start + window).min(length);
         let least = |left: u64| usize::try_from(left).map_or(block, |left| left.min(block));
@@ -573,7 +592,11 @@ mod tests {
     }
 
     fn windows(of: &Made, from: u64, limit: usize, text: Option<bool>) -> Windows {
-        Windows::new(WindowsOf {
+        sized(of, from, limit, text, SIZES)
+    }
+
+    fn sized(of: &Made, from: u64, limit: usize, text: Option<bool>, sizes: Sizes) -> Windows {
+        let of = WindowsOf {
             file: Arc::clone(&of.file),
             path: of.path.clone(),
             from,
@@ -581,8 +604,8 @@ mod tests {
             limit,
             separator: text.map(|_| b'\n'),
             strict: text == Some(true),
-        })
-        .unwrap()
+        };
+        Windows::sized(of, sizes).unwrap()
     }
 
     /// All lines, and where something was unusual.
@@ -752,27 +775,18 @@ mod tests {
         }
     }
 
+    /// So small that they are cut in no time, by a thread that comes and goes all the time.
+    const TINY: Sizes = Sizes { window: 64, memory: 128, block: 64, behind: 16, threads: 1 };
+
     #[test]
     fn who_takes_all_at_once_while_the_threads_leave_is_not_forgotten() {
         let runtime = Runtime::new().unwrap();
         let _inside = runtime.enter();
-        let sizes = Sizes { window: 64, memory: 256, block: 64, behind: 16 };
+        let sizes = Sizes { memory: 256, threads: 4, ..TINY };
         let bytes = random(64 << 10, 20, 5);
         let of = made("leaving", &bytes);
         for round in 0..200 {
-            let windows = Windows::sized(
-                WindowsOf {
-                    file: Arc::clone(&of.file),
-                    path: of.path.clone(),
-                    from: 0,
-                    length: of.length,
-                    limit: usize::MAX,
-                    separator: None,
-                    strict: false,
-                },
-                sizes,
-            )
-            .unwrap();
+            let windows = sized(&of, 0, usize::MAX, None, sizes);
             let most = windows.0.most() as usize;
             loop {
                 match runtime.block_on(async {
@@ -794,5 +808,92 @@ mod tests {
                 while matches!(windows.take(), Taken::Lines(_)) {}
             }
         }
+    }
+
+    /// Counts all lines, and fails where none come for long.
+    async fn count(windows: &Windows) -> usize {
+        let mut lines = 0;
+        loop {
+            let next = tokio::time::timeout(Duration::from_secs(20), windows.next());
+            match next.await.expect("lines come within seconds") {
+                Taken::Lines(CutLines { offsets, .. }) => {
+                    lines += offsets.len() - 1;
+                    windows.reuse_offsets(offsets);
+                }
+                Taken::NothingYet | Taken::Unusual(_) => unreachable!(),
+                Taken::End => return lines,
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_threads_that_are_leaving() {
+        // Many at once, so that threads are stopped anywhere.
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
+        let runtime = runtime.unwrap();
+        let bytes = random(2 << 20, 20, 5);
+        let lines = plain(&bytes).len();
+        let of = Arc::new(made("leaving-many", &bytes));
+        let readers: Vec<_> = (0..16)
+            .map(|_| {
+                let of = Arc::clone(&of);
+                runtime.spawn(async move {
+                    let windows = sized(&of, 0, usize::MAX, None, TINY);
+                    count(&windows).await
+                })
+            })
+            .collect();
+        for reader in readers {
+            assert_eq!(runtime.block_on(reader).unwrap(), lines);
+        }
+    }
+
+    #[test]
+    fn files_share_what_threads_there_are() {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let bytes = random(6 * WINDOW as usize, 90, 6);
+        let lines = plain(&bytes).len();
+        let of = Arc::new(made("shared", &bytes));
+        let (begin, waits) = std::sync::mpsc::channel::<()>();
+        // The only thread has something else to do until all have asked for it.
+        let busy = runtime.spawn_blocking(move || waits.recv());
+        let readers: Vec<_> = (0..5)
+            .map(|_| {
+                let of = Arc::clone(&of);
+                runtime.spawn(async move {
+                    let windows = windows(&of, 0, usize::MAX, None);
+                    // One that nobody takes from does not keep the thread.
+                    let idle = self::windows(&of, 0, usize::MAX, None);
+                    drop(idle.take());
+                    count(&windows).await
+                })
+            })
+            .collect();
+        std::thread::sleep(Duration::from_millis(50));
+        begin.send(()).unwrap();
+        runtime.block_on(busy).unwrap().unwrap();
+        for reader in readers {
+            assert_eq!(runtime.block_on(reader).unwrap(), lines);
+        }
+    }
+
+    #[test]
+    fn a_runtime_that_is_gone_starts_no_threads() {
+        let runtime = Runtime::new().unwrap();
+        let bytes = random(3 * WINDOW as usize, 90, 7);
+        let of = made("gone", &bytes);
+        let windows = {
+            let _inside = runtime.enter();
+            windows(&of, 0, usize::MAX, None)
+        };
+        drop(runtime);
+        assert!(matches!(windows.take_soon(), Taken::NothingYet));
+        assert_eq!(windows.0.lock().running, 0);
     }
 }
