@@ -30,7 +30,7 @@ const PROGRESS_INTERVAL = 100;
  * How much memory may lie outside of V8's heap before V8 is asked to look everywhere: what its young
  * collector lets pile up, and what a program has anyway.
  */
-const MUCH = 76 * 1024 * 1024;
+const MUCH = 84 * 1024 * 1024;
 const MORE = 32 * 1024 * 1024;
 let most = MUCH;
 /** So many bytes are handed out at least before that is looked at again. */

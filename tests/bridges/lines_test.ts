@@ -329,4 +329,20 @@ describe("options of lines", () => {
       assertEquals(told.at(-1), { bytes: 3_200_000, total: 3_200_000 });
     });
   });
+
+  it("tell again and again, and what it took with it, where batches lie ready", async () => {
+    await withFile("0123456\n".repeat(2_500_000), async (path) => {
+      const told: [number, number][] = [];
+      const onProgress = ({ bytes, metrics }: { bytes: number; metrics: { bytes: number } }) =>
+        void told.push([bytes, metrics.bytes]);
+      for await (const _ of lines(path, { as: "bytes", batch: true, onProgress })) {
+        const until = performance.now() + 20;
+        while (performance.now() < until);
+      }
+      // There are 20 batches at least, which take 400 ms.
+      assert(told.length >= 4, `${told.length} times`);
+      for (const [bytes, counted] of told) assertEquals(counted, bytes);
+      assertEquals(told.at(-1)![0], 20_000_000);
+    });
+  });
 });

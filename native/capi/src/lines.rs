@@ -92,15 +92,12 @@ fn source_of(feed: FeedMessage) -> Result<FeedSource, Error> {
 /// Takes a batch that was cut ahead, and writes what it is.
 pub fn take(queue: Handle, stream: Handle, room: &mut [u8]) -> Result<f64, Error> {
     let queue = queue::of(queue)?;
-    let (lines, progress) = streams::lines(stream)?;
+    let (lines, _) = streams::lines(stream)?;
     let places = room.chunks_exact_mut(size_of::<f64>());
     if places.len() < TAKEN {
         return Err(Error::internal("there is no room to tell of a batch"));
     }
-    // Where progress is told, each batch comes with it.
-    let Some((filled, buffer)) = (!progress).then(|| lines.take()).flatten() else {
-        return Ok(0.0);
-    };
+    let Some((filled, buffer)) = lines.take() else { return Ok(0.0) };
     let buffer = match buffer {
         Some(buffer) => {
             buffer.adopt();
