@@ -12,6 +12,8 @@ use dipper_core::Error;
 
 /// Up to here, and down to its opposite, every whole number is a floating-point number.
 const LARGEST: u64 = (1 << 53) - 1;
+/// So many numbers stay at hand.
+const BLOCK: usize = 1024;
 
 /// The schema with its columns of 64-bit integers as `Float64`.
 pub(crate) fn schema_as_float64(schema: &SchemaRef) -> SchemaRef {
@@ -67,28 +69,39 @@ fn converted<T: ArrowPrimitiveType>(
 ) -> Result<ArrayRef, Error> {
     let array = column.as_primitive::<T>().clone();
     drop(column);
-    let seen = array.values().iter().fold(0, |seen, value| seen | size(*value));
-    // What stands in the place of a null is nobody's number.
-    let too_large = |value: &T::Native| size(*value) > LARGEST;
-    if seen > LARGEST
-        && let Some(value) = array.iter().flatten().find(too_large)
-    {
-        return Err(Error::invalid(format!(
-            "column {name:?} holds {value:?}, which no 64-bit floating-point number is"
-        ))
-        .hint("leave int64 out: the column then is a BigInt64Array"));
-    }
     let (_, values, nulls) = array.into_parts();
     let length = values.len();
+    // What stands in the place of a null is nobody's number.
+    let refused = |start: usize, block: &[T::Native]| {
+        let too_large = |(value, place): &(T::Native, usize)| {
+            size(*value) > LARGEST && nulls.as_ref().is_none_or(|nulls| nulls.is_valid(*place))
+        };
+        block.iter().copied().zip(start..).find(too_large)
+    };
+    // Looked at and converted a block at a time, while it is at hand.
+    let convert = |numbers: &mut [T::Native]| {
+        for (number, block) in numbers.chunks_mut(BLOCK).enumerate() {
+            let seen = block.iter().fold(0, |seen, value| seen | size(*value));
+            if seen > LARGEST
+                && let Some((value, _)) = refused(number * BLOCK, block)
+            {
+                return Err(Error::invalid(format!(
+                    "column {name:?} holds {value:?}, which no 64-bit floating-point number is"
+                ))
+                .hint("leave int64 out: the column then is a BigInt64Array"));
+            }
+            block.iter_mut().for_each(|number| *number = bits(*number));
+        }
+        Ok(())
+    };
     let values = match values.into_inner().into_mutable() {
         Ok(mut own) => {
-            let numbers: &mut [T::Native] = own.typed_data_mut();
-            numbers.iter_mut().for_each(|number| *number = bits(*number));
+            convert(own.typed_data_mut())?;
             own.into()
         }
         Err(shared) => {
-            let shared = ScalarBuffer::<T::Native>::new(shared, 0, length);
-            let numbers: Vec<T::Native> = shared.iter().map(|number| bits(*number)).collect();
+            let mut numbers = ScalarBuffer::<T::Native>::new(shared, 0, length).to_vec();
+            convert(&mut numbers)?;
             Buffer::from_vec(numbers)
         }
     };
