@@ -1,10 +1,11 @@
 //! Parquet: footer and column chunks by ranges, row groups decoded side by side.
 //!
 //! Each row group is a task: it waits until its bytes and its columns fit in the budget, reads the
-//! chunks by as few requests as they need, and decodes them on a thread of its own. A few tasks
-//! are under way at once, so that one is read while another is decoded. None of them waits for
-//! whoever takes the batches while it holds a part of the budget, or two readers could wait for
-//! each other.
+//! chunks by as few requests as they need, and decodes them as soon as they are there, its columns
+//! side by side. More tasks are under way than there are cores, so that some are read while others
+//! are decoded, and one whose bytes are late holds up nobody; but no more are decoded at once than
+//! there are cores, first come, first served. None of them waits for whoever takes the batches
+//! while it holds a part of the budget, or two readers could wait for each other.
 
 mod cost;
 mod footer;
@@ -15,10 +16,10 @@ mod thrift;
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow_array::{Array, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
 use bytes::Bytes;
 use dipper_core::{Client, Error, Gate, Pieces, Ticket};
@@ -29,7 +30,9 @@ use parquet::arrow::arrow_reader::{
     ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, RowFilter, RowSelection,
 };
 use parquet::arrow::push_decoder::{ParquetPushDecoder, ParquetPushDecoderBuilder};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::error::{damaged, joined, of_parquet};
@@ -46,6 +49,12 @@ const MOST_ROWS: u64 = 1 << 20;
 const MOST_BYTES: u64 = 256 << 20;
 /// What waits to be taken has no more than this part of the budget.
 const SHARE_AHEAD: u64 = 4;
+/// Beyond a row group for each core and one more, as many are under way as have so many bytes.
+const AHEAD: u64 = 32 << 20;
+/// And no more than so many.
+const MOST_AHEAD: usize = 16;
+/// Columns that are less together are decoded one after the other.
+const LEAST_PART: u64 = 512 << 10;
 
 /// Opens a Parquet file.
 pub(crate) async fn open(
@@ -77,16 +86,19 @@ pub(crate) async fn open(
         false => Arc::clone(&schema),
     };
     let pieces = Arc::new(pieces);
+    let parts = parts(&reader, &leaves, &groups);
     let plan = Arc::new(Plan {
         pieces: Arc::clone(&pieces),
         told: Arc::clone(&told),
         reader,
         projection,
         leaves,
+        parts,
         order,
         schema: Arc::clone(&schema),
         selections,
         condition,
+        decoding: Arc::new(Semaphore::new(cores())),
         cancelled: AtomicBool::new(false),
         _footer: footer.tickets,
     });
@@ -230,6 +242,61 @@ fn projected(
     Ok((mask, Some(order), Arc::new(schema)))
 }
 
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
+
+/// Columns that one thread decodes.
+struct Part {
+    projection: ProjectionMask,
+    /// The places of its columns among those that are decoded, in the order of the file.
+    places: Vec<usize>,
+}
+
+/// The columns as they are shared out among the cores, so that all have about as much to do; of row
+/// groups with little in them all columns are one part.
+fn parts(reader: &ArrowReaderMetadata, leaves: &[usize], groups: &[Group]) -> Vec<Part> {
+    let schema = reader.parquet_schema();
+    let mut columns: Vec<(usize, u64)> = Vec::new();
+    for leaf in leaves {
+        let root = schema.get_column_root_idx(*leaf);
+        let size: u64 = groups
+            .iter()
+            .filter_map(|group| reader.metadata().row_group(group.index).columns().get(*leaf))
+            .map(|chunk| u64::try_from(chunk.uncompressed_size()).unwrap_or(0).max(values(chunk)))
+            .sum();
+        match columns.last_mut() {
+            Some((last, sum)) if *last == root => *sum = sum.saturating_add(size),
+            _ => columns.push((root, size)),
+        }
+    }
+    let all = columns.iter().fold(0_u64, |sum, (_, size)| sum.saturating_add(*size));
+    let worth = all / (groups.len() as u64).max(1) / LEAST_PART;
+    let count = usize::try_from(worth).unwrap_or(usize::MAX).min(cores()).min(columns.len());
+    let mut shares = vec![(0_u64, Vec::new()); count.max(1)];
+    let mut places: Vec<usize> = (0..columns.len()).collect();
+    // The largest first, each to who has least.
+    let size = |place: usize| columns.get(place).map_or(0, |(_, size)| *size);
+    places.sort_by_key(|place| u64::MAX - size(*place));
+    for place in places {
+        if let Some((sum, own)) = shares.iter_mut().min_by_key(|(sum, _)| *sum) {
+            *sum = sum.saturating_add(size(place));
+            own.push(place);
+        }
+    }
+    let part = |(_, mut places): (u64, Vec<usize>)| {
+        places.sort_unstable();
+        let roots = places.iter().filter_map(|place| columns.get(*place)).map(|(root, _)| *root);
+        Part { projection: ProjectionMask::roots(schema, roots), places }
+    };
+    shares.into_iter().map(part).collect()
+}
+
+/// How many bytes the values of a chunk have at the least, however few they are as they are stored.
+fn values(chunk: &ColumnChunkMetaData) -> u64 {
+    u64::try_from(chunk.num_values()).unwrap_or(0).saturating_mul(4)
+}
+
 /// A row group that is needed, and how many rows of it.
 #[derive(Clone, Copy, Debug)]
 struct Group {
@@ -259,6 +326,8 @@ struct Plan {
     projection: ProjectionMask,
     /// The columns that are read, without their groups.
     leaves: Vec<usize>,
+    /// Those who decode a row group of which all is wanted.
+    parts: Vec<Part>,
     order: Option<Vec<usize>>,
     schema: SchemaRef,
     /// The schema as it is told: its integers may be other numbers there.
@@ -266,6 +335,8 @@ struct Plan {
     /// The rows of row groups that are not read whole.
     selections: HashMap<usize, RowSelection>,
     condition: Option<Condition>,
+    /// As many turns as there are cores.
+    decoding: Arc<Semaphore>,
     cancelled: AtomicBool,
     /// What the footer takes, as long as it is needed.
     _footer: Vec<Ticket>,
@@ -280,13 +351,19 @@ impl Drop for CancelOnDrop {
     }
 }
 
+/// Columns of some rows, in the order of the file.
+struct Rows {
+    columns: Vec<ArrayRef>,
+    rows: usize,
+}
+
 /// Bytes that were read, and where they were.
 type Came = Vec<(Range<u64>, Bytes)>;
 
 impl Plan {
-    /// How many row groups are read and decoded at once: as many as there are cores, and one that
-    /// is read meanwhile, as far as the budget goes. One is always possible, or it is refused here,
-    /// before anything of it is read.
+    /// How many row groups are under way at once: as many as there are cores, and one that is read
+    /// meanwhile, or more where they are small, as far as the budget goes. One is always possible,
+    /// or it is refused here, before anything of it is read.
     fn ahead(&self, groups: &[Group]) -> Result<usize, Error> {
         let mut largest = 1;
         for group in groups {
@@ -306,8 +383,13 @@ impl Plan {
             largest = largest.max(all);
         }
         let fits = usize::try_from(self.pieces.limit() / SHARE_AHEAD / largest).unwrap_or(1);
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Ok(fits.clamp(1, cores + 1))
+        let few = cores() + 1;
+        // Where a condition is, it may turn out that those behind are not wanted.
+        let most = match self.condition.is_some() || !self.selections.is_empty() {
+            true => few,
+            false => usize::try_from(AHEAD / largest).unwrap_or(few).min(MOST_AHEAD).max(few),
+        };
+        Ok(fits.clamp(1, most))
     }
 
     fn chunks(&self, group: Group) -> impl Iterator<Item = &ColumnChunkMetaData> {
@@ -338,17 +420,69 @@ impl Plan {
             return Ok(vec![Decoded { batch, tickets: Vec::new() }]);
         }
         let cost = self.cost(group)?;
-        let mut tickets = self.pieces.reserve(cost.read.saturating_add(cost.decoded)).await?;
+        let tickets = self.pieces.reserve(cost.read.saturating_add(cost.decoded)).await?;
+        let tickets = Mutex::new(tickets);
         let mut held = Held::new(cost.decoded);
         let per_row = (cost.decoded / group.rows.max(1)).max(1);
         let batch_rows = group.rows.clamp(1, MOST_ROWS).min((MOST_BYTES / per_row).max(1024));
-        let mut builder = ParquetPushDecoderBuilder::new_with_metadata(self.reader.clone())
-            .with_row_groups(vec![group.index])
-            .with_projection(self.projection.clone())
-            .with_batch_size(usize::try_from(batch_rows).unwrap_or(usize::MAX));
-        if group.cut {
-            builder = builder.with_limit(rows);
+        let batch_rows = usize::try_from(batch_rows).unwrap_or(usize::MAX);
+        // Where all of it is wanted, what the decoder will ask for is known before it is there.
+        let known = self.condition.is_none() && !self.selections.contains_key(&group.index);
+        let batches = match known {
+            true => {
+                let needs = self.chunks(group).map(place).collect::<Result<Vec<_>, Error>>()?;
+                let came = self.read(needs, &tickets).await?;
+                let part = |part: &Part| {
+                    let decoder = self.builder(group, &part.projection, batch_rows).build();
+                    self.decoded(group, decoder, self.share(group, part, &came), &tickets)
+                };
+                let parts: Vec<_> = self.parts.iter().map(part).collect();
+                // Each part lets go of its own when it has decoded them.
+                drop(came);
+                let parts = futures::future::join_all(parts).await;
+                let parts = parts.into_iter().collect::<Result<Vec<_>, Error>>()?;
+                self.together(parts)?
+            }
+            false => {
+                let decoder = self.selecting(group, batch_rows).build();
+                let batches = self.decoded(group, decoder, Vec::new(), &tickets).await?;
+                let batch = |batch: Rows| self.batch(batch.columns, batch.rows);
+                batches.into_iter().map(batch).collect::<Result<Vec<_>, Error>>()?
+            }
+        };
+        let mut done = Vec::new();
+        let mut more = Vec::new();
+        for batch in batches {
+            // What could not be foreseen, a dictionary of long strings, say.
+            let bytes = held.more(&batch);
+            if bytes > 0 {
+                more.extend(self.pieces.take(bytes)?);
+            }
+            done.push(Decoded { batch, tickets: Vec::new() });
         }
+        Ok(done)
+    }
+
+    /// What decodes these columns of a row group.
+    fn builder(
+        &self,
+        group: Group,
+        projection: &ProjectionMask,
+        batch_rows: usize,
+    ) -> ParquetPushDecoderBuilder {
+        let builder = ParquetPushDecoderBuilder::new_with_metadata(self.reader.clone())
+            .with_row_groups(vec![group.index])
+            .with_projection(projection.clone())
+            .with_batch_size(batch_rows);
+        match group.cut {
+            true => builder.with_limit(usize::try_from(group.rows).unwrap_or(usize::MAX)),
+            false => builder,
+        }
+    }
+
+    /// What decodes the rows that are wanted, all columns of them.
+    fn selecting(&self, group: Group, batch_rows: usize) -> ParquetPushDecoderBuilder {
+        let mut builder = self.builder(group, &self.projection, batch_rows);
         if let Some(selection) = self.selections.get(&group.index) {
             // A cache of the condition's columns would read whole batches around what is selected.
             builder =
@@ -363,38 +497,59 @@ impl Plan {
             });
             builder = builder.with_row_filter(RowFilter::new(vec![Box::new(wanted)]));
         }
-        let mut decoder = builder.build().map_err(of_parquet)?;
-        let size = self.pieces.stat().size;
-        let mut done = Vec::new();
-        // Where all of it is wanted, what the decoder will ask for is known before it is there.
-        let known = self.condition.is_none() && !self.selections.contains_key(&group.index);
-        let mut needs = match known {
-            true => self.chunks(group).map(place).collect::<Result<Vec<_>, Error>>()?,
-            false => Vec::new(),
+        builder
+    }
+
+    /// Reads pieces, in memory that is reserved already.
+    async fn read(
+        &self,
+        needs: Vec<Range<u64>>,
+        tickets: &Mutex<Vec<Ticket>>,
+    ) -> Result<Came, Error> {
+        within(&needs, self.pieces.stat().size)?;
+        if needs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let total = needs.iter().map(|range| range.end - range.start).sum();
+        let reserved = {
+            let mut tickets = tickets.lock().unwrap_or_else(PoisonError::into_inner);
+            tickets.iter_mut().map(|ticket| ticket.split(total)).collect()
         };
+        let data = self.pieces.read(&needs, Some(reserved)).await?;
+        Ok(needs.into_iter().zip(data).collect())
+    }
+
+    /// Of what came, what a part needs.
+    fn share(&self, group: Group, part: &Part, came: &Came) -> Came {
+        let columns = self.leaves.iter().zip(self.chunks(group)).zip(came);
+        let own = columns.filter(|((leaf, _), _)| part.projection.leaf_included(**leaf));
+        own.map(|(_, came)| came.clone()).collect()
+    }
+
+    /// Decodes columns, as often as the decoder needs more bytes on a thread of its own.
+    async fn decoded(
+        self: &Arc<Self>,
+        group: Group,
+        decoder: Result<ParquetPushDecoder, ParquetError>,
+        mut came: Came,
+        tickets: &Mutex<Vec<Ticket>>,
+    ) -> Result<Vec<Rows>, Error> {
+        let mut decoder = decoder.map_err(of_parquet)?;
+        let mut done = Vec::new();
         loop {
-            within(&needs, size)?;
-            let total = needs.iter().map(|range| range.end - range.start).sum();
-            let reserved = tickets.iter_mut().map(|ticket| ticket.split(total)).collect();
-            let data = match needs.is_empty() {
-                true => Vec::new(),
-                false => self.pieces.read(&needs, Some(reserved)).await?,
-            };
-            let came: Came = needs.into_iter().zip(data).collect();
-            let plan = Arc::clone(&self);
-            let step = tokio::task::spawn_blocking(move || plan.decode(group, decoder, came));
+            let turn = Arc::clone(&self.decoding).acquire_owned().await;
+            let turn = turn.map_err(|_| Error::internal("nobody decodes any more"))?;
+            let plan = Arc::clone(self);
+            let step = tokio::task::spawn_blocking(move || {
+                let step = plan.decode(group, decoder, came);
+                drop(turn);
+                step
+            });
             let (again, batches, more) = joined("Parquet", step.await)?;
             decoder = again;
-            for batch in batches {
-                // What could not be foreseen, a dictionary of long strings, say.
-                let more = held.more(&batch);
-                if more > 0 {
-                    tickets.extend(self.pieces.take(more)?);
-                }
-                done.push(Decoded { batch, tickets: Vec::new() });
-            }
-            let Some(more) = more else { return Ok(done) };
-            needs = more;
+            done.extend(batches);
+            let Some(needs) = more else { return Ok(done) };
+            came = self.read(needs, tickets).await?;
         }
     }
 
@@ -405,7 +560,7 @@ impl Plan {
         group: Group,
         mut decoder: ParquetPushDecoder,
         came: Came,
-    ) -> Result<(ParquetPushDecoder, Vec<RecordBatch>, Option<Vec<Range<u64>>>), Error> {
+    ) -> Result<(ParquetPushDecoder, Vec<Rows>, Option<Vec<Range<u64>>>), Error> {
         for (range, data) in came {
             self.check(group, &range, &data)?;
             decoder.push_range(range, data).map_err(of_parquet)?;
@@ -416,7 +571,7 @@ impl Plan {
                 return Err(Error::cancelled());
             }
             match decoder.try_decode().map_err(of_parquet)? {
-                DecodeResult::Data(batch) => batches.push(self.ordered(batch)?),
+                DecodeResult::Data(batch) => batches.push(self.checked(batch)?),
                 DecodeResult::NeedsData(ranges) => return Ok((decoder, batches, Some(ranges))),
                 DecodeResult::Finished => return Ok((decoder, batches, None)),
             }
@@ -434,23 +589,60 @@ impl Plan {
         Err(damaged("Parquet", "it names pages that lie in no column"))
     }
 
-    /// The columns as they were asked for.
-    fn ordered(&self, batch: RecordBatch) -> Result<RecordBatch, Error> {
+    /// Columns as they are told.
+    fn checked(&self, batch: RecordBatch) -> Result<Rows, Error> {
         // A damaged file may make the decoder build what is no array.
         for column in batch.columns() {
             column.to_data().validate().map_err(|error| damaged("Parquet", error))?;
         }
-        let mut batch = batch;
-        if let Some(order) = &self.order {
-            batch = batch
-                .project(order)
-                .and_then(|batch| batch.with_schema(Arc::clone(&self.schema)))
-                .map_err(|error| damaged("Parquet", error))?;
+        let batch = match Arc::ptr_eq(&self.told, &self.schema) {
+            true => batch,
+            false => {
+                let told = schema_as_float64(&batch.schema());
+                as_float64(batch, &told)?
+            }
+        };
+        let (_, columns, rows) = batch.into_parts();
+        Ok(Rows { columns, rows })
+    }
+
+    /// The batches of a row group, out of those of its parts.
+    fn together(&self, parts: Vec<Vec<Rows>>) -> Result<Vec<RecordBatch>, Error> {
+        let apart = || damaged("Parquet", "its columns differ in how many rows they have");
+        let width = self.parts.iter().map(|part| part.places.len()).sum();
+        let mut whole: Vec<(usize, Vec<Option<ArrayRef>>)> = Vec::new();
+        for (number, (part, batches)) in self.parts.iter().zip(parts).enumerate() {
+            if number == 0 {
+                whole.extend(batches.iter().map(|batch| (batch.rows, vec![None; width])));
+            }
+            if batches.len() != whole.len() {
+                return Err(apart());
+            }
+            for ((rows, columns), batch) in whole.iter_mut().zip(batches) {
+                if *rows != batch.rows {
+                    return Err(apart());
+                }
+                for (place, column) in part.places.iter().zip(batch.columns) {
+                    if let Some(free) = columns.get_mut(*place) {
+                        *free = Some(column);
+                    }
+                }
+            }
         }
-        if Arc::ptr_eq(&self.told, &self.schema) {
-            Ok(batch)
-        } else {
-            as_float64(batch, &self.told)
-        }
+        let batch = |(rows, columns): (usize, Vec<Option<ArrayRef>>)| {
+            self.batch(columns.into_iter().collect::<Option<_>>().ok_or_else(apart)?, rows)
+        };
+        whole.into_iter().map(batch).collect()
+    }
+
+    /// The columns as they were asked for.
+    fn batch(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, Error> {
+        let columns = match &self.order {
+            Some(order) => order.iter().filter_map(|place| columns.get(*place).cloned()).collect(),
+            None => columns,
+        };
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(Arc::clone(&self.told), columns, &options)
+            .map_err(|error| damaged("Parquet", error))
     }
 }

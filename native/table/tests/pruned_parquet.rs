@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use dipper_core::Source;
 use dipper_table::filter::Filter;
 use dipper_table::{Dialect, Format, OpenRequest, open};
@@ -127,6 +127,52 @@ async fn what_is_left_out_has_no_row_that_is_wanted() {
             _ => None,
         };
         assert!(known.is_none_or(|known| known == found[0]), "{condition}: {:?}", found[0].len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_that_are_decoded_side_by_side_come_as_they_are_asked_for() {
+    // As long as that: short columns are decoded one after the other.
+    let properties = || WriterProperties::builder().set_dictionary_enabled(false);
+    let files = [
+        written("one-group", properties()),
+        written("two-groups", properties().set_max_row_group_row_count(Some(39_000))),
+    ];
+    let mixed = |row: i64| row.wrapping_mul(7919) % 10_007;
+    for (place, _) in &files {
+        for (limit, int64_as_float64) in [(ROWS, false), (12_345, false), (39_500, true)] {
+            let request = OpenRequest {
+                source: Source::File(place.0.clone()),
+                files: Vec::new(),
+                format: Some(Format::Parquet),
+                dialect: Dialect::default(),
+                columns: Some(["name", "part", "id", "mixed"].map(str::to_owned).to_vec()),
+                filter: None,
+                limit: Some(limit as u64),
+                int64_as_float64,
+            };
+            let stream = open(None, request).await.unwrap();
+            let mut row = 0;
+            while let Some(decoded) = stream.next().await.unwrap() {
+                let batch = decoded.batch;
+                assert_eq!(&batch.schema(), stream.schema());
+                let numbers = |column: usize| match int64_as_float64 {
+                    true => batch.column(column).as_primitive::<Float64Type>().clone(),
+                    false => batch.column(column).as_primitive::<Int64Type>().unary(|id| id as f64),
+                };
+                let (ids, others) = (numbers(2), numbers(3));
+                let names = batch.column(0).as_string::<i32>();
+                let parts = batch.column(1).as_primitive::<Float64Type>();
+                for at in 0..batch.num_rows() {
+                    assert_eq!(names.value(at), format!("n{}", mixed(row)));
+                    let part = parts.is_valid(at).then(|| parts.value(at));
+                    assert_eq!(part, (row / 1000 % 3 != 1).then_some(row as f64 / 8.0));
+                    assert_eq!((ids.value(at), others.value(at)), (row as f64, mixed(row) as f64));
+                    row += 1;
+                }
+            }
+            assert_eq!(row, limit);
+        }
     }
 }
 
