@@ -6,7 +6,7 @@ import { isWatched, type Watched, watching } from "../client/watched.ts";
 import { adoptedBytes } from "../ffi/memory.ts";
 import { errorOf, IntegrityError } from "../ffi/errors.ts";
 import { metricsFrom, rememberMetrics } from "../ffi/metrics.ts";
-import type { NativeBatches } from "../ffi/native_batches.ts";
+import type { NativeBatch, NativeBatches } from "../ffi/native_batches.ts";
 import type { Progress } from "../ffi/queue.ts";
 import type { ColumnsMessage, TableMessage } from "../ffi/symbols.ts";
 import { checkTableOptions } from "./checked_options.ts";
@@ -62,7 +62,7 @@ class OpenTable implements Disposable {
   readonly #library: FlechetteLibrary;
   readonly #native: NativeBatches;
   readonly #options: TableOptions;
-  readonly #subject: ReadSubject;
+  readonly #origin: TableOrigin;
   readonly schema: Schema;
   metrics: ColumnsMessage["metrics"];
   /** How many rows came, and how many there will be, where that is known. */
@@ -75,12 +75,12 @@ class OpenTable implements Disposable {
     schema: Schema,
     opened: TableMessage,
     options: TableOptions,
-    subject: ReadSubject,
+    origin: TableOrigin,
   ) {
     this.#library = library;
     this.#native = native;
     this.#options = options;
-    this.#subject = subject;
+    this.#origin = origin;
     this.schema = schema;
     this.metrics = opened.metrics;
     const { where, limit = Infinity } = options;
@@ -94,7 +94,7 @@ class OpenTable implements Disposable {
     { signal, onProgress }: Reading,
     watching: Watched | undefined,
   ): Promise<Batch | undefined> {
-    const batch = await this.#native.next({ signal });
+    const batch = await this.#bring(signal);
     this.metrics = batch.columns.metrics;
     const { rows } = batch.columns;
     const ended = rows === undefined;
@@ -110,6 +110,15 @@ class OpenTable implements Disposable {
     if (ended) return undefined;
     const types = this.schema.fields.map(({ type }) => type);
     return { rows, columns: columnBatches(this.#library, types, batch, this.#options) };
+  }
+
+  async #bring(signal: AbortSignal | undefined): Promise<NativeBatch> {
+    try {
+      return await this.#native.next({ signal });
+    } catch (reason) {
+      const { connection, subject } = this.#origin;
+      throw signal?.aborted ? reason : connection.gone(subject) ?? reason;
+    }
   }
 
   /** A table of batches. */
@@ -130,8 +139,8 @@ class OpenTable implements Disposable {
   #tooMany(rows: number): IntegrityError {
     return new IntegrityError(`the file claims ${rows} rows, more than there can be`, {
       code: "DamagedData",
-      operation: this.#subject.operation,
-      uri: this.#subject.uri,
+      operation: this.#origin.subject.operation,
+      uri: this.#origin.subject.uri,
       hint: "the file is damaged",
     });
   }
@@ -142,10 +151,11 @@ class OpenTable implements Disposable {
 }
 
 async function open(
-  { connection, subject, files }: TableOrigin,
+  origin: TableOrigin,
   options: TableOptions,
   { signal }: Reading,
 ): Promise<OpenTable> {
+  const { connection, subject, files } = origin;
   checkTableOptions(options, subject);
   const library = await flechette();
   const { columns, where: filter, limit } = options;
@@ -178,7 +188,7 @@ async function open(
     files?.map(({ subject }) => subject),
   );
   const { schema } = library.tableFromIPC(message);
-  return new OpenTable(library, stream, schema, opened.payload as TableMessage, options, subject);
+  return new OpenTable(library, stream, schema, opened.payload as TableMessage, options, origin);
 }
 
 /** Reads all of a file. */

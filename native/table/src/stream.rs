@@ -204,12 +204,16 @@ impl BatchStream {
     /// The next batch; `None` at the end. After an error nothing comes.
     ///
     /// # Errors
-    /// `DamagedData`, and whatever the server or the connection reports.
+    /// `Cancelled` when it was closed, `DamagedData`, and whatever the server or the connection
+    /// reports.
     pub async fn next(&self) -> Result<Option<Decoded>, Error> {
         let next = async {
             let mut held = self.batches.lock().await;
-            let Some(batches) = held.as_mut() else { return Ok(None) };
-            let next = batches.next().await;
+            let next = match held.as_mut() {
+                Some(batches) => batches.next().await,
+                None => None,
+            };
+            // What was closed is not at its end.
             if self.closed.load(Ordering::SeqCst) {
                 *held = None;
                 return Err(Error::cancelled());
