@@ -202,6 +202,27 @@ describe("writing tables", () => {
       assertEquals([...(await single.table()).getChild("a")], [1, null, 3]);
     });
 
+    it("refuses a time without a date in text, and writes nothing", async () => {
+      const first = new Date("2024-02-29T12:00:00.5Z");
+      // The last moment of JavaScript is behind the last day of the writers.
+      const last = new Date(8.64e15);
+      const tables = { plain: { at: [first, last] }, nested: { at: [[first], [], [first, last]] } };
+      for (const format of ["csv", "ndjson", "json"]) {
+        for (const [name, table] of Object.entries(tables)) {
+          const f = local(`${folder}/${name}-times.${format}`);
+          await assertRejects(() => writeTable(f, table), UnsupportedError);
+          assertEquals(await f.exists(), false, `${name} ${format}`);
+        }
+      }
+      const f = local(`${folder}/times.ndjson`);
+      await writeTable(f, { at: [first, null], all: [[first, null], []] });
+      const text = "2024-02-29T12:00:00.500";
+      assertEquals(
+        await f.text(),
+        `{"at":"${text}","all":["${text}",null]}\n{"at":null,"all":[]}\n`,
+      );
+    });
+
     it("writes an array of JSON", async () => {
       const rows = [{ a: 1, b: { c: ["x", null] } }, { a: null, b: { c: [] } }];
       const f = client.file("s3://tables/rows.json");

@@ -28,6 +28,7 @@ use parquet::file::properties::WriterProperties;
 
 use crate::csv_rows::CsvRows;
 use crate::error::joined;
+use crate::json_times::Times;
 
 /// So many rows are encoded before what they became is taken.
 const STEP: usize = 1 << 16;
@@ -168,6 +169,8 @@ pub struct Encoder {
     /// From the first batch on: as it comes, as it is written, and who writes it.
     begun: Option<(SchemaRef, SchemaRef, Writer)>,
     waiting: VecDeque<RecordBatch>,
+    /// Who writes times as JSON.
+    times: Times,
 }
 
 /// What an encoder does next.
@@ -195,7 +198,7 @@ impl Encoder {
             }
         }
         let (out, waiting) = (Out::default(), VecDeque::new());
-        Ok(Self { options, out, begun: None, waiting })
+        Ok(Self { options, out, begun: None, waiting, times: Times::default() })
     }
 
     /// Takes a stream of Arrow IPC, schema included. [`encoded`](Self::encoded) tells what
@@ -353,13 +356,19 @@ impl Encoder {
             }
             TableFormat::Ndjson => {
                 let out = TextOut::new(out, options)?;
-                Writer::Ndjson(Box::new(JsonBuilder::new().with_explicit_nulls(true).build(out)))
+                Writer::Ndjson(Box::new(self.json().build(out)))
             }
             TableFormat::Json => {
                 let out = TextOut::new(out, options)?;
-                Writer::Json(Box::new(JsonBuilder::new().with_explicit_nulls(true).build(out)))
+                Writer::Json(Box::new(self.json().build(out)))
             }
         })
+    }
+
+    fn json(&self) -> JsonBuilder {
+        JsonBuilder::new()
+            .with_explicit_nulls(true)
+            .with_encoder_factory(Arc::new(self.times.clone()))
     }
 
     fn encode(&mut self) -> Result<(), Error> {
@@ -374,8 +383,8 @@ impl Encoder {
             Writer::Csv(rows, out) => {
                 rows.rows(&batch).and_then(|lines| Ok(out.write_all(&lines)?))
             }
-            Writer::Ndjson(writer) => writer.write(&batch),
-            Writer::Json(writer) => writer.write(&batch),
+            Writer::Ndjson(writer) => writer.write(&batch).and_then(|()| self.times.checked()),
+            Writer::Json(writer) => writer.write(&batch).and_then(|()| self.times.checked()),
         };
         wrote.map_err(|error| self.refused(&error))
     }

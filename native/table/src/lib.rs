@@ -21,6 +21,7 @@ mod int64;
 mod json_file;
 mod json_plain;
 mod json_shape;
+mod json_times;
 mod many_files;
 mod numpy;
 mod parquet_file;
