@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { InvalidInputError, LocalS3, memory, S3Client } from "dipper";
+import { InvalidInputError, LocalS3, memory, type S3Client } from "dipper";
 
 memory(); // Loads the library. Within a test, Deno would count that as a leak.
 
