@@ -98,6 +98,9 @@ pub(crate) struct Text<E> {
     spare: Spare,
     line: u64,
     ended: bool,
+    /// Whether it is what tells the types of the columns. Then a piece is of so many bytes of the
+    /// text, no matter how many have arrived: the same text must have the same types.
+    looks: bool,
     format: &'static str,
     under_way: Arc<UnderWay>,
 }
@@ -124,23 +127,25 @@ impl<E: Ends> Text<E> {
         };
         let lines = Arc::new(open_lines(client, request).await?);
         let (rest, spare, line, ended) = (Vec::new(), Spare::default(), 0, false);
-        let (client, under_way) = (client.cloned(), Arc::default());
-        Ok(Self { lines, client, ends, rest, spare, line, ended, format, under_way })
+        let (client, under_way, looks) = (client.cloned(), Arc::default(), false);
+        Ok(Self { lines, client, ends, rest, spare, line, ended, looks, format, under_way })
     }
 
     /// The next records; nothing at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Piece>, Error> {
+        let mut most = PIECE;
         loop {
-            if self.rest.len() >= PIECE || self.ended {
-                let end = self.ends.last(&mut self.rest, self.ended)?;
-                let end = if self.ended { Some(self.rest.len()) } else { end };
+            while self.rest.len() >= most || self.ended {
+                let length = if self.looks { most.min(self.rest.len()) } else { self.rest.len() };
+                let ended = self.ended && length == self.rest.len();
+                let text = self.rest.get_mut(..length).unwrap_or_default();
+                let end = self.ends.last(text, ended)?;
+                let end = if ended { Some(length) } else { end };
                 match end {
-                    Some(0) if self.ended => return Ok(None),
+                    Some(0) if ended => return Ok(None),
                     Some(end) if end > 0 => return Ok(Some(self.cut(end).await?)),
-                    _ if self.rest.len() > LONGEST_RECORD => {
-                        return Err(self.too_long());
-                    }
-                    _ => {}
+                    _ if length > LONGEST_RECORD => return Err(self.too_long()),
+                    _ => most = length + PIECE,
                 }
             }
             let (filled, buffer) = self.lines.next().await?;
@@ -199,11 +204,13 @@ impl<E: Ends> Text<E> {
             .hint("set a smaller inferBytes, or raise memoryBudget"));
         }
         let (mut pieces, mut left) = (Vec::new(), look.max(1));
+        self.looks = true;
         while left > 0 {
             let Some(piece) = self.next().await? else { break };
             left = left.saturating_sub(piece.text.len() as u64);
             pieces.push(piece);
         }
+        self.looks = false;
         Ok(pieces)
     }
 
