@@ -8,12 +8,12 @@
  * @module
  */
 import { delimiter, join } from "node:path";
-import { type CommandOptions, exists, run, say, Unavailable } from "../commands.ts";
+import { type CommandOptions, exists, Unavailable } from "../commands.ts";
+import { mavenFiles, sha256 } from "../maven.ts";
 import { buildCachePath, root } from "../repository.ts";
 import { startProgram, type TestServer } from "./test_server.ts";
 
 const home = join(root, "tools", "test_servers", "kafka");
-const FETCH = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
 
 /** How to run it. */
 export interface KafkaOptions extends CommandOptions {
@@ -81,57 +81,21 @@ async function start(jars: string[], place: string[], options: CommandOptions): 
 }
 
 /** The paths of Kafka's jars, fetched if they are not there as they shall be. */
-async function kafkaJars({ signal }: CommandOptions): Promise<string[]> {
+async function kafkaJars(options: CommandOptions): Promise<string[]> {
   if (!await exists("javac", "--version")) {
     throw new Unavailable("Kafka needs a Java development kit, version 17 or newer, on PATH");
   }
   const list = await Deno.readTextFile(join(home, "jars.sha256"));
   const wanted = list.trim().split("\n").map((line) => line.split(/\s+/) as [string, string]);
-  const folder = buildCachePath(
-    "kafka",
-    (await digest(new TextEncoder().encode(list))).slice(0, 16),
-  );
-  if (!await isWhole(folder, wanted)) {
-    if (!await exists("mvn", "--version")) {
-      throw new Unavailable("Kafka is fetched by Maven: install mvn");
-    }
-    say("Fetching Kafka; this takes about half a minute, once.");
-    await using undo = new AsyncDisposableStack();
-    const work = await Deno.makeTempDir({ prefix: "dipper-maven-" });
-    undo.defer(() => Deno.remove(work, { recursive: true }));
-    const { success } = await run("mvn", [
-      "--quiet",
-      "--batch-mode",
-      `--file=${join(home, "pom.xml")}`,
-      // The user's own repository stays as it is.
-      `-Dmaven.repo.local=${join(work, "repository")}`,
-      FETCH,
-      "-DincludeScope=runtime",
-      `-DoutputDirectory=${join(work, "jars")}`,
-    ], { signal });
-    if (!success) throw new Unavailable("Maven cannot fetch Kafka; see above");
-    if (!await isWhole(join(work, "jars"), wanted)) {
-      throw new Error("what Maven fetched is not what tools/test_servers/kafka/jars.sha256 names");
-    }
-    await Deno.mkdir(folder, { recursive: true });
-    for (const [, name] of wanted) {
-      await Deno.copyFile(join(work, "jars", name), join(folder, name));
-    }
-  }
-  return wanted.map(([, name]) => join(folder, name));
-}
-
-/** Whether all jars are there and are the right ones. */
-async function isWhole(folder: string, wanted: [sum: string, name: string][]): Promise<boolean> {
-  for (const [sum, name] of wanted) {
-    const bytes = await Deno.readFile(join(folder, name)).catch(() => undefined);
-    if (bytes === undefined || await digest(bytes) !== sum) return false;
-  }
-  return true;
-}
-
-async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+  const sum = await sha256(new TextEncoder().encode(list));
+  return await mavenFiles({
+    title: "Kafka",
+    cost: "this takes about half a minute",
+    wanted,
+    named: "tools/test_servers/kafka/jars.sha256",
+    folder: buildCachePath("kafka", sum.slice(0, 16)),
+    copy: ["copy-dependencies", `--file=${join(home, "pom.xml")}`, "-DincludeScope=runtime"],
+  }, options);
 }
 
 function freePorts(count: number): number[] {
