@@ -4,6 +4,7 @@ import { places } from "../client/provided_places.ts";
 import type { Named, PlaceOptions, WritePlace } from "../client/places.ts";
 import { watched } from "../client/watched.ts";
 import { invalidInput } from "../ffi/errors.ts";
+import { shownValue } from "../ffi/lent.ts";
 import { libraryNeeds } from "../ffi/library.ts";
 import { metricsFrom, rememberMetrics } from "../ffi/metrics.ts";
 import { METRICS, NativeTable, releaseTable } from "../ffi/native_table.ts";
@@ -98,7 +99,9 @@ export class EmbeddingTable implements Disposable {
       if (!fits) {
         throw invalidInput(
           operation,
-          `a vector cannot have ${String(dimension)} numbers`,
+          typeof dimension === "number"
+            ? `a vector cannot have ${dimension} numbers`
+            : `the dimension is ${shownValue(dimension)}`,
           `pass a whole number from 1 to ${LONGEST_VECTOR}`,
         );
       }
@@ -322,10 +325,10 @@ export class EmbeddingTable implements Disposable {
     const { metric = "dot" } = options ?? {};
     if (!METRICS.includes(metric)) {
       const known = METRICS.map((name) => `"${name}"`).join(", ");
-      throw invalidInput("topK", `${String(metric)} is no metric`, `pass one of ${known}`);
+      throw invalidInput("topK", `the metric is ${shownValue(metric)}`, `pass one of ${known}`);
     }
     if (typeof k !== "number" || !Number.isSafeInteger(k) || k < 0) {
-      throw invalidInput("topK", `k is ${String(k)}`, "pass a whole number from 0 on");
+      throw invalidInput("topK", `k is ${shownValue(k)}`, "pass a whole number from 0 on");
     }
     const { numbers } = queriesOf(queries, this.#dimension, "topK");
     const nearest = this.#open("topK").nearest(metric, numbers, k);
@@ -410,8 +413,8 @@ export class EmbeddingTable implements Disposable {
     if (Number.isInteger(index) && index >= 0 && index < length) return index;
     throw invalidInput(
       operation,
-      `there is no row ${String(index)}: the table has ${length} rows`,
-      "rows are counted from 0",
+      `there is no row ${shownValue(index)}: the table has ${length} rows`,
+      "pass a whole number; rows are counted from 0",
     );
   }
 

@@ -1,7 +1,7 @@
 // Vectors normalised where they lie.
 
 import { invalidInput } from "../ffi/errors.ts";
-import { described } from "../ffi/lent.ts";
+import { described, shownValue } from "../ffi/lent.ts";
 import { library, libraryNeeds } from "../ffi/library.ts";
 import { ensure } from "../ffi/permissions.ts";
 import { refuseUnknownOptions } from "./known_options.ts";
@@ -32,9 +32,9 @@ const KINDS: Record<string, number> = { l2: 0, minmax: 1, zscore: 2 };
 /**
  * Normalises numbers where they lie: as one vector, or as rows of `dimension` numbers each.
  *
- * A NaN makes all of its vector NaN. Infinity becomes what the division gives: NaN itself, and the
- * other numbers of its vector 0. Sums are made with 64 bits, also of numbers with 32, and neither
- * overflow nor vanish.
+ * A NaN makes all of its vector NaN. Infinity becomes what the formula gives: by `"l2"` NaN itself,
+ * and the other numbers of its vector 0; by `"zscore"` all of its vector NaN. Sums are made with 64
+ * bits, also of numbers with 32, and neither overflow nor vanish.
  *
  * What may be passed, and what Stop leaves behind, is as with {@linkcode scaleInplace}; numbers of
  * 32 bits are welcome too. With `dimension`, an array of several dimensions must lie in the order of
@@ -62,12 +62,12 @@ export function normalizeInplace(
     invalidInput(operation, `${operation}: ${what}`, hint);
   refuseUnknownOptions(options, ["kind", "dimension"], operation);
   const { kind = "l2", dimension } = options ?? {};
-  const norm = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
+  const norm = typeof kind === "string" && Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
   if (norm === undefined) {
-    const came = typeof kind === "string"
-      ? JSON.stringify(String(kind).slice(0, 40))
-      : described(kind);
-    throw refused(`kind is ${came}`, 'pass "l2", "minmax" or "zscore"');
+    throw refused(
+      `kind is ${typeof kind === "string" ? shownValue(kind) : described(kind)}`,
+      'pass "l2", "minmax" or "zscore"',
+    );
   }
   if (dimension !== undefined && !(Number.isSafeInteger(dimension) && dimension > 0)) {
     const came = typeof dimension === "number" ? dimension : described(dimension);

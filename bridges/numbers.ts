@@ -3,6 +3,7 @@
 
 import { invalidInput } from "../ffi/errors.ts";
 import { described, kindOfArray, lend, type Lent } from "../ffi/lent.ts";
+import { RustBuffer } from "../ffi/rust_buffer.ts";
 import { isNdArray, layoutOf, orderOf, shownList } from "./nd_array.ts";
 
 /** Numbers that are lent. */
@@ -62,7 +63,7 @@ export function lendNumbers(x: unknown, wanted: Wanted): Numbers {
   }
   const kind = kindOfArray(x);
   const isTyped = kind !== undefined && !UNTYPED.has(kind);
-  if (isTyped || bytesAre === undefined) {
+  if (isTyped || bytesAre === undefined || Array.isArray(x)) {
     const width = widthOf(x, wanted);
     const { bytes, shared } = lend(x, operation, true);
     return { bytes, shared, width, length: bytes.byteLength / width, order: "rows" };
@@ -106,7 +107,7 @@ function wrongKind(kind: string, { operation, kinds, instead }: Wanted) {
   return invalidInput(
     operation,
     `${operation} takes the numbers of a ${Object.keys(kinds).join(" or ")}; these are those of ` +
-      `${/^[AEIOU]/.test(kind) ? "an" : "a"} ${kind}`,
+      `${/^[AEIO]/.test(kind) ? "an" : "a"} ${kind}`,
     instead(kind),
   );
 }
@@ -119,6 +120,8 @@ function noNumbers(data: unknown, { operation, kinds }: Wanted) {
       `over one; this is ${described(data)}`,
     Array.isArray(data)
       ? `pass new ${kind}(array), which is a copy`
+      : data instanceof RustBuffer
+      ? `make one over its memory, new ${kind}(x.view().buffer)`
       : `make a ${kind} over its buffer`,
   );
 }

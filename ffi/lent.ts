@@ -6,7 +6,7 @@
 // a getter that answers differently the second time, is never asked.
 
 import { type DipperError, invalidInput } from "./errors.ts";
-import { RustBuffer, rustMemory } from "./rust_buffer.ts";
+import { isRustBuffer, RustBuffer, rustMemory } from "./rust_buffer.ts";
 import { endIfStopped } from "./stop.ts";
 
 /**
@@ -38,7 +38,8 @@ function getterOf<T>(prototype: object, name: string | symbol): Getter<T> {
   return Object.getOwnPropertyDescriptor(prototype, name)!.get as Getter<T>;
 }
 
-const TYPED_ARRAY = Object.getPrototypeOf(Uint8Array.prototype) as object;
+const AnyArray = Object.getPrototypeOf(Uint8Array) as { prototype: object; new (): unknown };
+const TYPED_ARRAY = AnyArray.prototype;
 
 /** What the engine says, whatever an object says of itself. */
 const ENGINE = {
@@ -69,8 +70,15 @@ export function kindOfArray(data: unknown): string | undefined {
 export function described(data: unknown): string {
   if (data === null || data === undefined) return String(data);
   if (typeof data !== "object" && typeof data !== "function") return `a ${typeof data}`;
-  const name = kindOfArray(data) ?? Object.prototype.toString.call(data).slice(8, -1);
-  return `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name}`;
+  const name = kindOfArray(data) ??
+    (isRustBuffer(data) ? "RustBuffer" : Object.prototype.toString.call(data).slice(8, -1));
+  return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`;
+}
+
+/** An option's value for a message: a number or a short text as it is, else what it is. */
+export function shownValue(value: unknown): string {
+  if (typeof value === "number") return String(value);
+  return typeof value === "string" ? JSON.stringify(value.slice(0, 40)) : described(value);
 }
 
 function isShared(buffer: unknown): buffer is SharedArrayBuffer {
@@ -100,9 +108,17 @@ function isPlain(buffer: unknown): buffer is ArrayBuffer {
 export function lend(data: unknown, operation: string, change: boolean): Lent {
   endIfStopped(operation);
   if (ArrayBuffer.isView(data)) return lendView(data, operation, change);
-  if (data instanceof RustBuffer) return lendPart(rustMemory(data, operation), operation, change);
+  if (isRustBuffer(data)) return lendPart(rustMemory(data, operation), operation, change);
   if (isPlain(data) || isShared(data)) return lendPart(data, operation, change);
   if (typeof data === "object" && data !== null) {
+    if (data instanceof AnyArray || data instanceof DataView || data instanceof RustBuffer) {
+      throw invalidInput(
+        operation,
+        `${operation}: this has no bytes of its own: it is a Proxy, or only has the prototype of ` +
+          "what has some",
+        "pass the array itself, not its Proxy",
+      );
+    }
     if ("buffer" in data) return lendPlace(data, operation, change);
     if ("data" in data && ArrayBuffer.isView(data.data) && "width" in data) {
       return lendView(data.data, operation, change);

@@ -36,6 +36,9 @@ export let holdBuffer: (buffer: RustBuffer, operation: string) => BufferHandle |
  */
 export let rustMemory: (buffer: RustBuffer, operation: string) => ArrayBuffer;
 
+/** Whether something is a `RustBuffer`, and not merely made of its prototype. */
+export let isRustBuffer: (data: unknown) => data is RustBuffer;
+
 /** Keeps the owner alive for as long as an unsafe view is reachable. */
 const owners = new WeakMap<ArrayBuffer, ArrayBuffer>();
 
@@ -68,6 +71,8 @@ export class RustBuffer implements Disposable {
       const unsafe = buffer.#unsafe;
       return unsafe === undefined || unsafe.detached ? buffer.#memory : unsafe;
     };
+    isRustBuffer = (data): data is RustBuffer =>
+      typeof data === "object" && data !== null && #memory in data;
   }
 
   readonly #handle: BufferHandle;
@@ -99,7 +104,8 @@ export class RustBuffer implements Disposable {
       this.#handle = given as BufferHandle;
     } else {
       if (typeof given !== "number" || !Number.isSafeInteger(given) || given < 0) {
-        throw new InvalidInputError(`a RustBuffer cannot have ${String(given)} bytes`, {
+        const came = typeof given === "number" ? String(given) : "no number of";
+        throw new InvalidInputError(`a RustBuffer cannot have ${came} bytes`, {
           code: "InvalidInput",
           operation: "new RustBuffer",
           hint: "pass a whole number of bytes, zero or more",

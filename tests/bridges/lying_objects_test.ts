@@ -11,6 +11,7 @@ import {
   InvalidInputError,
   memory,
   normalizeInplace,
+  RustBuffer,
   scaleBuffer,
   scaleInplace,
 } from "dipper";
@@ -79,6 +80,37 @@ memoryTest("the vectors of a table are those that the engine has", () => {
   refused(() => table.addMany({ data: liar(1, 2, 3), shape: [2, 3] }), "6", "3");
   refused(() => table.add(new Proxy(new Float32Array(3), {})), "an Object");
   assertEquals(table.length, length, "nothing of what was refused is there");
+});
+
+memoryTest("values that cannot be written as a text are refused as any other", () => {
+  using table = three();
+  const mute = Object.create(null) as never;
+  const query = [1, 2, 3];
+  refused(() => new EmbeddingTable(mute), "an Object");
+  refused(() => new EmbeddingTable("3" as never), '"3"');
+  refused(() => new RustBuffer(mute), "no number of");
+  refused(() => new RustBuffer("3" as never), "no number of");
+  refused(() => table.row(mute), "an Object");
+  refused(() => table.row("0" as never), '"0"');
+  refused(() => table.topK(query, mute), "an Object");
+  refused(() => table.topK(query, "2" as never), '"2"');
+  refused(() => table.topK(query, 1, { metric: mute }), "an Object");
+  refused(() => normalizeInplace(new Float64Array(3), { kind: mute }), "an Object");
+});
+
+Deno.test("what only looks as if it had bytes is refused", () => {
+  const numbers = new Float32Array(2);
+  for (
+    const lookalike of [
+      new Proxy(numbers, {}),
+      new Proxy(new DataView(numbers.buffer), {}),
+      Object.create(Uint8Array.prototype),
+      Object.create(RustBuffer.prototype),
+    ]
+  ) {
+    refused(() => checksumBytes(lookalike as never), "has no bytes of its own");
+    refused(() => scaleBuffer(lookalike as never, 2), "has no bytes of its own");
+  }
 });
 
 memoryTest("lengths and shapes that nobody has are refused and not counted through", () => {

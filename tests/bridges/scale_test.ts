@@ -109,12 +109,15 @@ memoryTest("a RustBuffer and its views are scaled where they lie", () => {
   assertEquals([...y], [3, 6]);
 });
 
+const GONE = new RustBuffer(8);
+GONE.dispose();
+
 const REFUSED: readonly (readonly [what: string, call: () => void, ...said: string[]])[] = [
   ["a Float64Array", () => scaleBuffer(new Float64Array(2), 2), "Float64Array", "scaleInplace"],
   ["an Int32Array", () => scaleBuffer(new Int32Array(2), 2), "Int32Array", "Float32Array"],
   ["a Float16Array", () => scaleBuffer(new Float16Array(2), 2), "Float16Array"],
   ["a BigInt64Array", () => scaleBuffer(new BigInt64Array(2), 2), "BigInt64Array"],
-  ["clamped bytes", () => scaleBuffer(new Uint8ClampedArray(8), 2), "Uint8ClampedArray"],
+  ["clamped bytes", () => scaleBuffer(new Uint8ClampedArray(8), 2), "of a Uint8ClampedArray"],
   [
     "a picture",
     () => scaleBuffer({ data: new Uint8ClampedArray(16), width: 2, height: 2 }, 2),
@@ -137,6 +140,14 @@ const REFUSED: readonly (readonly [what: string, call: () => void, ...said: stri
   ["bytes", () => scaleInplace(new Uint8Array(8) as never, 2), "Uint8Array", "Float64Array"],
   ["an ArrayBuffer", () => scaleInplace(new ArrayBuffer(8) as never, 2), "Float64Array"],
   ["an array", () => scaleInplace([1, 2] as never, 2), "an Array", "new Float64Array"],
+  ["an array for 32 bits", () => scaleBuffer([1, 2] as never, 2), "an Array", "new Float32Array"],
+  ["a RustBuffer", () => scaleInplace(GONE as never, 2), "a RustBuffer", "view().buffer"],
+  [
+    "a proxy of numbers",
+    () => scaleBuffer(new Proxy(new Float32Array(2), {}), 2),
+    "a Proxy",
+    "not its Proxy",
+  ],
   ["a number", () => scaleInplace(1 as never, 2), "a number"],
   ["nothing", () => scaleInplace(undefined as never, 2), "undefined"],
   ["null", () => scaleBuffer(null as never, 2), "null"],
