@@ -26,44 +26,76 @@ const LONGEST = 1024 * 1024;
 const SHORTEST = 64 * 1024;
 const PROGRESS_INTERVAL = 100;
 
+/** So much native memory is what is under way, and some batches. */
+const FEW = 16 * 1024 * 1024;
 /**
- * How much memory may lie outside of V8's heap before V8 is asked to look everywhere: what its young
- * collector lets pile up, and what a program has anyway.
+ * V8's young collector runs when an array buffer is made and 64 MiB of young ones lie about. Memory
+ * that nobody touches is none, and counts all the same: with so much of it, the batches among it are
+ * fewer. The sum is barely more, as V8 marks its old heap when there is much more.
  */
-const MUCH = 84 * 1024 * 1024;
+const YOUNG = 66 * 1024 * 1024;
+/** What is larger, the system maps anew each time, and so need not clear it. */
+const LEAST_UNTOUCHED = 33 * 1024 * 1024;
+/** So many bytes are handed out at least between two of those. */
+const HURRY_EVERY = 16 * 1024 * 1024;
+let unhurried = 0;
+
+/** When there is so much, V8 marks, and is to have turns of the event loop to come to an end. */
+const SOME = 40 * 1024 * 1024;
+/** When there is so much, V8 is asked to look everywhere. */
+const MUCH = 48 * 1024 * 1024;
 const MORE = 32 * 1024 * 1024;
 let most = MUCH;
-/** So many bytes are handed out at least before that is looked at again. */
-const LOOK_EVERY = 4 * 1024 * 1024;
-let unseen = 0;
-let patience = LOOK_EVERY;
-/** So often V8 is asked in a row: what it was looking at when it was asked is not found before. */
+/** So often in a row: what it was looking at when it was asked is not found before. */
 const TRIES = 3;
 let tries = 0;
 
+/** So many bytes are handed out at least before all that is looked at again. */
+const LOOK_EVERY = 4 * 1024 * 1024;
+let unseen = 0;
+
 /**
- * Sees to it that batches that were dropped do not pile up. V8's young collector runs when an array
- * buffer is made, as that of a batch's offsets is, and 64 MiB of young ones lie about. But not while
- * V8 marks its old heap, which takes long where the event loop seldom turns. Asking for a whole
- * collection, as streams do, costs more than reading does: that is only done when the young one does
- * not keep up. How much there is costs more to ask for than a batch: so no more is handed out between
- * two looks than half of what is left.
+ * Sees to it that batches that were dropped do not pile up: V8's young collector is made to run. It
+ * rests while V8 marks its old heap, which takes long where the event loop seldom turns. Asking for a
+ * whole collection, as streams do, costs more than reading does: that is only done when the young one
+ * does not keep up.
  *
- * @returns Whether V8 was asked. The event loop is to turn then, for what V8 does in its turns.
+ * @returns Whether the event loop is to turn, for what V8 does in its turns.
  */
 function sweep(bytes: number): boolean {
   unseen += bytes;
-  if (unseen < patience) return false;
+  unhurried += bytes;
+  if (unseen < LOOK_EVERY) return false;
   unseen = 0;
-  const held = Deno.memoryUsage().external;
+  const held = memoryHeld();
+  if (held > FEW && unhurried >= HURRY_EVERY) {
+    unhurried = 0;
+    hurryYoungCollector(Math.max(YOUNG - held, LEAST_UNTOUCHED));
+  }
   const much = held > most;
   if (much) collect(library().node);
   // What a program keeps on purpose is not looked for again and again.
   tries = much ? (tries + 1) % TRIES : 0;
   const kept = much && tries === 0;
   most = Math.max(MUCH, kept ? held + MORE : Math.min(most, held + MORE));
-  patience = Math.max(LOOK_EVERY, (most - held) / 2);
-  return much;
+  return much || held > SOME;
+}
+
+function hurryYoungCollector(untouched: number): void {
+  try {
+    new ArrayBuffer(untouched);
+  } catch {
+    // Where not even that may be reserved, V8 looks by itself.
+  }
+}
+
+const report = new Float64Array(6);
+const reportBytes = new Uint8Array(report.buffer);
+
+/** Bytes of all native memory: batches, what is under way, and what else a program holds. */
+function memoryHeld(): number {
+  library().native.memory(reportBytes);
+  return report[0]!;
 }
 
 /** An open source, and how many bytes it has, where somebody tells. */

@@ -207,7 +207,7 @@ memoryTest("a GiB of byte batches stays bounded each of many times", async () =>
     // V8 begins to look through its heap at any time, and then its young collector rests.
     for (let round = 0; round < 8; round++) {
       const held = await heldFor(path, "bytes", 1024 * 10_486);
-      assert(held < 120 * MIB, `round ${round}: ${held / MIB} MiB over idle`);
+      assert(held < 96 * MIB, `round ${round}: ${held / MIB} MiB over idle`);
     }
   } finally {
     await Deno.remove(path);
