@@ -25,7 +25,7 @@ export interface Measured {
   readonly buffers: number;
   /** What a call made Rust hold, in bytes. */
   readonly rust: number;
-  /** What a call put on V8's heap, in bytes: objects and strings. The median, as V8 counts in steps. */
+  /** What a call put on V8's heap, in bytes: objects and strings. The mean of as many calls more. */
   readonly heap: number;
   /** How often the collector ran during all calls. */
   readonly collections: number;
@@ -34,6 +34,9 @@ export interface Measured {
   /** The longest of these pauses, in milliseconds. */
   readonly longestPause: number;
 }
+
+/** What V8 counts at once. */
+const AREA = 256 << 10;
 
 /** V8 calls it so; the types do not know it. */
 type Heap = ReturnType<typeof getHeapStatistics> & { total_allocated_bytes: number };
@@ -69,7 +72,6 @@ export async function measure(
 ): Promise<Measured> {
   for (let round = 0; round < 3; round++) dispose(await call()); // Compiled, and pools filled.
   const times: number[] = [];
-  const heaps: number[] = [];
   let buffers = 0;
   let rust = 0;
   const profiler = new GCProfiler();
@@ -83,12 +85,12 @@ export async function measure(
     times.push(performance.now() - start);
     const after = getHeapStatistics() as Heap;
     buffers = Math.max(buffers, after.external_memory - before.external_memory);
-    heaps.push(after.total_allocated_bytes - before.total_allocated_bytes);
     rust = Math.max(rust, memory().bytes - rustBefore);
     dispose(kept);
   }
   // Deno gives the cost of a collection in nanoseconds.
   const pauses = profiler.stop()?.statistics.map(({ cost }) => cost / 1e6) ?? [];
+  const heap = await heapOf(call, calls);
   return {
     what,
     calls,
@@ -96,11 +98,28 @@ export async function measure(
     slowest: Math.max(...times),
     buffers,
     rust,
-    heap: median(heaps),
+    heap,
     collections: pauses.length,
     paused: pauses.reduce((sum, pause) => sum + pause, 0),
     longestPause: Math.max(0, ...pauses),
   };
+}
+
+/**
+ * What a call puts on the heap. V8 counts an area of 256 KiB when it begins one, and begins one each
+ * time it is asked: so it is asked before all calls and behind them, and what two areas explain is
+ * nothing.
+ */
+async function heapOf(call: () => unknown, calls: number): Promise<number> {
+  const allocated = () => (getHeapStatistics() as Heap).total_allocated_bytes;
+  const before = allocated();
+  for (let round = 0; round < calls; round++) {
+    let made = call();
+    if (made instanceof Promise) made = await made;
+    dispose(made);
+  }
+  const all = allocated() - before;
+  return all < 2 * AREA ? 0 : all / calls;
 }
 
 function median(numbers: readonly number[]): number {
