@@ -109,6 +109,64 @@ everyWidth(
   },
 );
 
+everyWidth("every offset, at the lengths around the widths, in 64 and 32 bits", () => {
+  const next = random(7);
+  const source = Float64Array.from({ length: 600 }, () => next() * 100 + 1);
+  const lengths = [...Array(36).keys(), 63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 512, 513];
+  const kinds = ["l2", "minmax", "zscore"] as const;
+  for (const make of [Float64Array, Float32Array]) {
+    const all = make.from(source) as Float64Array<ArrayBuffer>;
+    const most = make === Float64Array ? 1e-12 : 2e-6;
+    for (let from = 0; from < 34; from++) {
+      for (const length of lengths) {
+        const part = all.subarray(from, from + length);
+        const works = kinds.map((kind) => ({
+          work: (x: Float64Array) => normalizeInplace(x, { kind }),
+          expected: normalized(Float64Array.from(part), kind),
+        }));
+        works.push({ work: (x) => logInplace(x), expected: [...part].map((v) => Math.log(v)) });
+        for (const { work, expected } of works) {
+          const x = all.slice();
+          work(x.subarray(from, from + length));
+          for (let i = 0; i < x.length; i++) {
+            const within = i >= from && i < from + length;
+            const fits = within
+              ? near(x[i]!, expected[i - from]!, most) ||
+                Math.abs(x[i]! - expected[i - from]!) < most
+              : x[i] === all[i];
+            if (!fits) throw new Error(`${length} numbers from ${from}: ${x[i]} at ${i}`);
+          }
+        }
+      }
+    }
+  }
+});
+
+Deno.test("numbers that are shared give what others give, across every MiB that is copied", () => {
+  for (const bytes of [(1 << 20) - 8, 1 << 20, (1 << 20) + 8, (3 << 20) + 16]) {
+    for (const make of [Float64Array, Float32Array]) {
+      const length = bytes / make.BYTES_PER_ELEMENT;
+      const values = Array.from({ length: length + 3 }, (_, i) => Math.abs(Math.sin(i)) + 0.1);
+      const x = new make(values) as Float64Array<ArrayBuffer>;
+      const memory = new SharedArrayBuffer(x.byteLength) as unknown as ArrayBuffer;
+      const shared = new make(memory) as Float64Array<ArrayBuffer>;
+      for (const kind of ["l2", "minmax", "zscore", "log"] as const) {
+        shared.set(x);
+        const own = x.slice();
+        for (const numbers of [shared, own]) {
+          const part = numbers.subarray(1, 1 + length);
+          if (kind === "log") logInplace(part);
+          else normalizeInplace(part, { kind });
+        }
+        const fits = own.every((v, i) =>
+          near(shared[i]!, v, 1e-6) || Math.abs(shared[i]! - v) < 1e-6
+        );
+        assert(fits && shared[0] === x[0] && shared.at(-1) === x.at(-1), `${kind}, ${bytes} bytes`);
+      }
+    }
+  }
+});
+
 Deno.test("a vector of zeros, of equal numbers, and of one number", () => {
   const by = (x: number[], kind?: "l2" | "minmax" | "zscore"): number[] => {
     const y = new Float64Array(x);
