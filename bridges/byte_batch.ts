@@ -1,6 +1,7 @@
 // Elements as bytes: a batch of them, and each by itself.
 
 import type { Elements } from "./element_iterator.ts";
+import { invalidInput } from "../ffi/errors.ts";
 import { displayed } from "../jupyter/media_bundle.ts";
 import type { ElementsLike } from "../jupyter/show_elements.ts";
 import type { RawBatch } from "./batches.ts";
@@ -43,10 +44,23 @@ function elementsLike({ bytes, offsets }: ByteBatch): ElementsLike {
 }
 
 /** The elements of a batch, each a view of its bytes. */
-export function byteElements(batch: RawBatch): Elements<Uint8Array<ArrayBuffer>> {
+export function byteElements(
+  batch: RawBatch,
+  operation: string,
+): Elements<Uint8Array<ArrayBuffer>> {
   const { bytes, offsets } = byteBatch(batch);
   return {
     length: offsets.length - 1,
-    at: (index) => bytes.subarray(offsets[index], offsets[index + 1]),
+    at(index) {
+      try {
+        return bytes.subarray(offsets[index], offsets[index + 1]);
+      } catch {
+        throw invalidInput(
+          operation,
+          "somebody transferred the memory that the next ones share with one that came",
+          "transfer a copy: slice() it, or read batches",
+        );
+      }
+    },
   };
 }

@@ -44,8 +44,12 @@ export class ElementIterator<T> implements AsyncIterableIterator<T> {
 
   next(): Promise<IteratorResult<T>> {
     if (this.#at < this.#elements.length && this.#waiting === undefined) {
-      const value = this.#elements.at(this.#at++) as T;
-      return Promise.resolve({ value, done: false });
+      try {
+        const value = this.#elements.at(this.#at++) as T;
+        return Promise.resolve({ value, done: false });
+      } catch (reason) {
+        return this.#broken(reason);
+      }
     }
     // It is given as it is, with nothing hung onto it: so V8 finds the loop that awaits it, and errors
     // point to the user's line.
@@ -68,6 +72,13 @@ export class ElementIterator<T> implements AsyncIterableIterator<T> {
   /** @internal Fails what is asked for next, once, with the signal's reason. */
   abort(reason: unknown): void {
     this.#fail(reason);
+  }
+
+  /** A loop does not end what fails by itself. */
+  async #broken(reason: unknown): Promise<never> {
+    this.#end();
+    await this.#reader.settled();
+    throw reason;
   }
 
   async #turn(before: Promise<unknown> | undefined): Promise<IteratorResult<T>> {
@@ -98,10 +109,18 @@ export class ElementIterator<T> implements AsyncIterableIterator<T> {
         this.#end();
         return { value: undefined, done: true };
       }
-      this.#elements = this.#elementsOf(batch);
+      try {
+        this.#elements = this.#elementsOf(batch);
+      } catch (reason) {
+        return await this.#broken(reason);
+      }
       this.#at = 0;
     }
-    return { value: this.#elements.at(this.#at++) as T, done: false };
+    try {
+      return { value: this.#elements.at(this.#at++) as T, done: false };
+    } catch (reason) {
+      return await this.#broken(reason);
+    }
   }
 
   async #next(): Promise<RawBatch | undefined> {

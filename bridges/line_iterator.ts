@@ -5,17 +5,26 @@ import { byteBatch, byteElements, shownBatch } from "./byte_batch.ts";
 import { ElementIterator, type Elements } from "./element_iterator.ts";
 import { textLines } from "./text_lines.ts";
 
+/** What a loop yields, and as errors name it. */
+export interface LineKind {
+  readonly text: boolean;
+  readonly batch: boolean;
+  readonly operation: string;
+}
+
 /** Opens nothing before it is asked for the first item. */
 export function lineIterator<T>(
   origin: LinesOrigin,
   reading: BatchOptions,
-  { text, batch }: { readonly text: boolean; readonly batch: boolean },
+  kind: LineKind,
 ): AsyncIterator<T, void, void> {
-  const elements = elementsOf(text, batch) as (batch: RawBatch) => Elements<T>;
+  const { text } = kind;
+  const elements = elementsOf(kind) as (batch: RawBatch) => Elements<T>;
   return new ElementIterator<T>(new BatchReader(origin, reading, text), elements, reading);
 }
 
-function elementsOf(text: boolean, batch: boolean): (batch: RawBatch) => Elements<unknown> {
+function elementsOf({ text, batch, operation }: LineKind): (batch: RawBatch) => Elements<unknown> {
   if (text) return batch ? (raw) => [textLines(raw)] : textLines;
-  return batch ? (raw) => [shownBatch(byteBatch(raw))] : byteElements;
+  if (batch) return (raw) => [shownBatch(byteBatch(raw))];
+  return (raw) => byteElements(raw, operation);
 }

@@ -61,7 +61,7 @@ function iterable<T>(
       };
       return new LateIterator<T>(async () => {
         const { lineIterator } = await import("./line_iterator.ts");
-        return lineIterator<T>(origin, reading, kind);
+        return lineIterator<T>(origin, reading, { ...kind, operation });
       });
     },
   };

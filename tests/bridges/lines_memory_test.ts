@@ -3,7 +3,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createServer, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import type { AddressInfo } from "node:net";
-import { lines, type LinesOptions } from "dipper";
+import { InvalidInputError, lines, type LinesOptions } from "dipper";
 import { Bucket } from "../memory/bucket.ts";
 import { programAt, runProgram } from "../memory/program.ts";
 import { collectUntil, held, memoryTest, turn } from "../memory/settled.ts";
@@ -44,6 +44,18 @@ memoryTest("a loop that throws lets go as one that breaks does", async () => {
       "mine",
     );
     assertEquals(held().operations, 0);
+  });
+});
+
+memoryTest("memory that is transferred amid a batch is an error, and nothing is held", async () => {
+  await withFile(text, async (path) => {
+    const loop = lines(path, { as: "bytes" })[Symbol.asyncIterator]();
+    const first = await loop.next();
+    structuredClone(first.value, { transfer: [first.value!.buffer] });
+    const error = await assertRejects(() => loop.next(), InvalidInputError, "transferred");
+    assertEquals(error.operation, "lines");
+    assertEquals(held().operations, 0);
+    assertEquals(await loop.next(), { value: undefined, done: true });
   });
 });
 
