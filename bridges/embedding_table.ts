@@ -242,6 +242,13 @@ export class EmbeddingTable implements Disposable {
    *
    * @param index Its number, from 0.
    * @throws {InvalidInputError} When there is none, naming the number and how many there are.
+   *
+   * @example
+   * ```ts
+   * using table = new EmbeddingTable(2);
+   * table.addMany([[1, 2], [3, 4]]);
+   * console.log(table.row(1)); // Float32Array(2) [ 3, 4 ]
+   * ```
    */
   row(index: number): Float32Array<ArrayBuffer> {
     const table = this.#open("row");
@@ -343,6 +350,17 @@ export class EmbeddingTable implements Disposable {
    * A token by which other isolates of this process find the table: a string to send to a Worker.
    * It holds no reference: keep the table until {@linkcode EmbeddingTable.from} has returned there.
    * It may be used any number of times.
+   *
+   * @throws {InvalidInputError} After `dispose()`.
+   *
+   * @example
+   * ```ts
+   * using table = new EmbeddingTable(2);
+   * table.add([1, 2]);
+   * const token = table.share(); // here: worker.postMessage(token)
+   * using same = EmbeddingTable.from(token); // there, in self.onmessage
+   * console.log(same.length); // 1
+   * ```
    */
   share(): string {
     return `dipper-table:${this.#open("share").share().toString(16)}`;
@@ -358,6 +376,18 @@ export class EmbeddingTable implements Disposable {
    * @throws {InvalidInputError} For what names no object.
    * @throws {UnsupportedError} For a web address.
    * @throws {DipperError} For whatever else the server, the connection or the system reports.
+   *
+   * @example
+   * ```ts
+   * import { EmbeddingTable, LocalS3 } from "dipper";
+   * await using s3 = await LocalS3.start();
+   * const client = s3.client();
+   * await client.createBucket("models");
+   * using table = new EmbeddingTable(2);
+   * table.add([1, 2]);
+   * await table.save("s3://models/words.npy", { client });
+   * console.log((await client.file("s3://models/words.npy").stat()).size); // 136
+   * ```
    */
   async save(destination: Named, options: PlaceOptions = {}): Promise<void> {
     const table = this.#open("save");
