@@ -12,7 +12,8 @@ use dipper_core::{Client, Error, Status};
 use regex::Regex;
 
 use crate::csv_empty::{self, Quotes};
-use crate::csv_plain::{self, PlainMarks, PlainText};
+use crate::csv_fields::{self, FIELDS, PlainMarks};
+use crate::csv_plain;
 use crate::dialect::Dialect;
 use crate::error::{damaged, joined};
 use crate::seen::{Seen, named_type};
@@ -319,19 +320,20 @@ fn seen(
     places: &[usize],
     text: &[u8],
 ) -> Vec<Seen> {
-    let look = |all: &mut [Seen], place: usize, field: &[u8]| {
+    let look = |seen: &mut Seen, field: &[u8]| {
         let is_null = nulls.iter().any(|null| null.as_bytes() == field);
-        if let Some(seen) = all.get_mut(place).filter(|_| !field.is_empty() && !is_null) {
+        if !field.is_empty() && !is_null {
             seen.look(field);
         }
     };
     let mut all = vec![Seen::default(); columns];
-    let plain = marks.plain().and_then(|marks| PlainText::new(text, marks)).and_then(|plain| {
-        plain.each(columns, |record| {
-            places.iter().try_for_each(|place| {
-                look(&mut all, *place, record.field(*place)?);
-                Some(())
-            })
+    let plain = marks.plain().and_then(|marks| {
+        csv_fields::each(text, marks, columns, FIELDS, |records| {
+            for place in places {
+                let seen = all.get_mut(*place)?;
+                records.fields(*place).for_each(|field| look(seen, field));
+            }
+            Some(())
         })
     });
     if plain.is_some() {
@@ -343,8 +345,8 @@ fn seen(
     // What cannot be read is told by the parser.
     while matches!(reader.read_byte_record(&mut record), Ok(true)) {
         for place in places {
-            if let Some(field) = record.get(*place) {
-                look(&mut all, *place, field);
+            if let (Some(seen), Some(field)) = (all.get_mut(*place), record.get(*place)) {
+                look(seen, field);
             }
         }
     }
@@ -399,7 +401,7 @@ impl Parser {
                 &all
             }
         };
-        csv_plain::parse(&piece.text, marks, columns, places, &self.told)
+        csv_plain::parse(&piece.text, marks, columns, piece.lines + 1, places, &self.told)
     }
 
     fn parse_any(&self, piece: &Piece, columns: usize) -> Result<Vec<RecordBatch>, Error> {

@@ -8,6 +8,7 @@ mod ahead;
 mod arrow_file;
 mod arrow_message;
 mod csv_empty;
+mod csv_fields;
 mod csv_file;
 mod csv_plain;
 mod csv_rows;

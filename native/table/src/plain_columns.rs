@@ -91,6 +91,28 @@ pub(crate) fn short_integer(text: &[u8]) -> Option<i64> {
     Some(if negative { -value } else { value })
 }
 
+/// The same at a place of a text: up to eight bytes, all of them at once. Nothing for others, and
+/// where the text ends behind them.
+#[inline]
+pub(crate) fn integer_at(text: &[u8], start: usize, end: usize) -> Option<i64> {
+    let word = u64::from_le_bytes(*text.get(start..)?.first_chunk()?);
+    let negative = usize::from(word as u8 == b'-');
+    let digits = end.checked_sub(start + negative).filter(|digits| *digits > 0)?;
+    if digits + negative > 8 {
+        return None;
+    }
+    // The last digit is in the highest byte, and zeros are before the first.
+    let word = (word >> (8 * negative) ^ 0x3030_3030_3030_3030) << (64 - 8 * digits);
+    if (word | word.wrapping_add(0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    let two = (word.wrapping_mul(10) + (word >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let four = (two.wrapping_mul(100) + (two >> 16)) & 0x0000_ffff_0000_ffff;
+    let eight = (four.wrapping_mul(10_000) + (four >> 32)) as u32;
+    let sign = negative as i64;
+    Some((i64::from(eight) ^ -sign) + sign)
+}
+
 /// A 64-bit integer, as the general decoder of CSV reads it.
 pub(crate) fn integer(text: &[u8]) -> Option<i64> {
     short_integer(text).or_else(|| Int64Type::parse(std::str::from_utf8(text).ok()?))
@@ -101,8 +123,40 @@ pub(crate) fn float(text: &[u8]) -> Option<f64> {
     match short_integer(text) {
         // Up to here whole numbers are exact. Zero may have a sign.
         Some(value) if value != 0 && value.unsigned_abs() < 1 << 53 => Some(value as f64),
-        _ => Float64Type::parse(std::str::from_utf8(text).ok()?),
+        Some(_) => Float64Type::parse(std::str::from_utf8(text).ok()?),
+        None => short_decimal(text)
+            .or_else(|| Float64Type::parse(std::str::from_utf8(text).ok()?)),
     }
+}
+
+/// What a number is divided by that has so many digits behind its point.
+const POWERS: [f64; 15] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14];
+
+/// Digits, a point and digits, fifteen of them at most. Both numbers are exact, so that what comes of
+/// them is rounded once.
+fn short_decimal(text: &[u8]) -> Option<f64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    let point = digits.iter().position(|byte| *byte == b'.')?;
+    let behind = digits.len() - point - 1;
+    if point == 0 || behind == 0 || digits.len() > 16 {
+        return None;
+    }
+    let mut value = 0_u64;
+    for (place, byte) in digits.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if place != point {
+            if digit > 9 {
+                return None;
+            }
+            value = value * 10 + u64::from(digit);
+        }
+    }
+    let value = value as f64 / POWERS.get(behind)?;
+    Some(if negative { -value } else { value })
 }
 
 #[cfg(test)]
@@ -114,14 +168,26 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(11);
         let characters = b"0123456789-+.eE 9";
         for _ in 0..50_000 {
+            let mostly = random.u8(2..8);
             let text: Vec<u8> = (0..random.usize(0..22))
-                .map(|_| match random.bool() {
+                .map(|_| match random.u8(0..mostly) > 0 {
                     true => b'0' + random.u8(0..10),
                     false => characters[random.usize(0..characters.len())],
                 })
                 .collect();
             let told = std::str::from_utf8(&text).unwrap();
             assert_eq!(integer(&text), Int64Type::parse(told), "{told}");
+            let within = [b"7,", text.as_slice(), b",-1234567"].concat();
+            let value = integer_at(&within, 2, 2 + text.len());
+            assert_eq!(value, short_integer(&text).filter(|_| text.len() <= 8), "{told}");
+            let digits = |text: &[u8]| text.iter().all(u8::is_ascii_digit) && !text.is_empty();
+            if let Some(value) = short_decimal(&text) {
+                assert_eq!(Some(value.to_bits()), Float64Type::parse(told).map(f64::to_bits));
+            } else if let Some((front, behind)) = told.split_once('.') {
+                let front = front.strip_prefix('-').unwrap_or(front).as_bytes();
+                let simple = digits(front) && digits(behind.as_bytes());
+                assert!(!simple || front.len() + behind.len() > 15, "{told}");
+            }
             assert_eq!(
                 float(&text).map(f64::to_bits),
                 Float64Type::parse(told).map(f64::to_bits),

@@ -5,6 +5,8 @@ use arrow_cast::parse::{Parser, string_to_timestamp_nanos};
 use arrow_schema::{DataType, TimeUnit};
 use dipper_core::Error;
 
+use crate::plain_columns::short_integer;
+
 const BOOL: u16 = 1;
 const INTEGER: u16 = 1 << 1;
 const FLOAT: u16 = 1 << 2;
@@ -24,7 +26,10 @@ pub(crate) struct Seen(u16);
 impl Seen {
     /// Looks at a value that is not null.
     pub(crate) fn look(&mut self, field: &[u8]) {
-        if self.0 & TEXT == 0 {
+        // Most of what comes is what was there before.
+        let known = self.0 & TEXT != 0
+            || (self.0 & INTEGER != 0 && short_integer(field).is_some());
+        if !known {
             self.0 |= kind(field);
         }
     }

@@ -61,6 +61,8 @@ pub(crate) struct Piece {
     pub(crate) text: Vec<u8>,
     /// How many line feeds are before it.
     pub(crate) line: u64,
+    /// How many line feeds it has.
+    pub(crate) lines: usize,
     tickets: Vec<Ticket>,
     spare: Spare,
 }
@@ -69,7 +71,8 @@ impl Piece {
     /// A piece that comes from nowhere.
     #[cfg(test)]
     pub(crate) fn of(text: Vec<u8>) -> Self {
-        Self { text, line: 0, tickets: Vec::new(), spare: Spare::default() }
+        let lines = memchr::memchr_iter(b'\n', &text).count();
+        Self { text, line: 0, lines, tickets: Vec::new(), spare: Spare::default() }
     }
 }
 
@@ -148,18 +151,13 @@ impl<E: Ends> Text<E> {
                     _ => most = length + PIECE,
                 }
             }
-            let (filled, buffer) = self.lines.next().await?;
-            if let Some(buffer) = buffer {
-                let more = buffer.memory().as_ref();
-                let room = (2 * self.rest.len() + more.len()).max(PIECE + (1 << 20));
-                if self.rest.capacity() < self.rest.len() + more.len() {
-                    self.rest
-                        .try_reserve_exact(room - self.rest.len())
-                        .map_err(|_| Error::new(Status::OutOfMemory, "there is no memory left"))?;
-                }
-                self.rest.extend_from_slice(more);
+            let mut rest = std::mem::take(&mut self.rest);
+            if rest.capacity() < most {
+                // With room for what comes at once.
+                rest.try_reserve_exact(most + (1 << 20) - rest.len())
+                    .map_err(|_| Error::new(Status::OutOfMemory, "there is no memory left"))?;
             }
-            self.ended = filled.ended;
+            (self.rest, self.ended) = self.lines.append(rest, most).await?;
         }
     }
 
@@ -173,8 +171,9 @@ impl<E: Ends> Text<E> {
         let text = std::mem::replace(&mut self.rest, behind);
         self.ends.taken(end);
         let line = self.line;
-        self.line += memchr::memchr_iter(b'\n', &text).count() as u64;
-        Ok(Piece { text, line, tickets, spare: Arc::clone(&self.spare) })
+        let lines = memchr::memchr_iter(b'\n', &text).count();
+        self.line += lines as u64;
+        Ok(Piece { text, line, lines, tickets, spare: Arc::clone(&self.spare) })
     }
 
     /// How much may be held.

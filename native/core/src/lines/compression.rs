@@ -7,7 +7,7 @@ use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use super::read_ahead::Block;
-use super::source_bytes::{Came, SourceBytes};
+use super::source_bytes::{Came, Next, SourceBytes};
 use crate::{Error, Status};
 
 /// How bytes are compressed.
@@ -490,6 +490,24 @@ impl Decompressed {
                     source.taken += read as u64;
                 }
                 came
+            }
+            _ => None,
+        }
+    }
+
+    /// The next chunk of a feed, where it lies. `None` where bytes are only copied: of other sources,
+    /// of what is undone, and where that is not known yet.
+    pub(crate) fn chunk(&mut self) -> Option<Result<Next, Error>> {
+        match &mut self.decoder {
+            Decoder::Plain(source)
+                if source.ready().is_empty()
+                    && matches!(source.source, SourceBytes::Fed { .. }) =>
+            {
+                let next = source.source.next(true);
+                if let Ok(Next::Chunk(chunk)) = &next {
+                    source.taken += chunk.bytes.len() as u64;
+                }
+                Some(next)
             }
             _ => None,
         }

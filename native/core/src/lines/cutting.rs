@@ -235,6 +235,77 @@ impl Cutting {
         Ok(filled)
     }
 
+    /// Appends the next bytes to a text until it has at least so many: of what is not cut. It waits
+    /// for them. Tells whether nothing comes behind them; what fails is told after what is before it.
+    pub(crate) fn append(&mut self, text: &mut Vec<u8>, least: usize) -> Result<bool, Error> {
+        let before = text.len();
+        while text.len() < least {
+            let ready = self.scratch.get(self.start..self.valid).unwrap_or_default();
+            if !ready.is_empty() {
+                extend(text, ready)?;
+                self.start = self.valid;
+            } else if self.failed.is_some() {
+                break;
+            } else if self.ended {
+                return Ok(true);
+            } else if !self.append_chunk(text)? {
+                self.refill(true);
+            }
+        }
+        match self.failed.take_if(|_| text.len() == before) {
+            Some(failed) => Err(self.over(failed)),
+            None => Ok(false),
+        }
+    }
+
+    /// Appends a chunk of a feed: it is copied once, and looked at while it is at hand. False where
+    /// bytes come by the scratch.
+    fn append_chunk(&mut self, text: &mut Vec<u8>) -> Result<bool, Error> {
+        if self.at_start || self.transcoder.is_some() {
+            return Ok(false);
+        }
+        let chunk = match self.from.chunk() {
+            None => return Ok(false),
+            Some(Ok(Next::Chunk(chunk))) => chunk,
+            Some(Ok(Next::NothingYet)) => return Ok(true),
+            Some(Ok(Next::End)) => {
+                self.ended = true;
+                self.valid = self.end;
+                if self.strict {
+                    self.check();
+                }
+                return Ok(true);
+            }
+            Some(Err(error)) => {
+                self.failed = Some(error);
+                return Ok(true);
+            }
+        };
+        let fresh = text.len();
+        // The beginning of a character was held back.
+        extend(text, self.scratch.get(self.valid..self.end).unwrap_or_default())?;
+        extend(text, &chunk.bytes)?;
+        self.came += chunk.bytes.len() as u64;
+        (self.start, self.valid, self.end) = (0, 0, 0);
+        let looked = text.get(fresh..).unwrap_or_default();
+        let Some(error) = not_utf8(looked).filter(|_| self.strict) else { return Ok(true) };
+        let good = error.valid_up_to();
+        if error.error_len().is_none() {
+            let begun = looked.get(good..).unwrap_or_default();
+            if let Some(held) = self.scratch.get_mut(..begun.len()) {
+                held.copy_from_slice(begun);
+            }
+            self.end = begun.len();
+            text.truncate(fresh + good);
+            return Ok(true);
+        }
+        let at = self.came - looked.len() as u64 + good as u64;
+        let lines = looked.get(..good).and_then(|good| memchr::memrchr(b'\n', good));
+        text.truncate(fresh + lines.map_or(0, |end| end + 1));
+        self.failed = Some(self.not_text(at));
+        Ok(true)
+    }
+
     /// Nothing comes after an error, not even what has begun.
     fn over(&mut self, error: Error) -> Error {
         self.splitter = Splitter::Not;
@@ -308,7 +379,7 @@ impl Cutting {
     /// bytes that are no text.
     fn check(&mut self) {
         let bytes = self.scratch.get(self.start..self.end).unwrap_or_default();
-        let Err(error) = std::str::from_utf8(bytes) else { return };
+        let Some(error) = not_utf8(bytes) else { return };
         let good = error.valid_up_to();
         if error.error_len().is_none() && !self.ended {
             self.valid = self.start + good;
@@ -415,6 +486,21 @@ impl Cutting {
         };
         error.about(shown)
     }
+}
+
+/// Why bytes are no UTF-8. Most text is ASCII, which is found out sooner.
+fn not_utf8(bytes: &[u8]) -> Option<std::str::Utf8Error> {
+    if bytes.is_ascii() {
+        return None;
+    }
+    std::str::from_utf8(bytes).err()
+}
+
+fn extend(text: &mut Vec<u8>, more: &[u8]) -> Result<(), Error> {
+    text.try_reserve(more.len())
+        .map_err(|_| Error::new(Status::OutOfMemory, "there is no memory left"))?;
+    text.extend_from_slice(more);
+    Ok(())
 }
 
 fn push_record(present: &mut Option<bytes::Bytes>, batch: &mut Batch<'_>) -> Result<Pushed, Flaw> {

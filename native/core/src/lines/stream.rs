@@ -393,6 +393,21 @@ impl LineStream {
         .await
     }
 
+    /// Appends the next bytes to a text until it has at least so many, or nothing comes behind them:
+    /// then true. Of what is [not cut](Cut::Not); what a server sends is copied once. Dropped before
+    /// its end, it ends the stream.
+    ///
+    /// # Errors
+    /// As [`LineStream::fill`].
+    pub async fn append(&self, text: Vec<u8>, least: usize) -> Result<(Vec<u8>, bool), Error> {
+        self.step(move |cutting| {
+            let mut text = text;
+            let ended = cutting.append(&mut text, least)?;
+            Ok((text, ended))
+        })
+        .await
+    }
+
     async fn step<T: Send + 'static>(
         &self,
         fill: impl FnOnce(&mut Cutting) -> Result<T, Error> + Send + 'static,
