@@ -181,13 +181,7 @@ fn whole(text: &[u8], delimiter: u8, mut start: usize, ends: &[u32], columns: us
 }
 
 /// Whether all carriage returns are at the ends of lines: elsewhere they end a record, too.
-fn are_at_ends(
-    text: &[u8],
-    range: &[u8],
-    mut start: usize,
-    ends: &[u32],
-    columns: usize,
-) -> bool {
+fn are_at_ends(text: &[u8], range: &[u8], mut start: usize, ends: &[u32], columns: usize) -> bool {
     let at_ends = ends.chunks_exact(columns).filter(|ends| {
         let end = ends.last().map_or(0, |end| *end as usize);
         let line = std::mem::replace(&mut start, end + 1);

@@ -20,9 +20,9 @@ pub(crate) fn parse(
 ) -> Option<Vec<RecordBatch>> {
     // Before all else: nothing is gained where a column is none of these.
     let fields = || places.iter().zip(told.fields());
-    if fields().any(|(place, field)| {
-        *place >= columns || PlainColumn::new(field.data_type(), 0).is_none()
-    }) {
+    if fields()
+        .any(|(place, field)| *place >= columns || PlainColumn::new(field.data_type(), 0).is_none())
+    {
         return None;
     }
     let mut filled = fields()

@@ -124,8 +124,7 @@ pub(crate) fn float(text: &[u8]) -> Option<f64> {
         // Up to here whole numbers are exact. Zero may have a sign.
         Some(value) if value != 0 && value.unsigned_abs() < 1 << 53 => Some(value as f64),
         Some(_) => Float64Type::parse(std::str::from_utf8(text).ok()?),
-        None => short_decimal(text)
-            .or_else(|| Float64Type::parse(std::str::from_utf8(text).ok()?)),
+        None => short_decimal(text).or_else(|| Float64Type::parse(std::str::from_utf8(text).ok()?)),
     }
 }
 

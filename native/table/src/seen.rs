@@ -27,8 +27,7 @@ impl Seen {
     /// Looks at a value that is not null.
     pub(crate) fn look(&mut self, field: &[u8]) {
         // Most of what comes is what was there before.
-        let known = self.0 & TEXT != 0
-            || (self.0 & INTEGER != 0 && short_integer(field).is_some());
+        let known = self.0 & TEXT != 0 || (self.0 & INTEGER != 0 && short_integer(field).is_some());
         if !known {
             self.0 |= kind(field);
         }

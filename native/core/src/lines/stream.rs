@@ -684,6 +684,98 @@ mod tests {
         assert!(failed > 100 && whole > 300, "{failed} {whole}");
     }
 
+    /// Chunks, and perhaps an error behind them.
+    struct Script(VecDeque<Result<Bytes, Error>>);
+
+    impl Feed for Script {
+        fn next(&mut self) -> NextChunk<'_> {
+            Box::pin(async move { self.0.pop_front().transpose() })
+        }
+    }
+
+    #[test]
+    fn text_that_is_appended_is_what_comes_by_batches() {
+        let runtime = Runtime::new().unwrap();
+        let mut random = Random(42);
+        let (mut failed, mut whole) = (0, 0);
+        for round in 0..2000 {
+            let mut bytes = random.bytes();
+            let gzip = round % 7 == 0;
+            if gzip {
+                use std::io::Write;
+                let level = flate2::Compression::fast();
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
+                encoder.write_all(&bytes).unwrap();
+                bytes = encoder.finish().unwrap();
+            }
+            let most = [4, 30, 3000][random.below(3) as usize];
+            let mut chunks = VecDeque::new();
+            let mut rest = bytes.as_slice();
+            while !rest.is_empty() {
+                let (chunk, behind) = rest.split_at((random.below(most) as usize).min(rest.len()));
+                chunks.push_back(chunk.to_vec());
+                rest = behind;
+            }
+            let breaks = random.below(5) == 0;
+            let content = match round % 5 {
+                0 => Content::Encoded("windows-1252".to_owned()),
+                1 => Content::Text { strict: false },
+                _ => Content::Text { strict: true },
+            };
+            let open = || {
+                let broken = || Err(Error::new(Status::ConnectionBroken, "it broke"));
+                let chunks = chunks.iter().map(|chunk| Ok(Bytes::from(chunk.clone())));
+                let script = Script(chunks.chain(breaks.then(broken)).collect());
+                let request = LinesRequest {
+                    source: FeedSource::Other("script".to_owned(), Box::new(script)),
+                    cut: Cut::Not,
+                    content: content.clone(),
+                    compression: None,
+                    stall: None,
+                };
+                runtime.block_on(open_lines(None, request)).unwrap()
+            };
+            let told = |error: Error| (error.status, error.message);
+            let (stream, mut batches) = (open(), Vec::new());
+            let known = loop {
+                match runtime.block_on(stream.next()) {
+                    Err(error) => break Err(told(error)),
+                    Ok((filled, buffer)) => {
+                        let more = buffer.as_ref().map(|buffer| buffer.memory().as_ref());
+                        batches.extend_from_slice(more.unwrap_or_default());
+                        if filled.ended {
+                            break Ok(());
+                        }
+                    }
+                }
+            };
+            let (stream, mut text) = (open(), Vec::new());
+            let found = loop {
+                let least = text.len() + 1 + random.below(500) as usize;
+                match runtime.block_on(stream.append(text.clone(), least)) {
+                    Err(error) => break Err(told(error)),
+                    Ok((more, ended)) => {
+                        assert!(more.starts_with(&text));
+                        text = more;
+                        if ended {
+                            break Ok(());
+                        }
+                    }
+                }
+            };
+            assert_eq!(found, known, "{round}");
+            // Whoever takes what is there is told of bad bytes behind the last line before them, or
+            // that of the same chunk.
+            match known {
+                Ok(()) => assert!(text == batches, "{round}"),
+                Err(_) => assert!(text.starts_with(&batches) || batches.starts_with(&text)),
+            }
+            failed += usize::from(found.is_err());
+            whole += usize::from(found.is_ok());
+        }
+        assert!(failed > 200 && whole > 500, "{failed} {whole}");
+    }
+
     #[test]
     fn a_file_that_changes_its_length_gives_its_lines_up_to_there() {
         let runtime = Runtime::new().unwrap();
