@@ -119,8 +119,7 @@ async function run(): Promise<Outcome | Missing> {
         for (const name of columns) {
           let sum = 0;
           for (const { values } of table.getChild(name)!.data) {
-            const numbers = values as Float64Array;
-            for (let at = 0; at < numbers.length; at++) sum += numbers[at]!;
+            sum += sumOf(values as Float64Array);
           }
           if (table.numRows !== job.count || !sum) throw new Error(`${table.numRows} rows, ${sum}`);
         }
@@ -314,6 +313,13 @@ async function onNumbers(): Promise<Outcome> {
     }
     return Promise.resolve({ bytes: job.size * job.count, operations: job.count, times });
   });
+}
+
+/** A function of its own, as the peers have it: V8 compiles it once for all columns. */
+function sumOf(numbers: Float64Array): number {
+  let sum = 0;
+  for (let at = 0; at < numbers.length; at++) sum += numbers[at]!;
+  return sum;
 }
 
 /** Asks a table of vectors again and again. */
