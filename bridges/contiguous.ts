@@ -111,14 +111,40 @@ function stridesOfRows(shape: readonly number[]): number[] {
   return strides;
 }
 
-/** Copies row by row; a row without gaps at once. */
+/** The same elements in as few dimensions as they have gaps, so that rows are long. */
+function joined(
+  givenShape: readonly number[],
+  givenStrides: readonly number[],
+): { shape: number[]; strides: number[] } {
+  const shape: number[] = [];
+  const strides: number[] = [];
+  givenShape.forEach((count, dimension) => {
+    if (count === 1) return;
+    const stride = givenStrides[dimension]!;
+    const last = shape.length - 1;
+    if (last >= 0 && strides[last] === stride * count) {
+      shape[last]! *= count;
+      strides[last] = stride;
+    } else {
+      shape.push(count);
+      strides.push(stride);
+    }
+  });
+  return { shape, strides };
+}
+
+/** A row of fewer elements is copied sooner than it is described. */
+const LONG = 32;
+
+/** Copies row by row; a long row without gaps at once. */
 function gather(
   from: TypedArray,
   to: TypedArray,
-  shape: readonly number[],
-  strides: readonly number[],
+  givenShape: readonly number[],
+  givenStrides: readonly number[],
   offset: number,
 ): void {
+  const { shape, strides } = joined(givenShape, givenStrides);
   const count = shape.at(-1) ?? 1;
   const step = strides.at(-1) ?? 1;
   const outer = shape.slice(0, -1);
@@ -126,7 +152,7 @@ function gather(
   const [source, target] = [from, to] as unknown as [Float64Array, Float64Array];
   let row = offset;
   for (let at = 0; at < target.length; at += count) {
-    if (step === 1) target.set(source.subarray(row, row + count), at);
+    if (step === 1 && count >= LONG) target.set(source.subarray(row, row + count), at);
     else for (let i = 0, j = row; i < count; i++, j += step) target[at + i] = source[j]!;
     for (let dimension = outer.length - 1; dimension >= 0; dimension--) {
       row += strides[dimension]!;
