@@ -5,6 +5,7 @@
 // the user names is requested, with Deno's prompt where Deno would prompt; a step of the
 // credential chain is only looked up, and skipped when it is not granted.
 
+import { locate } from "./error_stack.ts";
 import { PermissionError } from "./errors.ts";
 
 /** Something that native code needs, as Deno's permission system names it. */
@@ -75,10 +76,12 @@ export function permissionError(
 ): PermissionError {
   const subject = uri === undefined ? operation : `${operation} of ${uri}`;
   const list = flags.join(" ");
-  return new PermissionError(`Deno's permissions do not allow ${subject}`, {
+  const error = new PermissionError(`Deno's permissions do not allow ${subject}`, {
     code: "PermissionDenied",
     operation,
     uri,
     hint: `run with ${list}`,
   });
+  locate(error);
+  return error;
 }

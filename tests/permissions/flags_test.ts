@@ -672,6 +672,23 @@ describe("DIPPER_LIBRARY", () => {
 });
 
 describe("a program that fails", () => {
+  it("is told with the line of the program that asked, in loops too", async () => {
+    const calls = [
+      `dipper.file("/a/b").text()`,
+      `(async () => { for await (const _ of dipper.file("/a/b").stream()); })()`,
+      `(async () => { for await (const _ of dipper.lines("/a/b")); })()`,
+      `(async () => { for await (const _ of dipper.lines("/a/b", { batch: true })); })()`,
+      `(async () => { for await (const _ of dipper.frames("/a/b", { length: "u32be" })); })()`,
+    ];
+    const source = calls.map((call) => `await tell(() => ${call}.catch(({ stack }) => stack));`);
+    const told = await runWell(source.join("\n"), { flags: [FFI] });
+    assertEquals(told.length, calls.length);
+    for (const [at, { ok }] of told.entries()) {
+      assertStringIncludes(String(ok), "PermissionError", calls[at]);
+      assertStringIncludes(String(ok), "program.ts", calls[at]);
+    }
+  });
+
   it("ends with the error, asks nothing and hangs nowhere", async () => {
     const { code, output } = await run(
       `await new dipper.S3Client({ endpoint: "http://127.0.0.1:1" }).buckets();`,
