@@ -241,9 +241,9 @@ fn put(
         };
         let mut bits = hits(block);
         found += bits.count_ones() as usize;
-        // Eight at a time: how many there are is not guessed. What is too much is overwritten.
-        for eight in room.as_chunks_mut::<8>().0 {
-            for place in eight {
+        // Four at a time: how many there are is hardly guessed. What is too much is overwritten.
+        for four in room.as_chunks_mut::<4>().0 {
+            for place in four {
                 *place = base + bits.trailing_zeros();
                 bits &= bits.wrapping_sub(1);
             }

@@ -16,6 +16,7 @@ use crate::csv_fields::{self, FIELDS, PlainMarks};
 use crate::csv_plain;
 use crate::dialect::Dialect;
 use crate::error::{damaged, joined};
+use crate::int64::{converted_to, schema_as_float64};
 use crate::seen::{Seen, named_type};
 use crate::selection::{limited, places, selected};
 use crate::stream::{OpenRequest, Opened};
@@ -154,7 +155,7 @@ pub(crate) async fn open(
     request: OpenRequest,
     delimiter: u8,
 ) -> Result<Opened, Error> {
-    let OpenRequest { source, dialect, columns, limit, .. } = request;
+    let OpenRequest { source, dialect, columns, limit, int64_as_float64, .. } = request;
     let marks = Marks {
         delimiter: dialect.delimiter.unwrap_or(delimiter),
         quote: dialect.quote.unwrap_or(Some(b'"')),
@@ -179,8 +180,10 @@ pub(crate) async fn open(
         places,
         nulls: nulls(&dialect)?,
     };
-    let batches = text.decoded(first, move |piece| parser.parse(piece));
-    Ok(Opened { schema: told, stat, rows: None, batches: limited(batches, limit), metrics })
+    let given = if int64_as_float64 { schema_as_float64(&told) } else { told };
+    let schema = SchemaRef::clone(&given);
+    let batches = text.decoded(first, move |piece| converted_to(&given, parser.parse(piece)?));
+    Ok(Opened { schema, stat, rows: None, batches: limited(batches, limit), metrics })
 }
 
 /// The names of the columns; what tells them is taken off the first piece.

@@ -45,14 +45,22 @@ fn fill(column: &mut PlainColumn, records: &Records<'_>, place: usize) -> Option
     match column {
         PlainColumn::Int64(column) => {
             let (text, mut places) = records.column(place);
+            // Appended all at once: each by itself would cost more than it takes to parse it.
+            let mut numbers = Vec::with_capacity(records.len());
             places.try_for_each(|(start, end)| {
                 match integer_at(text, start, end) {
-                    Some(value) => column.append_value(value),
-                    None if start == end => column.append_null(),
-                    None => column.append_value(integer(text.get(start..end)?)?),
+                    Some(value) => numbers.push(value),
+                    None if start == end => {
+                        column.append_slice(&numbers);
+                        numbers.clear();
+                        column.append_null();
+                    }
+                    None => numbers.push(integer(text.get(start..end)?)?),
                 }
                 Some(())
-            })
+            })?;
+            column.append_slice(&numbers);
+            Some(())
         }
         PlainColumn::Float64(column) => records.fields(place).try_for_each(|field| {
             match field {

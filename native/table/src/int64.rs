@@ -60,6 +60,22 @@ pub(crate) fn as_float64(batch: RecordBatch, schema: &SchemaRef) -> Result<Recor
         .map_err(|error| Error::internal(format!("a batch does not fit its schema: {error}")))
 }
 
+/// The batches of a decoder in that schema, if it is another one than theirs: converted by whoever
+/// decoded them, while they are at hand.
+///
+/// # Errors
+/// As those of [`as_float64`].
+pub(crate) fn converted_to(
+    given: &SchemaRef,
+    batches: Vec<RecordBatch>,
+) -> Result<Vec<RecordBatch>, Error> {
+    let convert = |batch: RecordBatch| {
+        let same = batch.schema_ref().fields() == given.fields();
+        if same { Ok(batch) } else { as_float64(batch, given) }
+    };
+    batches.into_iter().map(convert).collect()
+}
+
 /// Converts each value; `size` tells its magnitude, `bits` those of the number.
 fn converted<T: ArrowPrimitiveType>(
     column: ArrayRef,

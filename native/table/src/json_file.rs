@@ -13,6 +13,7 @@ use dipper_core::{Client, Error, Status, ledger};
 
 use crate::dialect::Dialect;
 use crate::error::{damaged, joined};
+use crate::int64::{converted_to, schema_as_float64};
 use crate::json_plain;
 use crate::json_shape::Shape;
 use crate::seen::named_type;
@@ -155,7 +156,7 @@ pub(crate) async fn open(
     request: OpenRequest,
     by_lines: bool,
 ) -> Result<Opened, Error> {
-    let OpenRequest { source, dialect, columns, limit, .. } = request;
+    let OpenRequest { source, dialect, columns, limit, int64_as_float64, .. } = request;
     let ends = RecordEnds::Unknown { by_lines };
     let mut text = Text::open(client, source, &dialect, ends, "JSON").await?;
     let mut first = text.first(dialect.infer_bytes).await?;
@@ -172,8 +173,10 @@ pub(crate) async fn open(
         Some(_) if plain => Parser::new(Arc::clone(&told), None, false),
         places => Parser::new(schema, places, true),
     };
-    let batches = text.decoded(first, move |piece| parser.parse(piece));
-    Ok(Opened { schema: told, stat, rows: None, batches: limited(batches, limit), metrics })
+    let given = if int64_as_float64 { schema_as_float64(&told) } else { told };
+    let schema = SchemaRef::clone(&given);
+    let batches = text.decoded(first, move |piece| converted_to(&given, parser.parse(piece)?));
+    Ok(Opened { schema, stat, rows: None, batches: limited(batches, limit), metrics })
 }
 
 /// What the records of the first pieces are made of.

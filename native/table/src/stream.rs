@@ -43,10 +43,9 @@ pub struct OpenRequest {
 }
 
 impl OpenRequest {
-    /// Whether the format is known to be Parquet before the file is looked into.
-    fn is_parquet(&self) -> bool {
-        let format = self.format.or_else(|| Format::of_name(&self.source.name()));
-        format == Some(Format::Parquet)
+    /// The format, where it is known before the file is looked into.
+    fn told_format(&self) -> Option<Format> {
+        self.format.or_else(|| Format::of_name(&self.source.name()))
     }
 }
 
@@ -92,11 +91,15 @@ pub async fn open(
 ) -> Result<BatchStream, Error> {
     let shown = request.source.shown();
     let gate = Gate::current().map(|gate| gate.fork());
-    // Parquet's decoder sees to what is wanted by itself, but for conditions.
+    // These decoders see to what is wanted by themselves, but for conditions, and numbers behind a
+    // limit.
     let by_itself = request.filter.is_none() && request.files.is_empty();
-    let opened = match by_itself && request.is_parquet() {
-        true => parquet_file::open(client, request).await,
-        false => wanted(request, |request| open_as(client, request)).await,
+    let opened = match request.told_format() {
+        Some(Format::Parquet) if by_itself => parquet_file::open(client, request).await,
+        Some(format) if by_itself && format.is_text() && request.limit.is_none() => {
+            text_file(client, request, format).await
+        }
+        _ => wanted(request, |request| open_as(client, request)).await,
     };
     let opened = opened.map_err(|error| error.about(shown.clone()))?;
     let Opened { schema, stat, rows, batches, metrics } = opened;
@@ -120,8 +123,7 @@ pub(crate) async fn open_one(
     client: Option<&Arc<Client>>,
     request: OpenRequest,
 ) -> Result<Opened, Error> {
-    let name = request.source.name();
-    match request.format.or_else(|| Format::of_name(&name)) {
+    match request.told_format() {
         Some(Format::Parquet) => parquet_file::open(client, request).await,
         Some(format) if format.is_text() => text_file(client, request, format).await,
         format => {
