@@ -139,7 +139,8 @@ export function checkEndpoint(
 ): URL | undefined {
   if (endpoint === undefined) return undefined;
   const hint = 'write it as "http://127.0.0.1:9000" or "https://s3.example.com"';
-  const url = URL.parse(String(endpoint));
+  const written = typeof endpoint === "string" || endpoint instanceof URL;
+  const url = written ? URL.parse(String(endpoint)) : null;
   if (url === null || !["http:", "https:"].includes(url.protocol) || url.hostname === "") {
     throw invalidInput(operation, "endpoint is not an http or https address", hint);
   }

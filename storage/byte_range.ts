@@ -2,6 +2,7 @@
 // and everything is clamped, although the size is not known yet.
 
 import { invalidInput } from "../ffi/errors.ts";
+import { shownValue } from "../ffi/lent.ts";
 import type { SpanMessage } from "../ffi/symbols.ts";
 
 /** One `slice(start, end)`, as it was called. */
@@ -16,7 +17,7 @@ export function checkedSlice(start: number, end: number | undefined, uri: string
     if (typeof value === "number" && Number.isSafeInteger(value)) return;
     throw invalidInput(
       "slice",
-      `${name} is not a whole number of bytes: ${String(value)}`,
+      `${name} is not a whole number of bytes: ${shownValue(value)}`,
       "pass byte offsets; negative ones count from the end",
       uri,
     );

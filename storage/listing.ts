@@ -4,6 +4,7 @@
 import type { Connection } from "../client/connection.ts";
 import { type Location, uriOf } from "../client/s3_uri.ts";
 import { DipperError, invalidInput } from "../ffi/errors.ts";
+import { shownValue } from "../ffi/lent.ts";
 import { eitherSignal, stoppable } from "../ffi/stop.ts";
 import type { PlaceMessage } from "../ffi/symbols.ts";
 import { displayed, JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
@@ -291,7 +292,7 @@ export function checkLimit(limit: unknown, operation: string, uri: string): void
   if (limit === undefined || (Number.isSafeInteger(limit) && limit as number >= 0)) return;
   throw invalidInput(
     operation,
-    `limit is not a number of entries: ${String(limit)}`,
+    `limit is not a number of entries: ${shownValue(limit)}`,
     "pass a whole number, zero or more",
     uri,
   );

@@ -4,6 +4,7 @@ import type { Credentials } from "../client/credentials.ts";
 import type { S3ClientOptions } from "../client/options.ts";
 import { defined } from "../client/connection.ts";
 import { invalidInput } from "../ffi/errors.ts";
+import { shownValue } from "../ffi/lent.ts";
 import { libraryNeeds } from "../ffi/library.ts";
 import { ensure, type Need } from "../ffi/permissions.ts";
 import { stopServer, submit } from "../ffi/queue.ts";
@@ -69,7 +70,11 @@ export class LocalS3 implements AsyncDisposable {
     ]);
     signal?.throwIfAborted();
     if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65535)) {
-      throw invalidInput("LocalS3.start", `there is no port ${String(port)}`, "pass 0 to 65535");
+      throw invalidInput(
+        "LocalS3.start",
+        `there is no port ${shownValue(port)}`,
+        "pass 0 to 65535",
+      );
     }
     if (directory !== undefined && (typeof directory !== "string" || directory === "")) {
       throw invalidInput("LocalS3.start", "directory is no path", "pass the path of a folder");

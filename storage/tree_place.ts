@@ -4,6 +4,7 @@
 import type { Connection } from "../client/connection.ts";
 import { checkLocation, type Location, parseLocation, quoted } from "../client/s3_uri.ts";
 import { invalidInput } from "../ffi/errors.ts";
+import { described } from "../ffi/lent.ts";
 import { nodeUrl } from "../ffi/node.ts";
 import { requireWhole } from "./byte_range.ts";
 import { objectAt, ObjectFile, slicesOf } from "./object_file.ts";
@@ -92,7 +93,10 @@ export function prefixOf(
 export function directoryOf(directory: string | URL, operation: string): string {
   const hint = "pass a path such as ./data, or a file: URL";
   let path: string;
-  if (directory instanceof URL || /^file:/i.test(String(directory))) {
+  if (typeof directory !== "string" && !(directory instanceof URL)) {
+    throw invalidInput(operation, `${described(directory)} is no path of a directory`, hint);
+  }
+  if (directory instanceof URL || /^file:/i.test(directory)) {
     try {
       path = nodeUrl().fileURLToPath(directory);
     } catch {

@@ -1,6 +1,7 @@
 // The options of reading a table, checked before anything is sent.
 
 import { invalidInput, type InvalidInputError } from "../ffi/errors.ts";
+import { shownValue } from "../ffi/lent.ts";
 import { TABLE_FLAGS, type TableOptions } from "./table_options.ts";
 
 /**
@@ -18,13 +19,17 @@ export function checkTableOptions(
   const { columns, limit, int64 } = options;
   if (columns !== undefined) checkColumns(columns, refused);
   if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0)) {
-    throw refused(`limit is ${String(limit)}`, "pass a whole number of rows, zero or more");
+    throw refused(`limit is ${shown(limit)}`, "pass a whole number of rows, zero or more");
   }
   if (int64 !== undefined && int64 !== "int64" && int64 !== "float64") {
-    throw refused(`int64 cannot be ${String(int64)}`, 'pass "int64" or "float64"');
+    throw refused(`int64 cannot be ${shown(int64)}`, 'pass "int64" or "float64"');
   }
   const flag = TABLE_FLAGS.find((name) => !["undefined", "boolean"].includes(typeof options[name]));
   if (flag !== undefined) throw refused(`${flag} is neither true nor false`, `mend ${flag}`);
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? value : shownValue(value);
 }
 
 function checkColumns(
