@@ -150,6 +150,11 @@ pub struct Elements<'a, E> {
     _lender: PhantomData<&'a ()>,
 }
 
+// SAFETY: it stands for memory that nobody else of this program uses throughout the borrow, or
+// that is used atomically, and for numbers, which belong to no thread. It is not `Clone`, and the
+// pieces of one do not overlap.
+unsafe impl<E: Element> Send for Elements<'_, E> {}
+
 impl<E: Element> Elements<'_, E> {
     /// How many there are.
     #[must_use]
@@ -220,6 +225,26 @@ impl<E: Element> Elements<'_, E> {
                 change(unsafe { std::slice::from_raw_parts_mut(address, length) });
             }
         })
+    }
+
+    /// All elements in pieces of `at_once`, for several threads; the last may have fewer.
+    pub fn pieces(&mut self, at_once: usize) -> impl Iterator<Item = Elements<'_, E>> + Send {
+        let all = Elements { _lender: PhantomData, ..*self };
+        let step = at_once.max(1);
+        (0..all.length).step_by(step).map(move |first| all.piece(first, step))
+    }
+
+    /// `most` elements from `first` on, or as many as there are. What the two are used for must
+    /// not overlap.
+    fn piece(&self, first: usize, most: usize) -> Self {
+        let first = first.min(self.length);
+        Self {
+            // SAFETY: `first` is at most `length`: within the borrowed memory or at its end.
+            address: unsafe { self.address.add(first) },
+            length: most.min(self.length - first),
+            shared: self.shared,
+            _lender: PhantomData,
+        }
     }
 
     /// Cuts a range, as far as it lies within, into steps.
@@ -303,6 +328,28 @@ mod tests {
                     expected += if inside { *number } else { 0.0 };
                 }
                 assert_eq!((sum, steps > 0), (expected, expected != 0.0));
+            }
+        }
+    }
+
+    #[test]
+    fn pieces_are_all_elements_once() {
+        for (length, at_once) in [(0, 3), (1, 3), (3, 3), (10, 3), (10, 0), (1000, 7), (5, 99)] {
+            let mut numbers = vec![0_f32; length];
+            let mut elements = borrowed(&mut numbers).elements::<f32>(false).unwrap();
+            std::thread::scope(|scope| {
+                for (index, mut piece) in elements.pieces(at_once).enumerate() {
+                    assert!((1..=at_once.max(1)).contains(&piece.len()) && !piece.is_empty());
+                    scope.spawn(move || {
+                        let change = |some: &mut [f32]| {
+                            some.iter_mut().for_each(|number| *number += index as f32 + 1.0);
+                        };
+                        piece.change(0..piece.len(), || false, change).unwrap();
+                    });
+                }
+            });
+            for (index, number) in numbers.iter().enumerate() {
+                assert_eq!(*number, (index / at_once.max(1)) as f32 + 1.0);
             }
         }
     }

@@ -1,9 +1,63 @@
 //! Work on numbers where they lie: scaling, logarithms, normalising.
+//!
+//! Large work is shared by all cores. Every number becomes the same on whatever thread.
 
+use std::convert::Infallible;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::borrowed::{Elements, Stopped};
+use crate::crew::{Unfinished, share_out};
 use crate::float::{Float, Normal};
+
+/// How many bytes make a piece: ten microseconds of scaling.
+const PIECE: usize = 256 << 10;
+/// What is worth a thread, in bytes. Two megabytes are scaled in 60 us, and waking a thread takes
+/// up to 25 of them; a logarithm takes as long as scaling thirty numbers.
+const SCALED_EACH: usize = 2_000_000;
+const OTHERS_EACH: usize = 256 << 10;
+
+/// Does `work` on pieces of whole vectors, side by side where `each` bytes are worth a thread.
+fn shared_out<E: Float>(
+    numbers: &mut Elements<'_, E>,
+    dimension: usize,
+    each: usize,
+    stop: impl Fn() -> bool + Sync,
+    work: impl Fn(&mut Elements<'_, E>) + Sync,
+) -> Result<(), Stopped> {
+    let vector = dimension.saturating_mul(size_of::<E>()).max(1);
+    let threads = numbers.len() * size_of::<E>() / each;
+    let done = AtomicUsize::new(0);
+    share_out(
+        threads,
+        numbers.pieces((PIECE / vector).max(1).saturating_mul(dimension)),
+        stop,
+        || (),
+        |(), mut piece| {
+            work(&mut piece);
+            done.fetch_add(piece.len(), Ordering::Relaxed);
+            Ok::<_, Infallible>(())
+        },
+        |()| Ok(()),
+    )
+    .map_err(|Unfinished::Stopped| Stopped(done.into_inner()))
+}
+
+/// Changes every number on its own.
+fn each_number<E: Float>(
+    numbers: &mut Elements<'_, E>,
+    each: usize,
+    stop: impl Fn() -> bool + Sync,
+    change: impl Fn(&mut [E]) + Sync,
+) -> Result<(), Stopped> {
+    if numbers.len() * size_of::<E>() < 2 * each {
+        return numbers.change(0..numbers.len(), stop, change);
+    }
+    shared_out(numbers, 1, each, stop, |piece| {
+        // A piece that was begun is finished.
+        let Ok(()) = piece.change(0..piece.len(), || false, &change) else { return };
+    })
+}
 
 /// Multiplies each number by a factor.
 ///
@@ -12,17 +66,20 @@ use crate::float::{Float, Normal};
 pub fn scale<E: Float>(
     numbers: &mut Elements<'_, E>,
     factor: f64,
-    stop: impl Fn() -> bool,
+    stop: impl Fn() -> bool + Sync,
 ) -> Result<(), Stopped> {
-    numbers.change(0..numbers.len(), stop, |some| E::scale(some, factor))
+    each_number(numbers, SCALED_EACH, stop, |some| E::scale(some, factor))
 }
 
 /// Replaces each number by its natural logarithm: NaN below zero, negative infinity at zero.
 ///
 /// # Errors
 /// When `stop` says so; what was done before stays.
-pub fn ln<E: Float>(numbers: &mut Elements<'_, E>, stop: impl Fn() -> bool) -> Result<(), Stopped> {
-    numbers.change(0..numbers.len(), stop, E::ln)
+pub fn ln<E: Float>(
+    numbers: &mut Elements<'_, E>,
+    stop: impl Fn() -> bool + Sync,
+) -> Result<(), Stopped> {
+    each_number(numbers, OTHERS_EACH, stop, E::ln)
 }
 
 /// How a vector is normalised.
@@ -45,6 +102,22 @@ pub enum Norm {
 /// # Errors
 /// When `stop` says so; what was done before stays.
 pub fn normalize<E: Float>(
+    numbers: &mut Elements<'_, E>,
+    norm: Norm,
+    dimension: usize,
+    stop: impl Fn() -> bool + Sync,
+) -> Result<(), Stopped> {
+    let vectors = numbers.len().checked_div(dimension).unwrap_or(0);
+    if vectors < 2 || numbers.len() * size_of::<E>() < 2 * OTHERS_EACH {
+        return normalize_here(numbers, norm, dimension, stop);
+    }
+    shared_out(numbers, dimension, OTHERS_EACH, stop, |piece| {
+        let Ok(()) = normalize_here(piece, norm, dimension, || false) else { return };
+    })
+}
+
+/// On this thread alone.
+fn normalize_here<E: Float>(
     numbers: &mut Elements<'_, E>,
     norm: Norm,
     dimension: usize,

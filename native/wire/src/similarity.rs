@@ -7,14 +7,15 @@
 //! `2 n 2^-24` times the sum of the terms' absolute values, which is twice the error that
 //! either may have (Higham, "Accuracy and Stability of Numerical Algorithms", section 3.1).
 //!
-//! One query is bound by the speed of memory: rows are read once, one after the other, as the
-//! hardware's prefetcher likes it. Several queries are bound by arithmetic: four rows meet two
+//! One query is bound by the speed of memory: rows are read once, one after the other, and the
+//! processor is told a little ahead: its own prefetcher stops where a page of 4 KiB ends. Several queries are bound by arithmetic: four rows meet two
 //! queries in registers, and a block of rows stays in the cache for all queries.
 
 use std::array;
 
 use pulp::{Simd, WithSimd};
 
+use crate::prefetch;
 use crate::simd::arch;
 
 /// What nearness means.
@@ -41,6 +42,9 @@ pub struct Queries<'a> {
 
 /// So many bytes of rows stay in a core's cache while query after query passes.
 const BLOCK: usize = 64 << 10;
+/// So many bytes ahead the processor is told what it will read: less comes too late, and of much
+/// more it forgets some. Between one and three kilobytes all are about as good.
+const AHEAD: usize = 2 << 10;
 /// Rows and queries that meet in registers.
 const ROWS: usize = 4;
 const QUERIES: usize = 2;
@@ -273,6 +277,10 @@ fn sums<T: Term, S: Simd, const R: usize, const Q: usize>(
             query[one] = queries_whole[one][at];
         }
         for (sums, row) in sums.iter_mut().zip(&rows_whole) {
+            if R == 1 {
+                // Several rows at once are those that stay in the cache.
+                prefetch::soon(row.as_ptr().wrapping_add(at).wrapping_byte_add(AHEAD));
+            }
             let row = row[at];
             for one in 0..Q {
                 sums[one] = T::add(simd, row, query[one], sums[one]);

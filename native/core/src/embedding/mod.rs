@@ -9,22 +9,22 @@
 //! into the last block, 8 MiB at most, and to show the new ones. `appending` is always taken
 //! first, and nothing is awaited under either: nobody waits for long, and never in a circle.
 
-mod crew;
 mod load;
 mod nearest;
 mod save;
 
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
+use dipper_wire::crew::{self, Unfinished};
 use dipper_wire::{Metric, Queries};
 
 use crate::buffer::Draft;
+use crate::interrupt::{Watch, stopped};
 use crate::{Error, Status, ledger};
 
 pub use load::{LoadTableRequest, load_table};
 pub use save::{save_table_to_file, save_table_to_object};
 
-use crew::{PIECE, share_out};
 use nearest::Nearest;
 
 /// The longest vector.
@@ -36,6 +36,9 @@ const NUMBER: usize = size_of::<f32>();
 /// What a table that grows reserves at least and at most, in bytes.
 const SMALLEST_BLOCK: usize = 64 << 10;
 const LARGEST_BLOCK: usize = 8 << 20;
+/// How many bytes of rows make a piece of what threads share, and how many are worth a thread.
+const PIECE: usize = 1 << 20;
+const SHARE: usize = 2 << 20;
 /// What the candidates of several queries may take while rows are looked at, in bytes.
 const CANDIDATES: usize = 64 << 20;
 /// So many queries look at the same rows at once.
@@ -303,10 +306,16 @@ impl EmbeddingTable {
             rest = after;
             (numbers, now)
         });
-        share_out(bytes, pieces, |(numbers, scores)| {
-            queries.score(numbers, scores);
-            Ok(())
-        })
+        share_out(
+            bytes,
+            pieces,
+            || (),
+            |(), (numbers, scores)| {
+                queries.score(numbers, scores);
+                Ok(())
+            },
+            |()| Ok(()),
+        )
     }
 
     /// The nearest rows to each of several queries, among the first `count` rows: as many for
@@ -377,7 +386,7 @@ impl EmbeddingTable {
         });
         // What a thread found, and its scores of the piece that it looks at.
         let begin = || (vec![Nearest::of(wanted); queries.len()], Vec::new());
-        crew::share_out_with(
+        share_out(
             count * dimension * NUMBER * queries.len(),
             pieces,
             begin,
@@ -399,6 +408,23 @@ impl EmbeddingTable {
         )?;
         Ok(found.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Shares out work on so many bytes of rows. A Stop in a notebook ends it between two pieces.
+fn share_out<T: Send, S>(
+    bytes: usize,
+    pieces: impl Iterator<Item = T> + Send,
+    begin: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, T) -> Result<(), Error> + Sync,
+    end: impl Fn(S) -> Result<(), Error> + Sync,
+) -> Result<(), Error> {
+    let watch = Watch::begin();
+    crew::share_out(bytes / SHARE, pieces, || watch.stopped(), begin, work, end).map_err(|why| {
+        match why {
+            Unfinished::Stopped => stopped("the table was being searched"),
+            Unfinished::Failed(error) => error,
+        }
+    })
 }
 
 fn missing(index: usize, count: usize) -> Error {
