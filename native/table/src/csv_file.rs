@@ -486,7 +486,7 @@ fn in_file(why: &str, before: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_schema::DataType;
+    use arrow_schema::{DataType, TimeUnit};
 
     fn marks() -> Marks {
         Marks { delimiter: b',', quote: Some(b'"'), escape: None, comment: None }
@@ -538,7 +538,26 @@ mod tests {
     #[test]
     fn both_ways_to_parse_lead_to_the_same() {
         let mut random = fastrand::Rng::with_seed(9);
-        let kinds = [DataType::Int64, DataType::Float64, DataType::Boolean, DataType::Utf8];
+        let zone = || Some("+00:00".into());
+        let kinds = [
+            DataType::Int64,
+            DataType::Float64,
+            DataType::Boolean,
+            DataType::Utf8,
+            DataType::Date32,
+            DataType::Timestamp(TimeUnit::Millisecond, None),
+            DataType::Timestamp(TimeUnit::Microsecond, zone()),
+            DataType::Timestamp(TimeUnit::Nanosecond, None),
+        ];
+        let times = [
+            "",
+            "2024-02-29T12:30:00.123456789",
+            "1969-12-31 23:59:59.9999",
+            "2001-01-01T00:01:00",
+            "2001-01-01T00:01:00",
+            "1970-01-01T00:00:00.5Z",
+            "2024-02-29T12:30:00+02:00",
+        ];
         let parts = [
             "1",
             "-20",
@@ -559,6 +578,11 @@ mod tests {
             "+4",
             "1e3",
             "NaN",
+            "2024-02-30",
+            "2024-02-29",
+            "2024-02-29 1:2",
+            "1500-01-01T00:00:00",
+            "2024-02-29T12:30:60",
         ];
         let (mut short, mut refused) = (0, 0);
         for round in 0..20_000 {
@@ -577,6 +601,10 @@ mod tests {
                         Some(DataType::Int64) => ["12", "-3", ""][random.usize(0..3)],
                         Some(DataType::Float64) => ["0.25", "-3e2", "7"][random.usize(0..3)],
                         Some(DataType::Boolean) => ["TRUE", "false", ""][random.usize(0..3)],
+                        Some(DataType::Date32) => {
+                            ["2024-02-29", "1969-12-31", "2024-02-29", ""][random.usize(0..4)]
+                        }
+                        Some(DataType::Timestamp(..)) => times[random.usize(0..times.len())],
                         _ => parts[random.usize(0..parts.len())],
                     });
                 }

@@ -2,8 +2,16 @@
 //!
 //! Whatever is not as simple as that is left to the general decoder, all of the piece.
 
-use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
+use std::sync::Arc;
+
+use arrow_array::builder::{Date32Builder, Int64Builder};
+use arrow_array::types::Date32Type;
+use arrow_array::{
+    ArrayRef, RecordBatch, TimestampMicrosecondArray, TimestampMillisecondArray,
+    TimestampNanosecondArray,
+};
+use arrow_cast::parse::{Parser, string_to_timestamp_nanos};
+use arrow_schema::{DataType, SchemaRef, TimeUnit};
 
 use crate::csv_fields::{FIELDS, PlainMarks, Records, each};
 use crate::plain_columns::{PlainColumn, float, integer, integer_at};
@@ -21,23 +29,120 @@ pub(crate) fn parse(
     // Before all else: nothing is gained where a column is none of these.
     let fields = || places.iter().zip(told.fields());
     if fields()
-        .any(|(place, field)| *place >= columns || PlainColumn::new(field.data_type(), 0).is_none())
+        .any(|(place, field)| *place >= columns || Column::new(field.data_type(), 0).is_none())
     {
         return None;
     }
     let mut filled = fields()
-        .map(|(place, field)| Some((*place, PlainColumn::new(field.data_type(), rows)?)))
+        .map(|(place, field)| Some((*place, Column::new(field.data_type(), rows)?)))
         .collect::<Option<Vec<_>>>()?;
     let mut count = 0;
     each(text, marks, columns, FIELDS, |records| {
         count += records.len();
-        filled.iter_mut().try_for_each(|(place, column)| fill(column, records, *place))
+        filled.iter_mut().try_for_each(|(place, column)| column.fill(records, *place))
     })?;
     if count == 0 {
         return Some(Vec::new());
     }
     let arrays = filled.into_iter().map(|(_, column)| column.finish()).collect();
     RecordBatch::try_new(SchemaRef::clone(told), arrays).ok().map(|batch| vec![batch])
+}
+
+/// A column that is being filled.
+enum Column {
+    Plain(PlainColumn),
+    Dates(Date32Builder),
+    /// Of UTC, in a unit that is so many nanoseconds.
+    Times {
+        filled: Int64Builder,
+        unit: TimeUnit,
+        nanoseconds: i64,
+        zone: Option<Arc<str>>,
+    },
+}
+
+impl Column {
+    /// An empty column with room for `rows`; nothing for other types.
+    fn new(kind: &DataType, rows: usize) -> Option<Self> {
+        Some(match kind {
+            DataType::Date32 => Self::Dates(Date32Builder::with_capacity(rows)),
+            DataType::Timestamp(unit, zone) if matches!(zone.as_deref(), None | Some("+00:00")) => {
+                let nanoseconds = match unit {
+                    TimeUnit::Second => return None,
+                    TimeUnit::Millisecond => 1_000_000,
+                    TimeUnit::Microsecond => 1_000,
+                    TimeUnit::Nanosecond => 1,
+                };
+                let filled = Int64Builder::with_capacity(rows);
+                Self::Times { filled, unit: *unit, nanoseconds, zone: zone.clone() }
+            }
+            kind => Self::Plain(PlainColumn::new(kind, rows)?),
+        })
+    }
+
+    /// Adds the fields of a column.
+    fn fill(&mut self, records: &Records<'_>, place: usize) -> Option<()> {
+        match self {
+            Self::Plain(column) => fill(column, records, place),
+            Self::Dates(column) => {
+                let mut parse = repeated(Date32Type::parse);
+                records.texts(place)?.try_for_each(|field| {
+                    column.append_option(match field? {
+                        "" => None,
+                        field => Some(parse(field)?),
+                    });
+                    Some(())
+                })
+            }
+            Self::Times { filled, nanoseconds, .. } => {
+                let mut parse = repeated(|field| {
+                    // What is more exact is cut off, as the general decoder does.
+                    Some(string_to_timestamp_nanos(field).ok()?.div_euclid(*nanoseconds))
+                });
+                records.texts(place)?.try_for_each(|field| {
+                    filled.append_option(match field? {
+                        "" => None,
+                        field => Some(parse(field)?),
+                    });
+                    Some(())
+                })
+            }
+        }
+    }
+
+    fn finish(self) -> ArrayRef {
+        match self {
+            Self::Plain(column) => column.finish(),
+            Self::Dates(mut column) => Arc::new(column.finish()),
+            Self::Times { mut filled, unit, zone, .. } => {
+                let (_, values, nulls) = filled.finish().into_parts();
+                match unit {
+                    TimeUnit::Millisecond => Arc::new(
+                        TimestampMillisecondArray::new(values, nulls).with_timezone_opt(zone),
+                    ),
+                    TimeUnit::Nanosecond => Arc::new(
+                        TimestampNanosecondArray::new(values, nulls).with_timezone_opt(zone),
+                    ),
+                    _ => Arc::new(
+                        TimestampMicrosecondArray::new(values, nulls).with_timezone_opt(zone),
+                    ),
+                }
+            }
+        }
+    }
+}
+
+/// Parses, but what was there just before: days and times often repeat.
+fn repeated<'a, T: Copy>(parse: impl Fn(&'a str) -> Option<T>) -> impl FnMut(&'a str) -> Option<T> {
+    let mut last = None;
+    move |field| match last {
+        Some((known, value)) if known == field => Some(value),
+        _ => {
+            let value = parse(field)?;
+            last = Some((field, value));
+            Some(value)
+        }
+    }
 }
 
 /// Adds the fields of a column.
