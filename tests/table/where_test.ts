@@ -1,6 +1,6 @@
 /** `where`: which rows a condition chooses, on a file that others wrote, against JavaScript's own words. */
 
-import { InvalidInputError, LocalS3, memory, type S3Client } from "dipper";
+import { file, InvalidInputError, LocalS3, memory, type S3Client, writeTable } from "dipper";
 import { sampleFiles } from "sample_data";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
@@ -89,6 +89,17 @@ describe("where", () => {
     );
     const none = await client.file(uri).table({ where: "delay > 60", limit: 0 });
     assertEquals(none.numRows, 0);
+  });
+
+  it("finds texts that are not like a pattern where all are greater than it, beside nulls", async () => {
+    const path = await Deno.makeTempFile({ suffix: ".parquet" });
+    await writeTable(path, { s: ["b", null, "c"] });
+    for (const pattern of ["a%", "a_", "a", "b_", "b%", "d%"]) {
+      const kept = await file(path).table({ where: `s NOT LIKE '${pattern}'` });
+      const wanted = pattern === "b%" ? ["c"] : ["b", "c"];
+      assertEquals([...kept.getChild("s")], wanted, pattern);
+    }
+    await Deno.remove(path);
   });
 
   it("refuses what is none, and says where", async () => {

@@ -306,14 +306,18 @@ impl Parts<'_> {
                 false,
             )
         };
-        let mut possible = compared(Comparison::GreaterOrEqual, &prefix);
+        // What begins so need not match. This is said first: where there are nulls and no value
+        // begins so, nothing but the nulls would be left.
+        let anything = |one| if one == NEITHER { one } else { one | FALSE };
+        let possible = compared(Comparison::GreaterOrEqual, &prefix).into_iter().map(anything);
+        let mut possible: Vec<u8> = possible.collect();
         if let Some(after) = following(&prefix) {
             let below = compared(Comparison::Less, &after);
             for (possible, below) in possible.iter_mut().zip(below) {
                 *possible &= below | !TRUE;
             }
         }
-        possible.into_iter().map(|one| if one == NEITHER { one } else { one | FALSE }).collect()
+        possible
     }
 }
 

@@ -395,6 +395,9 @@ fn what_could_match_is_what_the_bounds_leave() {
         ("s LIKE 'b%'", [false, true, false]),
         ("s LIKE 'bzz%'", [false, false, false]),
         ("s NOT LIKE 'b%'", [true, true, false]),
+        ("s NOT LIKE 'a%'", [true, true, false]),
+        ("s NOT LIKE 'z%'", [true, true, false]),
+        ("s NOT LIKE 'ay_'", [true, true, false]),
         ("s LIKE '%b'", [true, true, true]),
         ("s ILIKE 'B%'", [true, true, true]),
         ("FALSE", [false, false, false]),
@@ -500,9 +503,10 @@ mod at_random {
             }
             4 => {
                 let prefix = WORDS[dice.roll(5) as usize];
+                let (word, negated) = [("LIKE", false), ("NOT LIKE", true)][dice.roll(2) as usize];
                 (
-                    format!("s LIKE '{prefix}%'"),
-                    Box::new(move |row| row.2.map(|value| value.starts_with(prefix))),
+                    format!("s {word} '{prefix}%'"),
+                    Box::new(move |row| row.2.map(|value| value.starts_with(prefix) != negated)),
                 )
             }
             5 => ("b".to_owned(), Box::new(|row| row.3)),
