@@ -15,6 +15,8 @@ import { typeText } from "./type_text.ts";
 const SAMPLE = 10_000;
 const BINS = 24;
 const DIGITS = 6;
+/** A cell has room for fewer values of a list. */
+const SHOWN_OF_LIST = 100;
 
 /** Gives a table its displays. */
 export function shownTable(library: FlechetteLibrary, table: Table): Table {
@@ -111,8 +113,12 @@ function valueAt(column: Column, index: number): unknown {
   try {
     return column.at(index);
   } catch {
-    const batch = column.offsets.findLastIndex((offset) => offset <= index);
-    return column.data[batch]?.values?.[index - (column.offsets[batch] ?? 0)];
+    const at = column.offsets.findLastIndex((offset) => offset <= index);
+    // deno-lint-ignore no-explicit-any -- batches differ in what they have
+    const batch = column.data[at] as any;
+    // Within a list, a struct or a dictionary it is not looked for. That nothing is there is not said.
+    const stored = batch?.dictionary === undefined ? batch?.values : undefined;
+    return stored?.[index - (column.offsets[at] ?? 0)] ?? "\u2026";
   }
 }
 
@@ -130,18 +136,19 @@ function valueText(
   if (value instanceof Date) return dateText(value.getTime(), timed);
   if (value instanceof Uint8Array) return bytesText(value);
   if (typeof value === "object") {
-    return JSON.stringify(
-      value,
-      (_, inner) =>
-        typeof inner === "bigint" ? String(inner) : ArrayBuffer.isView(inner)
-          ? Array.from(
-            inner as unknown as ArrayLike<unknown>,
-            (one) => typeof one === "bigint" ? String(one) : one,
-          )
-          : inner,
-    ) ?? "";
+    return JSON.stringify(value, (_, inner) => plainPart(inner)) ?? "";
   }
   return String(value);
+}
+
+/** A part of a value as JSON has it: of a list, however long, what may be shown of it. */
+function plainPart(inner: unknown): unknown {
+  if (typeof inner === "bigint") return String(inner);
+  if (inner instanceof Map) return [...inner].slice(0, SHOWN_OF_LIST);
+  if (Array.isArray(inner)) return inner.slice(0, SHOWN_OF_LIST);
+  if (!ArrayBuffer.isView(inner)) return inner;
+  const numbers = (inner as Float64Array).subarray(0, SHOWN_OF_LIST);
+  return Array.from(numbers as ArrayLike<unknown>, (one) => plainPart(one));
 }
 
 /** A day, or a moment, of which midnight is one like the others of its column. */

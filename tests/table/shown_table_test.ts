@@ -1,8 +1,9 @@
 /** What tables say of themselves, `table/shown_table.ts`. */
 
-import { assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertMatch, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { file, memory, writeTable } from "dipper";
+import * as flechette from "@uwdata/flechette";
 import { join } from "node:path";
 
 memory(); // Loads the library. Within a test, Deno would count that as a leak.
@@ -35,6 +36,30 @@ describe("a table that shows itself", () => {
       const shown = Deno.inspect(await file(path).table());
       assertStringIncludes(shown, "2001-07-01 00:00:00  2001-07-01 12:30:00");
       assertMatch(shown, /day +date32 .*2001-07-01 +2001-07-02\b(?! 00)/);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+
+  it("shows what is long, and what is no number of JavaScript, as what it is", async () => {
+    const folder = await Deno.makeTempDir({ prefix: "dipper-shown-" });
+    try {
+      const path = join(folder, "odd.arrow");
+      const big = 2n ** 60n;
+      const map = new Map([["a", 1]]);
+      const columns = flechette.tableFromColumns({
+        inside: flechette.columnFromArray([{ big }], flechette.struct({ big: flechette.int64() })),
+        plain: flechette.columnFromArray([big], flechette.int64()),
+        pairs: flechette.columnFromArray([map], flechette.map(flechette.utf8(), flechette.int32())),
+        list: flechette.columnFromArray(
+          [new Float64Array(1_000_000)],
+          flechette.list(flechette.float64()),
+        ),
+      });
+      await writeTable(path, columns);
+      const shown = Deno.inspect(await file(path).table({ useMap: true }));
+      assertMatch(shown, /0 +\u2026 +1152921504606846976 +\[\["a",1\]\] +\[0,0,0,0/);
+      assert(!/\bnull\b/.test(shown), shown);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
