@@ -152,6 +152,10 @@ export function safetensorsHead(bytes: Uint8Array, name: string | undefined): He
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = view.getBigUint64(0, true);
   if (length > LONGEST_SAFETENSORS) {
+    // "PK": an archive, whose first file or end follows.
+    if (view.getUint16(0) === 0x504b) {
+      throw new LayoutError("it is an archive of arrays, which table() reads", true);
+    }
     throw new LayoutError("it is neither a .npy nor a .safetensors file");
   }
   const start = 8 + Number(length);

@@ -82,6 +82,9 @@ describe("arrays", { ignore: python === undefined }, () => {
     );
     await assertRejects(() => array("float32.npy", { tensor: "x" }), InvalidInputError, ".npy");
     await assertRejects(() => array("records.npy"), UnsupportedError, "height");
+    const archive = files.client.file(files.uri("archive.npz"));
+    await archive.write(new Uint8Array([0x50, 0x4b, 3, 4, 45, 0, 0, 0, 0, 0, 33]));
+    await assertRejects(() => archive.array(), UnsupportedError, "table()");
     for (const name of ["text.npy", "bytes.npy", "complex.npy"]) {
       await assertRejects(() => array(name), UnsupportedError, "no typed array");
     }
