@@ -294,7 +294,11 @@ export type TableMessage = { stat: StatMessage,
 /**
  * How many rows there are, where that is known beforehand.
  */
-rows?: number, metrics: MetricsMessage, };
+rows?: number, 
+/**
+ * How many bytes are read in all, at the most, where that is known beforehand.
+ */
+total?: number, metrics: MetricsMessage, };
 
 export type ColumnsMessage = { 
 /**

@@ -15,7 +15,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 4355620250184745;
+export const ABI_HASH = 608995083167109;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {

@@ -68,6 +68,8 @@ class OpenTable implements Disposable {
   /** How many rows came, and how many there will be, where that is known. */
   #rows = 0;
   readonly #allRows: number | undefined;
+  /** How many bytes will be read, at the most; 0 where nobody knows. */
+  readonly #total: number;
 
   constructor(
     library: FlechetteLibrary,
@@ -85,8 +87,9 @@ class OpenTable implements Disposable {
     this.metrics = opened.metrics;
     const { where, limit = Infinity } = options;
     // How many rows match, nobody knows.
-    const { rows } = opened;
+    const { rows, total = 0 } = opened;
     this.#allRows = rows === undefined || where !== undefined ? undefined : Math.min(rows, limit);
+    this.#total = total;
   }
 
   /** The arrays of the next batch; `undefined` at the end. */
@@ -100,9 +103,11 @@ class OpenTable implements Disposable {
     const ended = rows === undefined;
     this.#rows += rows ?? 0;
     if (onProgress !== undefined || watching !== undefined) {
-      // How much is read of a file turns out as it is read; how many rows it has is mostly known.
+      // A condition may turn out to need fewer bytes, and what is asked for again are more.
       const metrics = metricsFrom(this.metrics);
-      const told = { bytes: metrics.bytes, total: ended ? metrics.bytes : 0, metrics };
+      const { bytes } = metrics;
+      const total = ended ? bytes : this.#total && Math.max(this.#total, bytes);
+      const told = { bytes, total, metrics };
       const counted = { files: this.#rows, ...defined({ totalFiles: this.#allRows }) };
       watching?.reached({ ...told, ...counted, noun: "row" });
       onProgress?.(told);

@@ -1,9 +1,10 @@
 /** Arrow IPC as pyarrow writes it: every type and codec, files and streams, and what is damaged. */
 
-import { file, IntegrityError, InvalidInputError, memory } from "dipper";
+import { DipperError, file, IntegrityError, InvalidInputError, memory, metricsOf } from "dipper";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import { join } from "node:path";
+import { EXACT, plainColumns } from "./plain_values.ts";
 import { address, assertSameTable, python, WrittenFiles } from "./written_files.ts";
 
 describe("Arrow IPC", { ignore: python === undefined }, () => {
@@ -53,6 +54,53 @@ describe("Arrow IPC", { ignore: python === undefined }, () => {
         "nothing",
       );
     }
+  });
+
+  it("reads the bytes of the wanted columns, and gives the same values", async () => {
+    for (const name of ["apart.arrow", "apart_lz4.arrow"]) {
+      const whole = await table(name, EXACT);
+      const size = metricsOf(whole)!.bytes;
+      const values = plainColumns(whole);
+      const names = whole.names.filter((name) => !name.startsWith("between"));
+      assert(names.length > 60 && whole.numRows === 4200);
+      const choices = names.map((name, at) => [names[(at + 7) % names.length]!, name]);
+      choices.push(names.slice(20, 40).toReversed(), whole.names.slice(31, 36), ["null"]);
+      for (const columns of choices) {
+        const some = await table(name, { ...EXACT, columns });
+        assertEquals([some.names, some.numRows], [columns, 4200]);
+        const wanted = Object.fromEntries(columns.map((column) => [column, values[column]]));
+        assertEquals(plainColumns(some), wanted, `${name}: ${columns}`);
+      }
+      const two = await table(name, { columns: ["int8", "between 50"] });
+      const { bytes } = metricsOf(two)!;
+      assert(bytes < size / 5, `${bytes} of ${size}`);
+      const rows = await table(name, { columns: [] });
+      assertEquals(rows.numRows, 4200);
+      const few = await table(name, { columns: ["int8"], where: '"between 50" = 7' });
+      assertEquals(few.toArray(), [{ int8: 0 }]);
+    }
+    assertEquals(memory().operations, 0);
+  });
+
+  it("finds damage of some columns, or reads them, and frees all of it", async () => {
+    const bytes = await files.bytes("apart_lz4.arrow");
+    const path = join(files.directory, "flipped.arrow");
+    let failed = 0;
+    for (let round = 0; round < 300; round++) {
+      const flipped = bytes.slice();
+      // Mostly in the messages, which are before the bodies, and in the footer.
+      const at = round % 3 === 0 ? bytes.length - 1 - round * 97 % 40_000 : round * 7919 % 60_000;
+      flipped[at]! ^= 1 << round % 8;
+      await Deno.writeFile(path, flipped);
+      try {
+        await file(path).table({ columns: ["utf8", "runEnd", "denseUnion", "utf8View", "words"] });
+      } catch (error) {
+        assert(error instanceof DipperError && error.code !== "Internal", `${at}: ${error}`);
+        failed++;
+      }
+    }
+    assert(failed > 20, `${failed}`);
+    assertEquals(memory().operations, 0);
   });
 
   it("reads what is empty, wide, or without columns", async () => {

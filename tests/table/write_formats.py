@@ -92,6 +92,17 @@ def arrow(directory: Path) -> None:
             writer.write_table(numbers.slice(start, rows))
     with pa.ipc.new_file(directory / "long.arrow", numbers.schema) as writer:
         writer.write_table(numbers, max_chunksize=700_000)
+    # Every type in batches of which some columns are read, with a column between any two.
+    import arrow_files
+    apart = {}
+    for at, (name, array) in enumerate([*arrow_files.columns(), *arrow_files.only_arrow()]):
+        apart[name] = pa.concat_arrays([array] * 600)
+        apart[f"between {at}"] = pa.array(range(4200), pa.int64())
+    apart["words"] = pa.array([f"{row:0100}" for row in range(4200)]).dictionary_encode()
+    for name, codec in [("apart", None), ("apart_lz4", "lz4")]:
+        options = pa.ipc.IpcWriteOptions(compression=codec)
+        with pa.ipc.new_file(directory / f"{name}.arrow", pa.table(apart).schema, options=options) as writer:
+            writer.write_table(pa.table(apart), max_chunksize=2100)
     # Dictionaries that grow, and that are replaced.
     kind = pa.schema([("d", pa.dictionary(pa.int32(), pa.string()))])
     for name, words in [("delta", [["a", "b"], ["a", "b", "c"]]), ("replaced", [["a", "b"], ["x"]])]:

@@ -41,6 +41,7 @@ pub(crate) async fn run(
                 format,
                 dialect,
                 columns,
+                weighed: None,
                 filter,
                 limit,
                 int64_as_float64,
@@ -52,6 +53,7 @@ pub(crate) async fn run(
             let payload = json(&TableMessage {
                 stat: batches.stat().clone().into(),
                 rows: batches.rows().map(|rows| rows as f64),
+                total: batches.total().map(|total| total as f64),
                 metrics: batches.metrics().into(),
             })?;
             let client = client.map(|(name, _)| name);

@@ -380,6 +380,9 @@ pub struct TableMessage {
     /// How many rows there are, where that is known beforehand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<f64>,
+    /// How many bytes are read in all, at the most, where that is known beforehand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<f64>,
     pub metrics: MetricsMessage,
 }
 

@@ -1,10 +1,12 @@
 //! Arrow IPC: a file, whose footer tells where its batches are, or a stream of messages.
 //!
-//! A batch is read into memory of its own, and its arrays are parts of that memory.
+//! A batch is read into memory of its own, and its arrays are parts of that memory. Of a file only the
+//! wanted columns of a batch are read, those that lie beside each other into one memory.
 
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_ipc::convert::fb_to_schema;
 use arrow_ipc::{Block, MessageHeader, MetadataVersion};
 use arrow_schema::SchemaRef;
@@ -14,8 +16,9 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 
 use crate::ahead::ahead;
+use crate::arrow_columns::{self, Share, shares};
 use crate::arrow_message::{Encapsulated, Known, message, unpacked};
-use crate::error::{damaged, joined};
+use crate::error::{damaged, joined, of_arrow};
 use crate::selection::{limited, places, selected};
 use crate::stream::{Decoded, OpenRequest, Opened};
 
@@ -40,14 +43,18 @@ pub(crate) async fn open(
     let pieces = Arc::new(pieces);
     let stat = pieces.stat().clone();
     let is_file = tail.ends_with(MAGIC);
-    let (schema, rows, batches) = match is_file {
+    let (schema, left, batches) = match is_file {
         true => open_file(Arc::clone(&pieces), tail, &request).await?,
         false => open_stream(Arc::clone(&pieces), &request).await?,
     };
+    let read = pieces.metrics().bytes;
     let metrics = Arc::new(move || pieces.metrics());
-    Ok(Opened { schema, stat, rows, batches: limited(batches, request.limit), metrics })
+    let total = left.filter(|_| request.limit.is_none()).map(|left| read.saturating_add(left));
+    let batches = limited(batches, request.limit);
+    Ok(Opened { schema, stat, rows: None, total, batches, metrics })
 }
 
+/// Batches; with them comes how many bytes are still to be read for them.
 type Batches = BoxStream<'static, Result<Decoded, Error>>;
 
 /// Runs what a panic may come out of, on a thread that may take its time.
@@ -91,7 +98,11 @@ async fn open_file(
     let columns = places(&schema, request.columns.as_deref())?;
     let told = selected(&schema, columns.as_deref())?;
     let mut known = Known { schema, version, dictionaries: Default::default(), places: columns };
-    for block in dictionaries {
+    let fronts = fronts(&pieces, &known, &dictionaries).await?;
+    for (block, front) in dictionaries.into_iter().zip(fronts) {
+        if front.is_some_and(|front| known.wants(&front).is_ok_and(|wants| !wants)) {
+            continue;
+        }
         let (encapsulated, tickets) = block_of(&pieces, &block).await?;
         let _tickets = unpacking(&pieces, &encapsulated, tickets).await?;
         known = decoding(move || {
@@ -100,6 +111,12 @@ async fn open_file(
         })
         .await?;
     }
+    let left = batches.iter().map(|(front, body)| front.end - front.start + body.end - body.start);
+    let left = left.fold(0, u64::saturating_add);
+    // How much of each batch the wanted columns are, its message tells.
+    let some = request.columns.is_some() || request.weighed.is_some();
+    let long = |(_, body): &(Range<u64>, Range<u64>)| body.end - body.start > arrow_columns::SHORT;
+    let left = (!some || !batches.iter().any(long)).then_some(left);
     let largest = batches.iter().map(|(_, body)| body.end - body.start).max().unwrap_or(0);
     let known = Arc::new(known);
     let limit = pieces.limit();
@@ -107,13 +124,10 @@ async fn open_file(
     let stream = futures::stream::iter(batches)
         .map(move |block| {
             let (pieces, known) = (Arc::clone(&pieces), Arc::clone(&known));
-            async move {
-                let (encapsulated, tickets) = block_of(&pieces, &block).await?;
-                decoded(&pieces, known, encapsulated, tickets).await
-            }
+            async move { batch_of(&pieces, known, block).await }
         })
         .buffered(ahead(limit, largest));
-    Ok((told, None, stream.boxed()))
+    Ok((told, left, stream.boxed()))
 }
 
 fn read_footer(footer: &[u8], start: u64) -> Result<Footer, Error> {
@@ -168,6 +182,97 @@ async fn block_of(
     };
     let ((metadata, _), (body, tickets)) = (next(metadata), next(body));
     Ok((Encapsulated { metadata, body }, tickets))
+}
+
+/// What the messages of dictionaries say, where some of them may not be wanted.
+async fn fronts(
+    pieces: &Pieces,
+    known: &Known,
+    dictionaries: &[(Range<u64>, Range<u64>)],
+) -> Result<Vec<Option<Bytes>>, Error> {
+    let long = dictionaries.iter().any(|(_, body)| body.end - body.start > arrow_columns::SHORT);
+    if known.places.is_none() || !long || dictionaries.iter().any(|(front, _)| front.is_empty()) {
+        return Ok(vec![None; dictionaries.len()]);
+    }
+    let ranges: Vec<Range<u64>> = dictionaries.iter().map(|(front, _)| front.clone()).collect();
+    Ok(pieces.read(&ranges, None).await?.into_iter().map(Some).collect())
+}
+
+/// Reads and decodes a batch of a file: of its body no more than what is wanted.
+async fn batch_of(
+    pieces: &Pieces,
+    known: Arc<Known>,
+    block: (Range<u64>, Range<u64>),
+) -> Result<Decoded, Error> {
+    let (front, body) = &block;
+    let long = body.end - body.start > arrow_columns::SHORT && !front.is_empty();
+    let Some(places) = known.places.clone().filter(|_| long) else {
+        let (encapsulated, tickets) = block_of(pieces, &block).await?;
+        return decoded(pieces, known, encapsulated, tickets).await;
+    };
+    let metadata = one(pieces.read(std::slice::from_ref(front), None).await?)?;
+    let (asked, length, version) = (Arc::clone(&known), body.end - body.start, known.version);
+    let (metadata, shares) = decoding(move || {
+        let shares = shares(&metadata, length, &asked.schema, version, &places)?;
+        Ok((metadata, shares))
+    })
+    .await?;
+    let Some(shares) = shares else {
+        let (body, tickets) = one(pieces.owned(std::slice::from_ref(body), None).await?)?;
+        return decoded(pieces, known, Encapsulated { metadata, body }, tickets).await;
+    };
+    let ranges =
+        shares.iter().map(|share| body.start + share.place.start..body.start + share.place.end);
+    let ranges: Vec<Range<u64>> = ranges.filter(|range| !range.is_empty()).collect();
+    let mut taken = match ranges.is_empty() {
+        true => Vec::new(),
+        false => pieces.owned(&ranges, None).await?,
+    }
+    .into_iter();
+    let mut held = Vec::new();
+    let mut parts = Vec::new();
+    let (mut bytes, mut more) = (0_u64, 0_u64);
+    for Share { wanted, place, metadata } in shares {
+        let (body, tickets) = match place.is_empty() {
+            true => (Bytes::new(), Vec::new()),
+            false => taken.next().unwrap_or_default(),
+        };
+        held.extend(tickets);
+        let part = Encapsulated { metadata, body };
+        more = more.saturating_add(unpacked(&part)?);
+        bytes = bytes.saturating_add(part.body.len() as u64);
+        parts.push((wanted, part));
+    }
+    if more > 0 {
+        // As in `unpacking`.
+        held.clear();
+        held = pieces.reserve(bytes.saturating_add(more)).await?;
+    }
+    decoding(move || Ok(Decoded { batch: together(&known, &parts)?, tickets: held })).await
+}
+
+/// The wanted columns of a batch, out of messages that have some of them each.
+fn together(known: &Known, parts: &[(Vec<usize>, Encapsulated)]) -> Result<RecordBatch, Error> {
+    let places = known.places.as_deref().unwrap_or_default();
+    let schema = known.schema.project(places).map_err(|error| of_arrow("Arrow", error))?;
+    let mut columns: Vec<Option<ArrayRef>> = vec![None; places.len()];
+    let mut rows = 0;
+    for (wanted, part) in parts {
+        let inside: Vec<usize> =
+            wanted.iter().filter_map(|wanted| places.get(*wanted).copied()).collect();
+        let batch = known.columns(part, Some(&inside))?;
+        rows = batch.num_rows();
+        for (wanted, column) in wanted.iter().zip(batch.columns()) {
+            if let Some(place) = columns.get_mut(*wanted) {
+                *place = Some(Arc::clone(column));
+            }
+        }
+    }
+    let columns: Option<Vec<ArrayRef>> = columns.into_iter().collect();
+    let columns = columns.ok_or_else(|| Error::internal("a column was not decoded"))?;
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::new(schema), columns, &options)
+        .map_err(|error| damaged("Arrow", error))
 }
 
 /// Reserves what a message takes once it is decoded, beside what was reserved for its bytes. Whoever
@@ -315,6 +420,7 @@ async fn open_stream(
     let columns = places(&schema, request.columns.as_deref())?;
     let told = selected(&schema, columns.as_deref())?;
     let known = Known { schema, version, dictionaries: Default::default(), places: columns };
+    let left = Some(size - messages.from - messages.window.len() as u64);
     let batches = futures::stream::try_unfold(
         (messages, Arc::new(known)),
         |(mut messages, mut known)| async move {
@@ -345,5 +451,5 @@ async fn open_stream(
             Ok(None)
         },
     );
-    Ok((told, None, batches.boxed()))
+    Ok((told, left, batches.boxed()))
 }

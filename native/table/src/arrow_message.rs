@@ -247,8 +247,31 @@ impl Known {
             .map_err(of_ipc)
     }
 
+    /// Whether a wanted column takes its values from this dictionary.
+    #[expect(deprecated, reason = "files name their dictionaries by numbers")]
+    pub(crate) fn wants(&self, metadata: &[u8]) -> Result<bool, Error> {
+        let Some(places) = &self.places else { return Ok(true) };
+        let message = message(metadata)?;
+        let Some(id) = message.header_as_dictionary_batch().map(|dictionary| dictionary.id())
+        else {
+            return Ok(true);
+        };
+        let wanted = self.schema.project(places).map_err(of_ipc)?;
+        let known = !self.schema.fields_with_dict_id(id).is_empty();
+        Ok(!known || !wanted.fields_with_dict_id(id).is_empty())
+    }
+
     /// Decodes a batch.
     pub(crate) fn batch(&self, encapsulated: &Encapsulated) -> Result<RecordBatch, Error> {
+        self.columns(encapsulated, self.places.as_deref())
+    }
+
+    /// Decodes columns of a batch.
+    pub(crate) fn columns(
+        &self,
+        encapsulated: &Encapsulated,
+        places: Option<&[usize]>,
+    ) -> Result<RecordBatch, Error> {
         let message = message(&encapsulated.metadata)?;
         let batch = message
             .header_as_record_batch()
@@ -265,7 +288,7 @@ impl Known {
             .collect::<Result<HashMap<_, _>, Error>>()?;
         let schema = SchemaRef::clone(&self.schema);
         RecordBatchDecoder::try_new(&body, batch, schema, &dictionaries, &version)
-            .and_then(|decoder| decoder.with_projection(self.places.as_deref()).read_record_batch())
+            .and_then(|decoder| decoder.with_projection(places).read_record_batch())
             .map_err(of_ipc)
     }
 }

@@ -171,6 +171,7 @@ pub(crate) async fn open(
     let told = selected(&schema, places.as_deref())?;
     let (stat, lines) = (text.lines.stat().clone(), Arc::clone(&text.lines));
     let metrics = Arc::new(move || lines.metrics());
+    let total = limit.is_none().then_some(stat.size);
     let empty_is_null = dialect.null_values.iter().any(String::is_empty);
     let parser = Parser {
         schema,
@@ -183,7 +184,8 @@ pub(crate) async fn open(
     let given = if int64_as_float64 { schema_as_float64(&told) } else { told };
     let schema = SchemaRef::clone(&given);
     let batches = text.decoded(first, move |piece| converted_to(&given, parser.parse(piece)?));
-    Ok(Opened { schema, stat, rows: None, batches: limited(batches, limit), metrics })
+    let batches = limited(batches, limit);
+    Ok(Opened { schema, stat, rows: None, total, batches, metrics })
 }
 
 /// The names of the columns; what tells them is taken off the first piece.

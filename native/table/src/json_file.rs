@@ -166,6 +166,7 @@ pub(crate) async fn open(
     let told = selected(&schema, places.as_deref())?;
     let (stat, lines) = (text.lines.stat().clone(), Arc::clone(&text.lines));
     let metrics = Arc::new(move || lines.metrics());
+    let total = limit.is_none().then_some(stat.size);
     // Where only plain columns are wanted the others are not decoded. Else a field that was not
     // there before must not get lost.
     let plain = told.fields().iter().all(|field| !field.data_type().is_nested());
@@ -176,7 +177,8 @@ pub(crate) async fn open(
     let given = if int64_as_float64 { schema_as_float64(&told) } else { told };
     let schema = SchemaRef::clone(&given);
     let batches = text.decoded(first, move |piece| converted_to(&given, parser.parse(piece)?));
-    Ok(Opened { schema, stat, rows: None, batches: limited(batches, limit), metrics })
+    let batches = limited(batches, limit);
+    Ok(Opened { schema, stat, rows: None, total, batches, metrics })
 }
 
 /// What the records of the first pieces are made of.

@@ -5,6 +5,7 @@
 //! JavaScript.
 
 mod ahead;
+mod arrow_columns;
 mod arrow_file;
 mod arrow_message;
 mod csv_empty;

@@ -89,6 +89,12 @@ pub(crate) async fn open_many(
     for file in &looked {
         counted(&metrics).ended.add(&file.metrics);
     }
+    // Each is opened again. How many of them a limit needs, nobody knows.
+    let total = looked
+        .iter()
+        .map(|file| Some(file.metrics.bytes.saturating_add(file.total?)))
+        .try_fold(0_u64, |sum, bytes| bytes.map(|bytes| sum.saturating_add(bytes)))
+        .filter(|_| request.limit.is_none());
     let schemas: HashMap<usize, SchemaRef> =
         looked.into_iter().map(|file| (file.index, file.schema)).collect();
     let plan = Arc::new(Plan {
@@ -118,7 +124,7 @@ pub(crate) async fn open_many(
         let metrics = Arc::clone(&metrics);
         Arc::new(move || counted(&metrics).sum())
     };
-    Ok(Opened { schema: told, stat, rows: None, batches, metrics })
+    Ok(Opened { schema: told, stat, rows: None, total, batches, metrics })
 }
 
 /// What was read of files that are done, and of those that are not.
@@ -254,6 +260,8 @@ struct Looked {
     /// Without what its folders tell.
     schema: SchemaRef,
     stat: dipper_core::Stat,
+    /// How many bytes its wanted columns take, with what tells its schema.
+    total: Option<u64>,
     metrics: Metrics,
 }
 
@@ -271,8 +279,9 @@ async fn look(
         .filter_map(|index| files.get(*index).map(|file| (*index, file.source.clone())))
         .map(|(index, source)| {
             let shown = source.shown();
-            let request =
-                OpenRequest { source, columns: None, filter: None, limit: None, ..request.clone() };
+            let weighed = request.columns.clone();
+            let request = OpenRequest { source, filter: None, limit: None, ..request.clone() };
+            let request = OpenRequest { columns: None, weighed, ..request };
             let client = client.cloned();
             async move {
                 let opened = open_one(client.as_ref(), request).await;
@@ -297,7 +306,8 @@ async fn look(
                 same.insert(Arc::clone(&schema));
                 schema
             });
-            Looked { index, schema, stat: opened.stat, metrics: (opened.metrics)() }
+            let Opened { stat, total, metrics, .. } = opened;
+            Looked { index, schema, stat, total, metrics: metrics() }
         })
         .try_collect()
         .await

@@ -14,7 +14,7 @@ mod pages;
 mod pruning;
 mod thrift;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -87,6 +87,8 @@ pub(crate) async fn open(
     };
     let pieces = Arc::new(pieces);
     let parts = parts(&reader, &leaves, &groups);
+    let weighed = request.weighed.as_deref().or(request.columns.as_deref());
+    let total = pieces.metrics().bytes.saturating_add(weight(reader.metadata(), &groups, weighed));
     let plan = Arc::new(Plan {
         pieces: Arc::clone(&pieces),
         told: Arc::clone(&told),
@@ -123,7 +125,7 @@ pub(crate) async fn open(
         .boxed();
     let stat = pieces.stat().clone();
     let metrics = Arc::new(move || pieces.metrics());
-    Ok(Opened { schema: told, stat, rows: Some(rows), batches, metrics })
+    Ok(Opened { schema: told, stat, rows: Some(rows), total: Some(total), batches, metrics })
 }
 
 /// What the decoder reads of a description.
@@ -203,6 +205,20 @@ fn place(chunk: &ColumnChunkMetaData) -> Result<Range<u64>, Error> {
     parts
         .and_then(|(start, length)| Some(start..start.checked_add(length)?))
         .ok_or_else(|| damaged("Parquet", format!("{} lies nowhere", chunk.column_path())))
+}
+
+/// How many bytes the wanted columns have in these row groups.
+fn weight(metadata: &ParquetMetaData, groups: &[Group], wanted: Option<&[String]>) -> u64 {
+    let wanted: Option<HashSet<&str>> =
+        wanted.map(|names| names.iter().map(String::as_str).collect());
+    let chunks = groups.iter().flat_map(|group| metadata.row_group(group.index).columns());
+    chunks
+        .filter(|chunk| {
+            let column = chunk.column_path().parts().first();
+            wanted.as_ref().is_none_or(|wanted| column.is_some_and(|name| wanted.contains(&**name)))
+        })
+        .map(|chunk| u64::try_from(chunk.compressed_size()).unwrap_or(0))
+        .fold(0, u64::saturating_add)
 }
 
 /// Which columns are decoded, in which order they are given, and what they are.

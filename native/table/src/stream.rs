@@ -33,6 +33,9 @@ pub struct OpenRequest {
     pub dialect: Dialect,
     /// The columns that are wanted, in this order; all of them when unset.
     pub columns: Option<Vec<String>>,
+    /// Those whose bytes are told, where they are others: whoever opens a file for its schema opens
+    /// it again.
+    pub weighed: Option<Vec<String>>,
     /// The rows that are wanted; all of them when unset. What decodes may use it to leave out what it
     /// knows to have none; the others are left out afterwards.
     pub filter: Option<Arc<Filter>>,
@@ -63,6 +66,8 @@ pub(crate) struct Opened {
     pub(crate) stat: Stat,
     /// How many rows there are, where that is known without decoding them.
     pub(crate) rows: Option<u64>,
+    /// How many bytes are read in all, at the most, where that is known.
+    pub(crate) total: Option<u64>,
     pub(crate) batches: BoxStream<'static, Result<Decoded, Error>>,
     pub(crate) metrics: Arc<dyn Fn() -> Metrics + Send + Sync>,
 }
@@ -72,6 +77,7 @@ pub struct BatchStream {
     schema: SchemaRef,
     stat: Stat,
     rows: Option<u64>,
+    total: Option<u64>,
     metrics: Arc<dyn Fn() -> Metrics + Send + Sync>,
     /// What works ahead does so behind a gate of its own: it outlives the call that began it.
     gate: Option<Gate>,
@@ -102,10 +108,10 @@ pub async fn open(
         _ => wanted(request, |request| open_as(client, request)).await,
     };
     let opened = opened.map_err(|error| error.about(shown.clone()))?;
-    let Opened { schema, stat, rows, batches, metrics } = opened;
+    let Opened { schema, stat, rows, total, batches, metrics } = opened;
     let batches = pumped(batches, gate.as_ref(), limit(client));
     let (batches, closed) = (Mutex::new(Some(batches)), AtomicBool::new(false));
-    Ok(BatchStream { schema, stat, rows, metrics, gate, shown, batches, closed })
+    Ok(BatchStream { schema, stat, rows, total, metrics, gate, shown, batches, closed })
 }
 
 /// So much of an end, or of a beginning, tells the format.
@@ -195,6 +201,13 @@ impl BatchStream {
     #[must_use]
     pub fn rows(&self) -> Option<u64> {
         self.rows
+    }
+
+    /// How many bytes are read in all, at the most: a condition may turn out to need less. Nothing
+    /// where a limit ends it nobody knows where.
+    #[must_use]
+    pub fn total(&self) -> Option<u64> {
+        self.total
     }
 
     /// What was read so far, and what it took.

@@ -57,6 +57,11 @@ impl Inflating {
         })
     }
 
+    /// How many bytes of it were not read yet.
+    pub(crate) fn behind(&self) -> u64 {
+        self.end.saturating_sub(self.at)
+    }
+
     /// The next bytes. The caller reserved memory for them, and for a [`WINDOW`].
     ///
     /// # Errors

@@ -55,7 +55,7 @@ pub(crate) async fn open_npy(
         let array = Array::new("values", "column", header, Held::At(0..size), "the array")?;
         Table::new(vec![array], Vec::new(), &request)
     });
-    opened(pieces, table?, request.limit)
+    opened(pieces, table?, &request)
 }
 
 /// Opens a `.npz` file.
@@ -85,7 +85,7 @@ pub(crate) async fn open_npz(
         }
     }
     let table = Table::new(arrays, refused, &request)?;
-    opened(pieces, table, request.limit)
+    opened(pieces, table, &request)
 }
 
 /// What an array of an archive is, or why it is no column.
@@ -339,6 +339,27 @@ impl Table {
         Some(step.clamp(1, self.rows.max(1)))
     }
 
+    /// How many bytes are read for so many rows; only of these columns, where they are named.
+    fn bytes(&self, rows: u64, names: Option<&[String]>) -> u64 {
+        let mut bytes = 0_u64;
+        for (at, array) in self.arrays.iter().enumerate() {
+            let wanted = |(of, column): &&(usize, usize)| {
+                let name = array.names.get(*column);
+                *of == at && names.is_none_or(|names| name.is_some_and(|name| names.contains(name)))
+            };
+            let columns = self.columns.iter().filter(wanted).count() as u64;
+            bytes = bytes.saturating_add(match &array.held {
+                _ if columns == 0 => 0,
+                Held::At(_) if array.by_columns => {
+                    rows.saturating_mul(columns * array.dtype.width as u64)
+                }
+                Held::At(_) => rows.saturating_mul(array.row()),
+                Held::Deflated(inflating) => inflating.as_ref().map_or(0, |held| held.behind()),
+            });
+        }
+        bytes
+    }
+
     /// Reads rows of an array: its columns one behind the other, or its rows.
     async fn batch(&mut self, pieces: &Pieces, rows: Range<u64>) -> Result<Decoded, Error> {
         let count = rows.end - rows.start;
@@ -484,11 +505,14 @@ fn gathered(matrix: &[u8], wanted: &[usize], all: usize, width: usize, rows: usi
     columns.into_iter().map(Buffer::from).collect()
 }
 
-fn opened(pieces: Pieces, table: Table, limit: Option<u64>) -> Result<Opened, Error> {
+fn opened(pieces: Pieces, table: Table, request: &OpenRequest) -> Result<Opened, Error> {
+    let limit = request.limit;
     let pieces = Arc::new(pieces);
     let stat = pieces.stat().clone();
     let schema = Arc::clone(&table.schema);
     let rows = limit.map_or(table.rows, |limit| limit.min(table.rows));
+    let total =
+        pieces.metrics().bytes.saturating_add(table.bytes(rows, request.weighed.as_deref()));
     let step = table.step(BATCH.min(pieces.limit() / SHARE).max(1));
     let reading = Arc::clone(&pieces);
     let batches = futures::stream::try_unfold((table, 0), move |(mut table, at)| {
@@ -504,5 +528,6 @@ fn opened(pieces: Pieces, table: Table, limit: Option<u64>) -> Result<Opened, Er
     });
     let batches: BoxStream<'static, Result<Decoded, Error>> = batches.boxed();
     let metrics = Arc::new(move || pieces.metrics());
-    Ok(Opened { schema, stat, rows: Some(rows), batches: limited(batches, limit), metrics })
+    let batches = limited(batches, limit);
+    Ok(Opened { schema, stat, rows: Some(rows), total: Some(total), batches, metrics })
 }

@@ -79,6 +79,7 @@ impl Place {
             format: Some(self.format),
             dialect: Dialect::default(),
             columns: None,
+            weighed: None,
             filter: condition.map(|text| Arc::new(Filter::parse(text).unwrap())),
             limit: None,
             int64_as_float64: false,
