@@ -513,6 +513,47 @@ describe("writing tables", () => {
       }
     });
 
+    it("finds times and dates in Parquet, of units that it has not", async () => {
+      const { columnFromArray, dateMillisecond, fixedSizeList, list, timeSecond } = flechette;
+      const seconds = flechette.timestamp(flechette.TimeUnit.SECOND, "Europe/Berlin");
+      const day = 20_000 * 86_400_000;
+      const table = flechette.tableFromColumns({
+        moment: columnFromArray([0, 1_732_320_000_000, null], seconds),
+        moments: columnFromArray([[5000, null], null, [0, 1000]], fixedSizeList(seconds, 2)),
+        time: columnFromArray([0, 86_399, null], timeSecond()),
+        times: columnFromArray([[60], null, []], list(timeSecond())),
+        day: columnFromArray([new Date(0), new Date(day), null], dateMillisecond()),
+      });
+      const path = `${folder}/seconds.parquet`;
+      await writeTable(local(path), table);
+      const [told] = await readByPyarrow(path);
+      assertEquals(told!.types, [
+        "timestamp[ms, tz=Europe/Berlin]",
+        "fixed_size_list<item: timestamp[ms, tz=Europe/Berlin]>[2]",
+        "time32[ms]",
+        "list<item: time32[ms]>",
+        "date32[day]",
+      ]);
+      const values = {
+        moment: ["0", "1732320000000000000", null],
+        moments: [["5000000000", null], null, ["0", "1000000000"]],
+        time: ["0", "86399000000000", null],
+        times: [["60000000000"], null, []],
+        day: ["0", String(day), null],
+      };
+      assertEquals(told!.values, values);
+      assertEquals(plainColumns(await local(path).table(EXACT)), values);
+      // So many seconds have no number of milliseconds.
+      const far = columnFromArray([2n ** 60n], flechette.int64()).data[0]!.values;
+      const late = columnFromArray([0], seconds);
+      Object.assign(late.data[0]!, { values: far });
+      await assertRejects(
+        () => writeTable(local(path), flechette.tableFromColumns({ late })),
+        UnsupportedError,
+        "late",
+      );
+    });
+
     it("finds the values of every type that dipper read and wrote again", async () => {
       const files = (await writtenFiles(folder)).filter(({ name }) => name.endsWith(".parquet"));
       const paths: string[] = [];

@@ -10,14 +10,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer as ArrowBuffer;
-use arrow_cast::cast;
+use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
 use arrow_ipc::CompressionType;
 use arrow_ipc::reader::StreamDecoder;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
 use arrow_json::writer::{
     JsonArray, LineDelimited, Writer as JsonWriter, WriterBuilder as JsonBuilder,
 };
-use arrow_schema::{ArrowError, DataType, Field, Fields, Schema, SchemaRef, UnionFields};
+use arrow_schema::{
+    ArrowError, DataType, Field, Fields, IntervalUnit, Schema, SchemaRef, TimeUnit, UnionFields,
+};
 use bytes::Bytes;
 use dipper_core::{Buffer, Error, Status};
 use flate2::write::GzEncoder;
@@ -297,7 +299,14 @@ impl Encoder {
                 .hint("rename one of them"));
             }
         }
-        let written = if self.options.plain { plain_schema(schema) } else { Arc::clone(schema) };
+        let written = match self.options.plain {
+            true => rewritten(schema, &without_dictionary),
+            false => Arc::clone(schema),
+        };
+        let written = match self.options.format {
+            TableFormat::Parquet => rewritten(&written, &as_parquet_tells),
+            _ => written,
+        };
         let writer = self.open(&written)?;
         self.begun = Some((Arc::clone(schema), Arc::clone(&written), writer));
         Ok((Arc::clone(schema), written))
@@ -476,12 +485,15 @@ fn as_begun(
             if from.data_type() == to.data_type() {
                 return Ok(Arc::clone(column));
             }
-            cast(column, to.data_type()).map_err(|error| {
+            let options = CastOptions { safe: false, ..CastOptions::default() };
+            cast_with_options(column, to.data_type(), &options).map_err(|error| {
                 Error::new(
                     Status::Unsupported,
                     format!(
-                        "the dictionary of the column {:?} cannot be resolved: {error}",
-                        from.name()
+                        "the column {:?}, which is {}, cannot be written as {}: {error}",
+                        from.name(),
+                        from.data_type(),
+                        to.data_type()
                     ),
                 )
             })
@@ -490,20 +502,33 @@ fn as_begun(
     RecordBatch::try_new(Arc::clone(written), columns).map_err(no_table)
 }
 
-/// The same columns without dictionaries.
-fn plain_schema(schema: &Schema) -> SchemaRef {
-    let fields: Fields = schema.fields().iter().map(|field| plain_field(field)).collect();
+/// What a type is written as, where it is another.
+type Rewrite = dyn Fn(&DataType) -> Option<DataType>;
+
+/// The same columns, of other types where that can be.
+fn rewritten(schema: &Schema, rewrite: &Rewrite) -> SchemaRef {
+    let column = |field: &Arc<Field>| {
+        let kind = rewritten_type(field.data_type(), rewrite);
+        match can_cast_types(field.data_type(), &kind) {
+            true => Arc::new(field.as_ref().clone().with_data_type(kind)),
+            false => Arc::clone(field),
+        }
+    };
+    let fields: Fields = schema.fields().iter().map(column).collect();
     Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
-fn plain_field(field: &Field) -> Field {
-    field.clone().with_data_type(plain(field.data_type()))
-}
-
-fn plain(kind: &DataType) -> DataType {
-    let within = |field: &Arc<Field>| Arc::new(plain_field(field));
+fn rewritten_type(kind: &DataType, rewrite: &Rewrite) -> DataType {
+    let of = |kind: &DataType| rewritten_type(kind, rewrite);
+    let within =
+        |field: &Arc<Field>| Arc::new(field.as_ref().clone().with_data_type(of(field.data_type())));
+    if let Some(other) = rewrite(kind) {
+        return of(&other);
+    }
     match kind {
-        DataType::Dictionary(_, values) => plain(values),
+        DataType::Dictionary(keys, values) => {
+            DataType::Dictionary(keys.clone(), Box::new(of(values)))
+        }
         DataType::List(field) => DataType::List(within(field)),
         DataType::LargeList(field) => DataType::LargeList(within(field)),
         DataType::ListView(field) => DataType::ListView(within(field)),
@@ -523,6 +548,26 @@ fn plain(kind: &DataType) -> DataType {
     }
 }
 
+fn without_dictionary(kind: &DataType) -> Option<DataType> {
+    match kind {
+        DataType::Dictionary(_, values) => Some(values.as_ref().clone()),
+        _ => None,
+    }
+}
+
+/// Parquet has no moments in seconds, and no dates but days. The encoder would write plain integers
+/// that nobody but Arrow's readers takes for times.
+fn as_parquet_tells(kind: &DataType) -> Option<DataType> {
+    match kind {
+        DataType::Timestamp(TimeUnit::Second, zone) => {
+            Some(DataType::Timestamp(TimeUnit::Millisecond, zone.clone()))
+        }
+        DataType::Time32(TimeUnit::Second) => Some(DataType::Time32(TimeUnit::Millisecond)),
+        DataType::Date64 => Some(DataType::Date32),
+        _ => None,
+    }
+}
+
 /// Whether a format can say values of a type.
 fn has_place(format: TableFormat, kind: &DataType) -> bool {
     match (format, kind) {
@@ -530,6 +575,7 @@ fn has_place(format: TableFormat, kind: &DataType) -> bool {
         (TableFormat::Csv, DataType::Dictionary(_, values)) => has_place(format, values),
         (TableFormat::Csv, kind) => !kind.is_nested(),
         (TableFormat::Parquet, DataType::Struct(fields)) if fields.is_empty() => false,
+        (TableFormat::Parquet, DataType::Interval(IntervalUnit::MonthDayNano)) => false,
         (_, DataType::Union(_, _)) => false,
         (_, DataType::Dictionary(_, values)) => has_place(format, values),
         (
