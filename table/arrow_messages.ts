@@ -74,7 +74,7 @@ export function ipcOf(library: FlechetteLibrary, table: TableParts): RustBuffer 
     pad: (bytes: number) => write(new Uint8Array(bytes)),
     finish: () => null,
   };
-  library.tableToIPC(withBuffers(library, withOwnTypes(table)) as never, { sink });
+  library.tableToIPC(withBuffers(library, withOwnTypes(library, table)) as never, { sink });
   const stream = stagingBuffer(length);
   const memory = stream.view();
   let at = 0;
@@ -89,7 +89,7 @@ export function ipcOf(library: FlechetteLibrary, table: TableParts): RustBuffer 
  * Flechette finds the dictionary of a column by its type: two columns that share one type would get
  * the same dictionary. So each gets a type of its own.
  */
-function withOwnTypes({ schema, children }: TableParts): TableParts {
+function withOwnTypes(library: FlechetteLibrary, { schema, children }: TableParts): TableParts {
   const types = schema.fields.map(({ type }) => ownType(type));
   return {
     schema: {
@@ -98,7 +98,7 @@ function withOwnTypes({ schema, children }: TableParts): TableParts {
     },
     children: children.map(({ data }, index) => ({
       type: types[index]!,
-      data: data.map((array) => typed(array, types[index]!)),
+      data: data.map((array) => typed(library, array, types[index]!)),
     })),
   };
 }
@@ -120,13 +120,22 @@ function ownType(type: DataType): DataType {
   } as DataType;
 }
 
-/** The same array, of another object for its type. */
-function typed(array: ArrayParts, type: DataType): ArrayParts {
-  const { length, nullCount, validity, values, offsets, sizes, typeIds, data } = array;
+/**
+ * The same array, of another object for its type. Within a list of fixed size Flechette does not
+ * count the values of a list that is null, which are not valid either: there they are counted.
+ */
+function typed(
+  library: FlechetteLibrary,
+  array: ArrayParts,
+  type: DataType,
+  counts = false,
+): ArrayParts {
+  const { length, validity, values, offsets, sizes, typeIds, data } = array;
   const of = type as Nested;
+  const within = counts || type.typeId === library.Type.FixedSizeList;
   return {
     length,
-    nullCount,
+    nullCount: counts && validity?.byteLength ? nullsOf(validity, length) : array.nullCount,
     type,
     validity,
     values,
@@ -135,15 +144,25 @@ function typed(array: ArrayParts, type: DataType): ArrayParts {
     typeIds,
     ...(data === undefined ? {} : { data }),
     ...(array.children === undefined ? {} : {
-      children: array.children.map((child, index) => typed(child, of.children![index]!.type)),
+      children: array.children.map((child, index) =>
+        typed(library, child, of.children![index]!.type, within)
+      ),
     }),
     ...(array.dictionary === undefined ? {} : {
       dictionary: {
         type: of.dictionary!,
-        data: array.dictionary.data.map((values) => typed(values, of.dictionary!)),
+        data: array.dictionary.data.map((values) => typed(library, values, of.dictionary!)),
       },
     }),
   };
+}
+
+/** How many bits are not set. */
+function nullsOf(validity: ArrayBufferView, length: number): number {
+  const bytes = new Uint8Array(validity.buffer, validity.byteOffset, validity.byteLength);
+  let nulls = 0;
+  for (let at = 0; at < length; at++) nulls += ~(bytes[at >> 3] ?? 0) >> (at & 7) & 1;
+  return nulls;
 }
 
 /**

@@ -529,9 +529,9 @@ describe("writing tables", () => {
       const [told] = await readByPyarrow(path);
       assertEquals(told!.types, [
         "timestamp[ms, tz=Europe/Berlin]",
-        "fixed_size_list<item: timestamp[ms, tz=Europe/Berlin]>[2]",
+        "fixed_size_list<: timestamp[ms, tz=Europe/Berlin]>[2]",
         "time32[ms]",
-        "list<item: time32[ms]>",
+        "list<: time32[ms]>",
         "date32[day]",
       ]);
       const values = {
