@@ -22,6 +22,25 @@ pub(super) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+impl Stream {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => stream.get_ref().0,
+        }
+    }
+
+    /// Tells the server at once what has come. A server that sends by Nagle's algorithm, as nginx
+    /// does, keeps the short end of an answer until it hears that, and one with a small buffer what
+    /// does not fit; and where requests and answers alternate the kernel tells it after 40 ms only,
+    /// as long as nothing is sent that it could go along with.
+    fn acknowledge(&self) {
+        #[cfg(target_os = "linux")]
+        // Where the kernel refuses, it comes later.
+        let _ = self.socket().set_quickack(true);
+    }
+}
+
 /// A request, ready to be sent.
 #[derive(Default)]
 pub(crate) struct Request {
@@ -55,29 +74,29 @@ pub(super) struct Connection {
     /// What was read beyond a head: by TLS, and where it was asked for. A plain socket can
     /// be looked into otherwise.
     beyond: BytesMut,
+    /// The kernel was asked to tell at once what came of this answer.
+    acknowledged: bool,
 }
 
 /// How much is looked at first. Most heads are shorter.
 const FIRST_LOOK: usize = 2048;
 /// A vector that is full grows by this at least.
 const LEAST_ROOM: usize = 64 * 1024;
+/// When no more is to come than this, it may be less than a segment: the longest have so much.
+const LAST_SEGMENT: usize = 64 * 1024;
 /// How long a connection that broke while a body was sent may take to tell why.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 impl Connection {
     pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, beyond: BytesMut::new() }
+        Self { stream, beyond: BytesMut::new(), acknowledged: false }
     }
 
     /// Whether it still waits for a request: nothing was sent unasked, and it is open.
     pub(super) fn is_quiet(&self) -> bool {
-        let socket = match &self.stream {
-            Stream::Plain(socket) => socket,
-            Stream::Tls(stream) => stream.get_ref().0,
-        };
         let mut byte = [0];
         self.beyond.is_empty()
-            && socket.try_read(&mut byte).is_err_and(|error| {
+            && self.stream.socket().try_read(&mut byte).is_err_and(|error| {
                 // Of a TLS connection a session ticket may have come, which is lost here.
                 error.kind() == io::ErrorKind::WouldBlock
             })
@@ -90,6 +109,7 @@ impl Connection {
         request: &Request,
         stall: Duration,
     ) -> Result<Answered, ExchangeError> {
+        self.acknowledged = false;
         let complete = match self.send(request, stall).await {
             Ok(complete) => complete,
             // Who closes on a request often says why.
@@ -233,6 +253,9 @@ impl Connection {
                 }
             }
             let nothing_yet = self.beyond.is_empty();
+            if !nothing_yet {
+                self.stream.acknowledge();
+            }
             let read = match &mut self.stream {
                 Stream::Plain(socket) => {
                     // Room is made when there is something to read: it is then most often what
@@ -279,7 +302,9 @@ impl Connection {
             meter.copied(if tls { 2 * read } else { read });
             return Ok(read);
         }
-        let stream = &mut self.stream;
+        // Once is enough until something is sent again, but for the end.
+        let acknowledge = !self.acknowledged || most <= LAST_SEGMENT;
+        let (stream, acknowledged) = (&mut self.stream, &mut self.acknowledged);
         let tls = matches!(stream, Stream::Tls(_));
         let read = poll_fn(|context| {
             let filled = slot.fill(most, |room| {
@@ -296,6 +321,10 @@ impl Connection {
             });
             match filled {
                 Err(FillError::Source(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if acknowledge {
+                        stream.acknowledge();
+                        *acknowledged = true;
+                    }
                     Poll::Pending
                 }
                 filled => Poll::Ready(filled),
@@ -320,6 +349,10 @@ impl Connection {
             into.reserve(LEAST_ROOM.min(most));
         }
         let mut room = into.limit(most);
+        if !self.acknowledged || most <= LAST_SEGMENT {
+            self.stream.acknowledge();
+            self.acknowledged = true;
+        }
         match &mut self.stream {
             Stream::Plain(socket) => socket.read_buf(&mut room).await,
             Stream::Tls(stream) => stream.read_buf(&mut room).await,
@@ -386,6 +419,38 @@ mod tests {
         let (mut connection, came) = answered(&whole, 0).await;
         assert_eq!(came, None);
         assert_eq!(read_on(&mut connection).await, b"hello");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn the_end_of_an_answer_does_not_wait_for_somebody_to_hear_of_its_beginning() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        server.set_nodelay(false).unwrap();
+        tokio::spawn(async move {
+            let mut request = [0; 16];
+            while server.read(&mut request).await.is_ok_and(|read| read > 0) {
+                for piece in [HEAD, "he", "llo"] {
+                    let _ = server.write_all(piece.as_bytes()).await;
+                }
+            }
+        });
+        let mut connection = Connection::new(Stream::Plain(socket));
+        for ahead in [0, 5] {
+            let mut late = 0;
+            for _ in 0..50 {
+                let start = std::time::Instant::now();
+                let request = Request { bytes: b"GET".to_vec(), ahead, ..Request::default() };
+                connection.exchange(&request, Duration::from_secs(30)).await.unwrap();
+                let came = connection.came(5);
+                if came.is_none() {
+                    assert_eq!(read_on(&mut connection).await, b"hello");
+                }
+                late += u32::from(start.elapsed() > Duration::from_millis(35));
+            }
+            assert!(late < 25, "{late} of 50 waited, {ahead} ahead");
+        }
     }
 
     #[tokio::test]
