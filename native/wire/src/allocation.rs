@@ -98,6 +98,22 @@ impl Allocation {
     /// # Errors
     /// [`OutOfMemory`] when the system refuses.
     pub fn recycled(length: usize) -> Result<Self, OutOfMemory> {
+        Self::recycled_by(length, Slab::take)
+    }
+
+    /// As [`recycled`](Self::recycled), for who fills it at once: what is fresh of it comes in one
+    /// go, which costs three quarters of what a fault for each page does.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] when the system refuses.
+    pub fn recycled_to_fill(length: usize) -> Result<Self, OutOfMemory> {
+        Self::recycled_by(length, Slab::take_to_fill)
+    }
+
+    fn recycled_by(
+        length: usize,
+        take: impl FnOnce(usize) -> io::Result<Slab>,
+    ) -> Result<Self, OutOfMemory> {
         if length < RECYCLE_FROM || length > isize::MAX as usize {
             return Self::zeroed(length);
         }
@@ -105,7 +121,7 @@ impl Allocation {
             let block = blocks().take(length).ok_or(OutOfMemory { wanted: length })?;
             return Ok(Self { memory: Memory::Block(block), length });
         }
-        let slab = Slab::take(length).map_err(|_| OutOfMemory { wanted: length })?;
+        let slab = take(length).map_err(|_| OutOfMemory { wanted: length })?;
         Ok(Self { memory: Memory::Slab(slab), length })
     }
 
@@ -351,6 +367,12 @@ mod tests {
             assert_eq!(pool().bytes(), kept, "zeroed memory may never have been touched");
         }
         pool().set_limit(0);
+        for length in [0, 1, 5000, MAP_FROM, (1 << 20) + 1, 5 << 20] {
+            let mut whole = Allocation::recycled_to_fill(length).unwrap();
+            assert_eq!((whole.len(), whole.as_slice().len()), (length, length));
+            whole.as_mut_slice().fill(0xEE);
+            assert!(whole.as_slice().iter().all(|byte| *byte == 0xEE));
+        }
     }
 
     #[test]

@@ -110,6 +110,17 @@ fn judge<R>(look: impl FnOnce(&mut Judge) -> R) -> R {
     look(&mut JUDGE.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
+/// Asks for the small pages of a map at once, for who fills it now. An older kernel does not know
+/// that, and gives each when it is touched.
+pub(crate) fn bring(map: &MmapMut, length: usize) {
+    #[cfg(target_os = "linux")]
+    if map.len() < HUGE_FROM {
+        let _ = map.advise_range(memmap2::Advice::PopulateWrite, 0, length);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (map, length);
+}
+
 /// Whether the kernel takes it.
 fn advise(map: &MmapMut, huge: bool) -> bool {
     #[cfg(target_os = "linux")]

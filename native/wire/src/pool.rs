@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use memmap2::MmapMut;
 
 use crate::blocks::{Blocks, blocks};
-use crate::huge_pages::HugePages;
+use crate::huge_pages::{HugePages, bring};
 
 /// Capacities are multiples of this, so that sizes that nearly agree share slabs. What is
 /// not touched of it costs no memory.
@@ -202,6 +202,7 @@ pub(crate) struct Slab {
     map: Option<MmapMut>,
     /// Those that are fresh, so that their faults are to be watched.
     pages: HugePages,
+    fresh: bool,
 }
 
 impl Slab {
@@ -210,13 +211,24 @@ impl Slab {
         Self::take_from(&POOL, length)
     }
 
+    /// The same, all of which is there at once; except where huge pages may be cheaper still.
+    pub(crate) fn take_to_fill(length: usize) -> io::Result<Self> {
+        let slab = Self::take_from(&POOL, length)?;
+        if slab.fresh
+            && let Some(map) = &slab.map
+        {
+            bring(map, length);
+        }
+        Ok(slab)
+    }
+
     fn take_from(pool: &'static Pool, length: usize) -> io::Result<Self> {
         Ok(match pool.take(length) {
-            Some(map) => Self { pool, map: Some(map), pages: HugePages::none() },
+            Some(map) => Self { pool, map: Some(map), pages: HugePages::none(), fresh: false },
             None => {
                 let map = map_anonymous(pool, grained(length))?;
                 let pages = HugePages::ask(&map);
-                Self { pool, map: Some(map), pages }
+                Self { pool, map: Some(map), pages, fresh: true }
             }
         })
     }
