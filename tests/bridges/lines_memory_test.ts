@@ -226,6 +226,25 @@ memoryTest("a GiB of byte batches stays bounded each of many times", async () =>
   }
 });
 
+memoryTest("a hundred loops at once hold little more than what each was given", async () => {
+  await withFile(("x".repeat(99) + "\n").repeat(160_000), async (path) => {
+    const loops = Array.from(
+      { length: 100 },
+      () => lines(path, { as: "bytes", batch: true })[Symbol.asyncIterator](),
+    );
+    await Promise.all(loops.map((loop) => loop.next()));
+    // What nobody asked for yet is cut now, if there is room.
+    let before = -1;
+    for (let still = 0; still < 5;) {
+      await turn(50);
+      still = held().bytes === before ? still + 1 : 0;
+      before = held().bytes;
+    }
+    assert(before < 320 * MIB, `${before / MIB} MiB`);
+    await Promise.all(loops.map((loop) => loop.return!()));
+  });
+});
+
 memoryTest("what unpacks to a GiB of short lines is bounded, in every form", async () => {
   const member = gzipSync(new Uint8Array(16 * MIB).fill(120).map((x, at) => at % 64 ? x : 10));
   const path = await Deno.makeTempFile({ suffix: ".gz" });

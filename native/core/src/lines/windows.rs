@@ -15,6 +15,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -47,6 +48,10 @@ const SIZES: Sizes =
 
 /// So many windows are begun at most for each thread before somebody takes them.
 const AHEAD: u64 = 3;
+/// So many windows are begun at most for all files together; each file may begin one.
+const AHEAD_OF_ALL: u64 = 48;
+/// How many windows are begun in the process and not taken yet.
+static BEGUN: AtomicU64 = AtomicU64::new(0);
 /// Whoever takes windows without being told of them waits so long for one that is being cut: the
 /// time of a few, if the file is in memory.
 const SHORT_WAIT: Duration = Duration::from_millis(2);
@@ -123,11 +128,13 @@ struct State {
     file: Option<Arc<File>>,
     /// The first window that was not taken, and those behind it; `None` while they are cut.
     first: u64,
-    windows: VecDeque<Option<Result<Window, Unusual>>>,
+    windows: Begun,
     /// What is left of the window that was taken last.
     batches: VecDeque<CutLines>,
     /// Where the next line starts.
     position: u64,
+    /// Whether what comes there is not for windows.
+    unusual: bool,
     /// Whether waiting for the next window was worth it the last time.
     quick: bool,
     /// How many threads were asked for and have not gone, and how many of them read the file.
@@ -136,6 +143,41 @@ struct State {
     /// For the next thread, and the next batch.
     blocks: Vec<Box<[u8]>>,
     offsets: Vec<Vec<u32>>,
+}
+
+/// Windows in order. Counted, so that many files at once do not take memory for each.
+#[derive(Default)]
+struct Begun(VecDeque<Option<Result<Window, Unusual>>>);
+
+impl Begun {
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn begin(&mut self) {
+        self.0.push_back(None);
+        BEGUN.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn put(&mut self, at: usize, cut: Result<Window, Unusual>) {
+        if let Some(place) = self.0.get_mut(at) {
+            *place = Some(cut);
+        }
+    }
+
+    /// The first, if it was cut.
+    fn take(&mut self) -> Option<Result<Window, Unusual>> {
+        let cut = self.0.front_mut()?.take()?;
+        self.0.pop_front();
+        BEGUN.fetch_sub(1, Ordering::Relaxed);
+        Some(cut)
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        BEGUN.fetch_sub(self.len(), Ordering::Relaxed);
+    }
 }
 
 /// A window that was cut.
@@ -163,9 +205,10 @@ impl Windows {
         let state = State {
             file: Some(file),
             first: 0,
-            windows: VecDeque::new(),
+            windows: Begun::default(),
             batches: VecDeque::new(),
             position: 0,
+            unusual: false,
             quick: true,
             running: 0,
             reading: 0,
@@ -261,26 +304,20 @@ impl State {
                 return Taken::Lines(lines);
             }
             let position = self.position;
-            match self.windows.pop_front() {
-                Some(None) => {
-                    self.windows.push_front(None);
-                    return Taken::NothingYet;
-                }
+            if self.unusual {
+                return Taken::Unusual(position);
+            }
+            match self.windows.take() {
                 None if self.first == count => return Taken::End,
                 None => return Taken::NothingYet,
-                Some(Some(Ok(Window { lines: None, .. }))) => self.first += 1,
+                Some(Ok(Window { lines: None, .. })) => self.first += 1,
                 // Somebody may have written to the file, and then windows need not fit.
-                Some(Some(Ok(Window { batches, lines: Some((start, end)) })))
-                    if start == position =>
-                {
+                Some(Ok(Window { batches, lines: Some((start, end)) })) if start == position => {
                     self.first += 1;
                     self.position = end;
                     self.batches = batches;
                 }
-                Some(Some(_)) => {
-                    self.windows.push_front(Some(Err(Unusual)));
-                    return Taken::Unusual(position);
-                }
+                Some(_) => self.unusual = true,
             }
         }
     }
@@ -293,9 +330,18 @@ impl Shared {
 
     /// The number of the next window to be cut, if there is room for it.
     fn wanted(&self, state: &State) -> Option<u64> {
-        let begun = state.windows.len() as u64;
-        let next = state.first + begun;
-        (state.file.is_some() && next < self.count && begun < self.most()).then_some(next)
+        (self.room(state) > 0).then(|| state.first + state.windows.len())
+    }
+
+    /// How many windows may be begun.
+    fn room(&self, state: &State) -> u64 {
+        if state.file.is_none() || state.unusual {
+            return 0;
+        }
+        let begun = state.windows.len();
+        let of_all = AHEAD_OF_ALL.saturating_sub(BEGUN.load(Ordering::Relaxed));
+        let room = self.most().saturating_sub(begun).min(of_all);
+        room.max(u64::from(begun == 0)).min(self.count - state.first - begun)
     }
 
     /// How many windows are begun at most.
@@ -310,11 +356,10 @@ impl Shared {
 
     /// Counts threads as running that are to be started: once there is work for all of them.
     fn wanted_threads(&self, state: &mut State) -> usize {
-        let begun = state.windows.len() as u64;
-        if 2 * begun > self.most() || self.wanted(state).is_none() {
+        if 2 * state.windows.len() > self.most() {
             return 0;
         }
-        let work = (self.most() - begun).min(self.count - state.first - begun);
+        let work = self.room(state);
         let most = self.threads.min(usize::try_from(work).unwrap_or(usize::MAX));
         let wanted = most.saturating_sub(state.running);
         state.running += wanted;
@@ -334,9 +379,7 @@ impl Shared {
     /// Puts a window that was cut in its place.
     fn put(&self, state: &mut State, number: u64, cut: Result<Window, Unusual>) {
         let at = number.checked_sub(state.first).map_or(usize::MAX, |at| at as usize);
-        if let Some(place) = state.windows.get_mut(at) {
-            *place = Some(cut);
-        }
+        state.windows.put(at, cut);
         if at == 0 {
             self.cut.notify_one();
             self.cut_now.notify_one();
@@ -367,7 +410,7 @@ impl Leaving {
         let mut block =
             state.blocks.pop().unwrap_or_else(|| vec![0; shared.of.sizes.block].into_boxed_slice());
         while let (Some(number), Some(file)) = (shared.wanted(&state), state.file.clone()) {
-            state.windows.push_back(None);
+            state.windows.begin();
             state.reading += 1;
             let offsets = state.offsets.pop().unwrap_or_default();
             drop(state);
@@ -768,10 +811,31 @@ mod tests {
             for _ in 0..taken {
                 assert!(matches!(runtime.block_on(windows.next()), Taken::Lines(_)));
             }
-            let most = windows.0.most() as usize;
+            let most = windows.0.most();
             assert!(windows.0.lock().windows.len() <= most);
             drop(windows);
             assert_eq!(Arc::strong_count(&of.file), 1);
+        }
+    }
+
+    #[test]
+    fn many_files_share_what_is_cut_ahead_and_all_of_them_end() {
+        let runtime = Runtime::new().unwrap();
+        let _inside = runtime.enter();
+        let bytes = random(64 << 10, 20, 8);
+        let lines = plain(&bytes).len();
+        let of = made("many", &bytes);
+        let sizes = Sizes { memory: 256, threads: 4, ..TINY };
+        let all: Vec<_> = (0..200).map(|_| sized(&of, 0, usize::MAX, None, sizes)).collect();
+        for windows in &all {
+            assert!(!matches!(windows.take(), Taken::End | Taken::Unusual(_)));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        // Each begins one, and more as long as there is room, which threads may find at once.
+        let begun: u64 = all.iter().map(|windows| windows.0.lock().windows.len()).sum();
+        assert!(begun <= AHEAD_OF_ALL + 2 * 200, "{begun}");
+        for windows in all {
+            assert_eq!(runtime.block_on(count(&windows)), lines);
         }
     }
 
@@ -787,7 +851,7 @@ mod tests {
         let of = made("leaving", &bytes);
         for round in 0..200 {
             let windows = sized(&of, 0, usize::MAX, None, sizes);
-            let most = windows.0.most() as usize;
+            let most = windows.0.most();
             loop {
                 match runtime.block_on(async {
                     tokio::time::timeout(Duration::from_secs(20), windows.next()).await
