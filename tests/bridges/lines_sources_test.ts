@@ -4,6 +4,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { describe, it } from "@std/testing/bdd";
 import { createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
+import { gzipSync, zstdCompressSync } from "node:zlib";
 import {
   configure,
   DipperError,
@@ -206,6 +207,27 @@ describe("lines of a socket", () => {
     assertEquals(await textOf(server.uri), ["a", "b"]);
   });
 
+  it("come before the next member is there, packed by gzip or zstd", async () => {
+    const packed = {
+      gzip: (text: string) => gzipSync(text),
+      zstd: (text: string) => zstdCompressSync(text),
+    };
+    for (const [name, pack] of Object.entries(packed)) {
+      const { promise: seen, resolve: see } = Promise.withResolvers<void>();
+      await using server = await Sending.listen({}, async (socket) => {
+        socket.write(pack("one\n"));
+        await seen;
+        socket.end(pack("two\n"));
+      });
+      const found: string[] = [];
+      for await (const line of lines(server.uri, { stallTimeout: 5000 })) {
+        found.push(line);
+        see();
+      }
+      assertEquals(found, ["one", "two"], name);
+    }
+  });
+
   it("are messages too", async () => {
     await using server = await Sending.listen({}, (socket) => {
       socket.write(new Uint8Array([0, 0, 0, 2, 7]));
@@ -213,6 +235,15 @@ describe("lines of a socket", () => {
     });
     const found = await Array.fromAsync(frames(server.uri, { length: "u32be" }));
     assertEquals(found.map((frame) => [...frame]), [[7, 8], []]);
+  });
+});
+
+describe("lines of a file that does not tell its length", () => {
+  it("are those that come", { ignore: Deno.build.os !== "linux" }, async () => {
+    const path = "/proc/self/limits";
+    const expected = (await Deno.readTextFile(path)).split("\n").slice(0, -1);
+    assert(expected.length > 5);
+    for (const options of FORMS) assertEquals(await gathered(path, options), expected);
   });
 });
 
@@ -257,9 +288,10 @@ async function withInput(body: string, input: Uint8Array<ArrayBuffer>, hold = fa
       env: { NO_COLOR: "1" },
     }).spawn();
     const writer = child.stdin.getWriter();
-    const written = writer.write(input).then(() => hold ? undefined : writer.close());
+    const written = writer.write(input).then(() => hold ? undefined : writer.close())
+      .catch(() => {});
     const { code, stdout, stderr } = await child.output();
-    await written.catch(() => {});
+    await written;
     if (hold) await writer.close().catch(() => {});
     const decoder = new TextDecoder();
     return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
@@ -295,6 +327,21 @@ describe("lines of standard input", () => {
       Deno.exit(0);`;
     const { code, stdout, stderr } = await withInput(program, bytesOf("one\ntwo\n"), true);
     assertEquals([code, stdout, stderr], [0, "one\nInvalidInput\n", ""]);
+  });
+
+  it("are for the next loop once one was left", async () => {
+    const program = `
+      let found = 0;
+      for (let loop = 0; loop < 4; loop++) for await (const _ of lines("-")) { found++; break; }
+      console.log(found);
+      Deno.exit(0);`;
+    // More than a reader takes ahead.
+    const { code, stdout, stderr } = await withInput(
+      program,
+      new Uint8Array(1 << 25).fill(10),
+      true,
+    );
+    assertEquals([code, stdout, stderr], [0, "4\n", ""]);
   });
 });
 

@@ -168,6 +168,8 @@ struct Beginning {
     taken: u64,
     wait: bool,
     ended: bool,
+    /// What the source failed with before anybody needed what it did not bring.
+    broke: Option<Error>,
     failed: Option<Error>,
 }
 
@@ -183,6 +185,9 @@ impl Beginning {
         if self.ended {
             return Ok(Came::End);
         }
+        if let Some(error) = self.broke.take() {
+            return Err(error);
+        }
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
         }
@@ -197,6 +202,21 @@ impl Beginning {
             Came::NothingYet => {}
         }
         Ok(came)
+    }
+
+    /// Whether nothing has come yet. Why it broke is told to who needs more.
+    fn is_silent(&mut self) -> bool {
+        if !self.ready().is_empty() || self.broke.is_some() {
+            return false;
+        }
+        self.wait = false;
+        match self.more() {
+            Ok(came) => came == Came::NothingYet,
+            Err(error) => {
+                self.broke = Some(error);
+                false
+            }
+        }
     }
 
     fn read_plain(&mut self, room: &mut [u8]) -> Result<Came, Error> {
@@ -388,6 +408,7 @@ impl Decompressed {
             taken: 0,
             wait: false,
             ended: false,
+            broke: None,
             failed: None,
         };
         let decoder = Decoder::Unknown(beginning);
@@ -439,9 +460,12 @@ impl Decompressed {
 
     /// Fills some of the room, as [`SourceBytes::read`] does.
     pub(crate) fn read(&mut self, room: &mut [u8], wait: bool) -> Result<Came, Error> {
-        // These two cannot go on where they stopped amid a block.
+        // These two cannot go on where they stopped amid a block, and so begin none that has not come.
         let whole_blocks = matches!(self.decoder, Decoder::Zstd(_) | Decoder::Xz(_));
         if let Some(source) = self.source() {
+            if whole_blocks && !wait && source.is_silent() {
+                return Ok(Came::NothingYet);
+            }
             source.wait = wait || whole_blocks;
         }
         if let Decoder::Unknown(source) = &mut self.decoder {

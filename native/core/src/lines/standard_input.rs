@@ -8,11 +8,11 @@
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, poll};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
 use super::feed::{Feed, NextChunk};
 use crate::metrics::Meter;
@@ -20,16 +20,11 @@ use crate::{Error, Status};
 
 const READ: usize = 64 << 10;
 
-/// Whether somebody reads it: two would tear the lines of the other apart.
-static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Who reads it holds this: two would tear the lines of the other apart.
+static READER: Mutex<()> = Mutex::const_new(());
 
-struct Taken;
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        TAKEN.store(false, Ordering::Release);
-    }
-}
+/// A thread whose feed was dropped needs a moment to notice.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What comes over standard input.
 pub(crate) struct StandardInput {
@@ -44,20 +39,19 @@ fn failed(error: &io::Error) -> Error {
 }
 
 impl StandardInput {
-    pub(crate) fn open(meter: Arc<Meter>) -> Result<Self, Error> {
-        if TAKEN.swap(true, Ordering::Acquire) {
-            return Err(Error::invalid("standard input is being read already")
+    pub(crate) async fn open(meter: Arc<Meter>) -> Result<Self, Error> {
+        let reader = tokio::time::timeout(PATIENCE, READER.lock()).await.map_err(|_| {
+            Error::invalid("standard input is being read already")
                 .about("-")
-                .hint("read it in one place, and pass the lines on"));
-        }
-        let taken = Taken;
+                .hint("read it in one place, and pass the lines on")
+        })?;
         let (watching, watched) = io::pipe().map_err(|error| failed(&error))?;
         let (sender, chunks) = mpsc::channel(4);
         std::thread::Builder::new()
             .name("dipper-stdin".to_owned())
             .spawn(move || {
                 read_on(&watching, &sender);
-                drop(taken);
+                drop(reader);
             })
             .map_err(|error| failed(&error))?;
         Ok(Self { chunks, meter, _watched: watched })

@@ -1,6 +1,9 @@
 //! A source that is read as batches of lines or messages, one batch after the other.
 
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -151,7 +154,9 @@ async fn open(
             let shown = path.display().to_string();
             claim.name.clone_from(&shown);
             let (at, left) = crate::file::place(span, stat.size);
-            length = Some(left);
+            // What the system writes while it is read has no size, as in /proc.
+            let has_no_size = stat.size == 0 && span == Span::Whole;
+            length = (!has_no_size).then_some(left);
             told = stat;
             if let (Cut::Lines(limit), Content::Bytes | Content::Text { .. }) = (cut, &content)
                 && left >= WORTH_IT
@@ -166,8 +171,12 @@ async fn open(
                     strict: content.is_strict(),
                 });
             }
-            let file = FileBytes { file, path, at, left, meter, ahead: None };
-            (shown, From::Bytes(SourceBytes::File(file)))
+            if has_no_size {
+                (shown, From::Feed(Box::new(UnsizedFile { file, path, at: 0, meter })))
+            } else {
+                let file = FileBytes { file, path, at, left, meter, ahead: None };
+                (shown, From::Bytes(SourceBytes::File(file)))
+            }
         }
         FeedSource::Object { source, span, if_match } => {
             let shown = source.shown();
@@ -196,7 +205,7 @@ async fn open(
             (format!("unix://{}", path.display()), From::Feed(feed))
         }
         FeedSource::StandardInput => {
-            ("standard input".to_owned(), From::Feed(Box::new(StandardInput::open(meter)?)))
+            ("standard input".to_owned(), From::Feed(Box::new(StandardInput::open(meter).await?)))
         }
         FeedSource::Topic(request) => {
             let topic = Topic::follow(needed()?, stall, request);
@@ -460,6 +469,40 @@ impl Drop for Closing<'_> {
     }
 }
 
+/// A file that does not say how long it is.
+struct UnsizedFile {
+    file: Arc<File>,
+    path: PathBuf,
+    at: u64,
+    meter: Arc<Meter>,
+}
+
+impl Feed for UnsizedFile {
+    fn next(&mut self) -> NextChunk<'_> {
+        Box::pin(async move {
+            let (file, path, at) = (Arc::clone(&self.file), self.path.clone(), self.at);
+            let bytes = crate::file::blocking(move || {
+                let mut room = vec![0; AT_ONCE];
+                let read = loop {
+                    match file.read_at(&mut room, at) {
+                        Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                        read => break read.map_err(|error| crate::file::failed(&error, &path))?,
+                    }
+                };
+                room.truncate(read);
+                Ok(Bytes::from(room))
+            })
+            .await?;
+            self.at += bytes.len() as u64;
+            self.meter.arrived(bytes.len());
+            Ok((!bytes.is_empty()).then_some(bytes))
+        })
+    }
+}
+
+/// So much of it is read at once.
+const AT_ONCE: usize = 64 << 10;
+
 /// An object on a server.
 struct ObjectFeed {
     reader: Arc<Reader>,
@@ -497,8 +540,6 @@ impl Drop for ObjectFeed {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::File;
-
     use tokio::runtime::Runtime;
 
     use super::super::windows::Sizes;
