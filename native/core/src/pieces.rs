@@ -50,6 +50,17 @@ impl Pieces {
         Ok((Self { client: client.cloned(), source, stat: got.stat, metrics }, bytes))
     }
 
+    /// The same object of the same version, of which nothing is counted yet.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self {
+            client: self.client.clone(),
+            source: self.source.clone(),
+            stat: self.stat.clone(),
+            metrics: Mutex::default(),
+        }
+    }
+
     /// What the server told about the object.
     #[must_use]
     pub fn stat(&self) -> &Stat {

@@ -15,6 +15,16 @@ const LARGEST: u64 = (1 << 53) - 1;
 /// So many numbers stay at hand.
 const BLOCK: usize = 1024;
 
+/// The same number; `None` where there is none.
+pub(crate) fn signed_as_float64(value: i64) -> Option<f64> {
+    (value.unsigned_abs() <= LARGEST).then_some(value as f64)
+}
+
+/// As well.
+pub(crate) fn unsigned_as_float64(value: u64) -> Option<f64> {
+    (value <= LARGEST).then_some(value as f64)
+}
+
 /// The schema with its columns of 64-bit integers as `Float64`.
 pub(crate) fn schema_as_float64(schema: &SchemaRef) -> SchemaRef {
     let fields: Vec<_> = schema

@@ -3,7 +3,8 @@
 //! First the schema of each file is read, several at a time, and one schema is made that holds
 //! what all of them hold. Then the files are read in their order, and what each gives becomes
 //! that schema. A file is opened again when its turn comes, so that of thousands of files no more
-//! than their schemas is held.
+//! than their schemas is held; of the first Parquet files the ends are kept, so that few of them are
+//! asked for twice.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,26 +16,38 @@ use arrow_array::{
 use arrow_cast::parse::Parser;
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
-use dipper_core::{Client, Error, Gate, Metrics, Source, Status, ledger};
+use dipper_core::{Client, Error, Gate, Metrics, Source, Status};
 use futures::{StreamExt, TryStreamExt};
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::ahead::limit;
 use crate::error::joined;
 use crate::filter::{Filter, Statistics};
+use crate::format::Format;
+use crate::parquet_file::{Begun, open_begun};
 use crate::stream::{Decoded, OpenRequest, Opened, open_one};
 
 /// So many files are looked at beside each other, where there is memory for it.
 const LOOKED_AT: u64 = 16;
 /// So many files are open at once, that one included whose turn it is.
 const OPEN: u64 = 2;
+/// Of so many Parquet files the ends are kept, where there is memory for it.
+const KEPT: u64 = 64;
+/// What is kept takes no more than this part of what may be held.
+const KEPT_SHARE: u64 = 32;
 /// What an open file may hold: text waits for memory while it holds some. Files that are open
 /// beside each other must never wait for what the others hold.
 const HELD: u64 = 64 << 20;
 
 /// So many files may be open at once, of which `most` are wanted.
 fn beside(client: Option<&Arc<Client>>, most: u64) -> usize {
-    let limit = client.map_or_else(|| ledger().budget().limit(), |client| client.limit());
-    usize::try_from((limit / HELD).clamp(1, most)).unwrap_or(1)
+    usize::try_from((limit(client) / HELD).clamp(1, most)).unwrap_or(1)
+}
+
+/// Of so many the ends may be kept.
+fn kept(client: Option<&Arc<Client>>) -> usize {
+    let fit = limit(client) / KEPT_SHARE / Begun::LENGTH;
+    usize::try_from(fit.min(KEPT)).unwrap_or(0)
 }
 
 /// A file of a table.
@@ -92,17 +105,25 @@ pub(crate) async fn open_many(
     // Each is opened again. How many of them a limit needs, nobody knows.
     let total = looked
         .iter()
-        .map(|file| Some(file.metrics.bytes.saturating_add(file.total?)))
+        .map(|file| {
+            let again = file.total?.saturating_sub(file.begun.as_ref().map_or(0, Begun::length));
+            Some(file.metrics.bytes.saturating_add(again))
+        })
         .try_fold(0_u64, |sum, bytes| bytes.map(|bytes| sum.saturating_add(bytes)))
         .filter(|_| request.limit.is_none());
-    let schemas: HashMap<usize, SchemaRef> =
-        looked.into_iter().map(|file| (file.index, file.schema)).collect();
+    let mut schemas: HashMap<usize, SchemaRef> = HashMap::new();
+    let mut begun = HashMap::new();
+    for file in looked {
+        schemas.insert(file.index, file.schema);
+        begun.extend(file.begun.map(|end| (file.index, end)));
+    }
     let plan = Arc::new(Plan {
         client: client.cloned(),
         template: request,
         files,
         folders,
         schemas,
+        begun: Mutex::new(begun),
         told: Arc::clone(&told),
         metrics: Arc::clone(&metrics),
     });
@@ -263,6 +284,8 @@ struct Looked {
     /// How many bytes its wanted columns take, with what tells its schema.
     total: Option<u64>,
     metrics: Metrics,
+    /// Its end, where it is kept.
+    begun: Option<Begun>,
 }
 
 /// Reads the schemas of files.
@@ -274,6 +297,7 @@ async fn look(
     which: &[usize],
 ) -> Result<Vec<Looked>, Error> {
     let told: HashSet<&str> = folders.fields.iter().map(|field| field.name().as_str()).collect();
+    let keep = kept(client);
     let looks: Vec<_> = which
         .iter()
         .filter_map(|index| files.get(*index).map(|file| (*index, file.source.clone())))
@@ -284,15 +308,16 @@ async fn look(
             let request = OpenRequest { columns: None, weighed, ..request };
             let client = client.cloned();
             async move {
-                let opened = open_one(client.as_ref(), request).await;
-                opened.map(|opened| (index, opened)).map_err(|error| of_file(error, &shown))
+                let opened = look_at(client.as_ref(), request, index < keep).await;
+                let (opened, begun) = opened.map_err(|error| of_file(error, &shown))?;
+                Ok((index, opened, begun))
             }
         })
         .collect();
     let mut same: HashSet<SchemaRef> = HashSet::new();
     futures::stream::iter(looks)
         .buffered(beside(client, LOOKED_AT))
-        .map_ok(|(index, opened)| {
+        .map_ok(|(index, opened, begun)| {
             let schema = &opened.schema;
             let fields: Vec<FieldRef> = schema
                 .fields()
@@ -307,10 +332,24 @@ async fn look(
                 schema
             });
             let Opened { stat, total, metrics, .. } = opened;
-            Looked { index, schema, stat, total, metrics: metrics() }
+            Looked { index, schema, stat, total, metrics: metrics(), begun }
         })
         .try_collect()
         .await
+}
+
+/// Opens a file, and keeps its end if that is wanted and it is Parquet.
+async fn look_at(
+    client: Option<&Arc<Client>>,
+    request: OpenRequest,
+    keep: bool,
+) -> Result<(Opened, Option<Begun>), Error> {
+    if !keep || request.told_format() != Some(Format::Parquet) {
+        return Ok((open_one(client, request).await?, None));
+    }
+    let begun = Begun::read(client, request.source.clone()).await?;
+    let again = begun.again();
+    Ok((open_begun(begun, request).await?, Some(again)))
 }
 
 /// The schema that holds what all of them hold: columns by name, in the order in which they come,
@@ -454,6 +493,8 @@ struct Plan {
     files: Arc<Vec<TableFile>>,
     folders: Folders,
     schemas: HashMap<usize, SchemaRef>,
+    /// The ends of those that are not opened yet.
+    begun: Mutex<HashMap<usize, Begun>>,
     /// What all of them become.
     told: SchemaRef,
     metrics: Arc<Mutex<Counted>>,
@@ -484,9 +525,12 @@ impl Plan {
         let source = file.source.clone();
         let request =
             OpenRequest { source, columns: Some(columns), filter, ..self.template.clone() };
-        let opened = open_one(self.client.as_ref(), request)
-            .await
-            .map_err(|error| of_file(error, &shown))?;
+        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&index);
+        let opened = match begun {
+            Some(begun) => open_begun(begun, request).await,
+            None => open_one(self.client.as_ref(), request).await,
+        };
+        let opened = opened.map_err(|error| of_file(error, &shown))?;
         counted(&self.metrics).open.push(opened.metrics);
         let plan = Arc::clone(&self);
         Ok(opened

@@ -10,6 +10,7 @@
 mod cost;
 mod footer;
 mod layouts;
+mod numbers;
 mod pages;
 mod pruning;
 mod thrift;
@@ -22,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
 use bytes::Bytes;
-use dipper_core::{Client, Error, Gate, Pieces, Ticket};
+use dipper_core::{Client, Error, Gate, Pieces, Source, Ticket};
 use futures::StreamExt;
 use parquet::DecodeResult;
 use parquet::arrow::ProjectionMask;
@@ -40,9 +41,10 @@ use crate::filter::BoundFilter;
 use crate::int64::{as_float64, schema_as_float64};
 use crate::stream::{Decoded, OpenRequest, Opened};
 use cost::{Cost, Held};
+use numbers::{Number, Scratch};
 
-/// Footers are most often shorter.
-const TAIL: u64 = 64 << 10;
+/// Footers are most often shorter: one column chunk takes some hundred bytes of them.
+const TAIL: u64 = 128 << 10;
 /// A batch has no more rows than this, however many its row group has.
 const MOST_ROWS: u64 = 1 << 20;
 /// Nor more bytes than about this: offsets of strings have 31 bits.
@@ -56,12 +58,46 @@ const MOST_AHEAD: usize = 16;
 /// Columns that are less together are decoded one after the other.
 const LEAST_PART: u64 = 512 << 10;
 
+/// A file of which the end has come.
+pub(crate) struct Begun {
+    pieces: Pieces,
+    tail: Bytes,
+}
+
+impl Begun {
+    /// So much of a file comes first.
+    pub(crate) const LENGTH: u64 = TAIL;
+
+    /// Reads the end of a file.
+    pub(crate) async fn read(client: Option<&Arc<Client>>, source: Source) -> Result<Self, Error> {
+        let (pieces, tail) = Pieces::open(client, source, TAIL).await?;
+        Ok(Self { pieces, tail })
+    }
+
+    /// How much of it came.
+    pub(crate) fn length(&self) -> u64 {
+        self.tail.len() as u64
+    }
+
+    /// The same, to be opened once more.
+    pub(crate) fn again(&self) -> Self {
+        Self { pieces: self.pieces.anew(), tail: self.tail.clone() }
+    }
+}
+
 /// Opens a Parquet file.
 pub(crate) async fn open(
     client: Option<&Arc<Client>>,
     request: OpenRequest,
 ) -> Result<Opened, Error> {
-    let (pieces, tail) = Pieces::open(client, request.source, TAIL).await?;
+    let begun = Begun::read(client, request.source.clone()).await?;
+    open_begun(begun, request).await
+}
+
+/// Opens a file of which the end has come.
+pub(crate) async fn open_begun(begun: Begun, request: OpenRequest) -> Result<Opened, Error> {
+    let Begun { pieces, tail } = begun;
+    let whole = (tail.len() as u64 == pieces.stat().size).then(|| tail.clone());
     let footer = footer::read(&pieces, tail, request.filter.is_some()).await?;
     let mut reader = described(footer.metadata).await?;
     // A condition on what the file does not have is somebody else's.
@@ -88,14 +124,23 @@ pub(crate) async fn open(
     let pieces = Arc::new(pieces);
     let parts = parts(&reader, &leaves, &groups);
     let weighed = request.weighed.as_deref().or(request.columns.as_deref());
-    let total = pieces.metrics().bytes.saturating_add(weight(reader.metadata(), &groups, weighed));
+    // What came with the end is not read again.
+    let left = match whole {
+        Some(_) => 0,
+        None => weight(reader.metadata(), &groups, weighed),
+    };
+    let total = pieces.metrics().bytes.saturating_add(left);
+    let numbers = numbers(&reader, &leaves, request.int64_as_float64);
     let plan = Arc::new(Plan {
         pieces: Arc::clone(&pieces),
+        whole,
         told: Arc::clone(&told),
         reader,
         projection,
         leaves,
         parts,
+        numbers,
+        scratch: Mutex::new(Vec::new()),
         order,
         schema: Arc::clone(&schema),
         selections,
@@ -262,9 +307,30 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
 }
 
+/// The columns that are numbers as they are stored, by their roots.
+fn numbers(
+    reader: &ArrowReaderMetadata,
+    leaves: &[usize],
+    int64_as_float64: bool,
+) -> HashMap<usize, Number> {
+    let told = match int64_as_float64 {
+        true => schema_as_float64(reader.schema()),
+        false => Arc::clone(reader.schema()),
+    };
+    let Some(group) = reader.metadata().row_groups().first() else { return HashMap::new() };
+    let number = |leaf: &usize| {
+        let root = reader.parquet_schema().get_column_root_idx(*leaf);
+        let (stored, told) = (reader.schema().fields().get(root)?, told.fields().get(root)?);
+        let chunk = group.columns().get(*leaf)?;
+        Some((root, Number::of(chunk, stored.data_type(), told.data_type())?))
+    };
+    leaves.iter().filter_map(number).collect()
+}
+
 /// Columns that one thread decodes.
 struct Part {
     projection: ProjectionMask,
+    roots: Vec<usize>,
     /// The places of its columns among those that are decoded, in the order of the file.
     places: Vec<usize>,
 }
@@ -303,7 +369,8 @@ fn parts(reader: &ArrowReaderMetadata, leaves: &[usize], groups: &[Group]) -> Ve
     let part = |(_, mut places): (u64, Vec<usize>)| {
         places.sort_unstable();
         let roots = places.iter().filter_map(|place| columns.get(*place)).map(|(root, _)| *root);
-        Part { projection: ProjectionMask::roots(schema, roots), places }
+        let roots: Vec<usize> = roots.collect();
+        Part { projection: ProjectionMask::roots(schema, roots.iter().copied()), roots, places }
     };
     shares.into_iter().map(part).collect()
 }
@@ -338,12 +405,18 @@ fn groups(metadata: &ParquetMetaData, limit: Option<u64>) -> Vec<Group> {
 
 struct Plan {
     pieces: Arc<Pieces>,
+    /// All of the file, if it came with its end.
+    whole: Option<Bytes>,
     reader: ArrowReaderMetadata,
     projection: ProjectionMask,
     /// The columns that are read, without their groups.
     leaves: Vec<usize>,
     /// Those who decode a row group of which all is wanted.
     parts: Vec<Part>,
+    /// The columns of numbers, by their roots.
+    numbers: HashMap<usize, Number>,
+    /// Memory of those who decode them, for whoever is next.
+    scratch: Mutex<Vec<Scratch>>,
     order: Option<Vec<usize>>,
     schema: SchemaRef,
     /// The schema as it is told: its integers may be other numbers there.
@@ -371,6 +444,10 @@ impl Drop for CancelOnDrop {
 struct Rows {
     columns: Vec<ArrayRef>,
     rows: usize,
+}
+
+fn apart() -> Error {
+    damaged("Parquet", "its columns differ in how many rows they have")
 }
 
 /// Bytes that were read, and where they were.
@@ -448,11 +525,10 @@ impl Plan {
             true => {
                 let needs = self.chunks(group).map(place).collect::<Result<Vec<_>, Error>>()?;
                 let came = self.read(needs, &tickets).await?;
-                let part = |part: &Part| {
-                    let decoder = self.builder(group, &part.projection, batch_rows).build();
-                    self.decoded(group, decoder, self.share(group, part, &came), &tickets)
+                let part = |(number, part): (usize, &Part)| {
+                    self.part(group, number, batch_rows, self.share(group, part, &came), &tickets)
                 };
-                let parts: Vec<_> = self.parts.iter().map(part).collect();
+                let parts: Vec<_> = self.parts.iter().enumerate().map(part).collect();
                 // Each part lets go of its own when it has decoded them.
                 drop(came);
                 let parts = futures::future::join_all(parts).await;
@@ -526,6 +602,14 @@ impl Plan {
         if needs.is_empty() {
             return Ok(Vec::new());
         }
+        if let Some(whole) = &self.whole {
+            let place = |place: u64| usize::try_from(place).unwrap_or(usize::MAX);
+            let slice = |range: Range<u64>| {
+                let data = whole.slice(place(range.start)..place(range.end));
+                (range, data)
+            };
+            return Ok(needs.into_iter().map(slice).collect());
+        }
         let total = needs.iter().map(|range| range.end - range.start).sum();
         let reserved = {
             let mut tickets = tickets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -542,6 +626,93 @@ impl Plan {
         own.map(|(_, came)| came.clone()).collect()
     }
 
+    /// Decodes the columns of a part: numbers by themselves, and what is left.
+    async fn part(
+        self: &Arc<Self>,
+        group: Group,
+        number: usize,
+        batch_rows: usize,
+        came: Came,
+        tickets: &Mutex<Vec<Ticket>>,
+    ) -> Result<Vec<Rows>, Error> {
+        let Some(part) = self.parts.get(number) else { return Ok(Vec::new()) };
+        let rows = usize::try_from(group.rows).unwrap_or(usize::MAX);
+        let some = part.roots.iter().any(|root| self.numbers.contains_key(root));
+        if !some || batch_rows < rows {
+            let decoder = self.builder(group, &part.projection, batch_rows).build();
+            return self.decoded(group, decoder, came, tickets).await;
+        }
+        let numbers = move |plan: &Self| plan.numbers(group, number, rows, came);
+        let (mut columns, came) = self.turn(numbers).await?;
+        let left = part.roots.iter().zip(&columns).filter(|(_, column)| column.is_none());
+        let left: Vec<usize> = left.map(|(root, _)| *root).collect();
+        if !left.is_empty() {
+            let projection = ProjectionMask::roots(self.reader.parquet_schema(), left);
+            let decoder = self.builder(group, &projection, batch_rows).build();
+            let mut batches = self.decoded(group, decoder, came, tickets).await?;
+            let Some(batch) = batches.pop().filter(|batch| batch.rows == rows) else {
+                return Err(apart());
+            };
+            let free = columns.iter_mut().filter(|column| column.is_none());
+            free.zip(batch.columns).for_each(|(free, column)| *free = Some(column));
+        }
+        let columns = columns.into_iter().collect::<Option<_>>().ok_or_else(apart)?;
+        Ok(vec![Rows { columns, rows }])
+    }
+
+    /// Of the columns of a part those that are numbers, and what came of the others.
+    fn numbers(
+        &self,
+        group: Group,
+        number: usize,
+        rows: usize,
+        came: Came,
+    ) -> Result<(Vec<Option<ArrayRef>>, Came), Error> {
+        let Some(part) = self.parts.get(number) else { return Ok((Vec::new(), came)) };
+        let scratch = || self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = scratch().pop().unwrap_or_default();
+        let mut columns = vec![None; part.roots.len()];
+        let mut left = Vec::new();
+        let leaves = self.leaves.iter().zip(self.chunks(group));
+        let leaves = leaves.filter(|(leaf, _)| part.projection.leaf_included(**leaf));
+        for ((leaf, chunk), (range, data)) in leaves.zip(came) {
+            if self.cancelled.load(Ordering::Relaxed) {
+                return Err(Error::cancelled());
+            }
+            let root = self.reader.parquet_schema().get_column_root_idx(*leaf);
+            let decoded = match self.numbers.get(&root) {
+                Some(number) if numbers::unpacks(chunk) => {
+                    pages::check(chunk, &data)?;
+                    numbers::column(number, chunk, &data, rows, &mut own)
+                }
+                _ => None,
+            };
+            let place = part.roots.iter().position(|part| *part == root);
+            match place.and_then(|place| columns.get_mut(place)) {
+                Some(place) if decoded.is_some() => *place = decoded,
+                _ => left.push((range, data)),
+            }
+        }
+        scratch().push(own);
+        Ok((columns, left))
+    }
+
+    /// Does something on a thread of its own, when there is a core for it.
+    async fn turn<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let turn = Arc::clone(&self.decoding).acquire_owned().await;
+        let turn = turn.map_err(|_| Error::internal("nobody decodes any more"))?;
+        let plan = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work(&plan);
+            drop(turn);
+            done
+        });
+        joined("Parquet", done.await)
+    }
+
     /// Decodes columns, as often as the decoder needs more bytes on a thread of its own.
     async fn decoded(
         self: &Arc<Self>,
@@ -553,15 +724,8 @@ impl Plan {
         let mut decoder = decoder.map_err(of_parquet)?;
         let mut done = Vec::new();
         loop {
-            let turn = Arc::clone(&self.decoding).acquire_owned().await;
-            let turn = turn.map_err(|_| Error::internal("nobody decodes any more"))?;
-            let plan = Arc::clone(self);
-            let step = tokio::task::spawn_blocking(move || {
-                let step = plan.decode(group, decoder, came);
-                drop(turn);
-                step
-            });
-            let (again, batches, more) = joined("Parquet", step.await)?;
+            let step = self.turn(move |plan| plan.decode(group, decoder, came));
+            let (again, batches, more) = step.await?;
             decoder = again;
             done.extend(batches);
             let Some(needs) = more else { return Ok(done) };
@@ -624,7 +788,6 @@ impl Plan {
 
     /// The batches of a row group, out of those of its parts.
     fn together(&self, parts: Vec<Vec<Rows>>) -> Result<Vec<RecordBatch>, Error> {
-        let apart = || damaged("Parquet", "its columns differ in how many rows they have");
         let width = self.parts.iter().map(|part| part.places.len()).sum();
         let mut whole: Vec<(usize, Vec<Option<ArrayRef>>)> = Vec::new();
         for (number, (part, batches)) in self.parts.iter().zip(parts).enumerate() {

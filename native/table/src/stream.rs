@@ -47,7 +47,7 @@ pub struct OpenRequest {
 
 impl OpenRequest {
     /// The format, where it is known before the file is looked into.
-    fn told_format(&self) -> Option<Format> {
+    pub(crate) fn told_format(&self) -> Option<Format> {
         self.format.or_else(|| Format::of_name(&self.source.name()))
     }
 }

@@ -66,8 +66,9 @@ pub(super) async fn read(pieces: &Pieces, tail: Bytes, statistics: bool) -> Resu
     let bytes = match end.checked_sub(length) {
         Some(start) => tail.slice(start..end),
         None => {
-            let range = size - whole..size - TAIL as u64;
-            pieces.read(&[range], None).await?.pop().ok_or_else(cut)?
+            let before = size - whole..size.saturating_sub(tail.len() as u64);
+            let before = pieces.read(&[before], None).await?.pop().ok_or_else(cut)?;
+            Bytes::from([before.as_ref(), tail.get(..end).unwrap_or_default()].concat())
         }
     };
     let checked = tokio::task::spawn_blocking(move || {

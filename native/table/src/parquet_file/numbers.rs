@@ -1,0 +1,837 @@
+//! Columns of numbers, unpacked straight to where they stay.
+//!
+//! Most columns that somebody adds up or draws are flat, and their values have four bytes or eight.
+//! The decoder of the `parquet` crate takes fresh memory for each page, and writes each value of the
+//! column several times: as zero, as itself, and as the number that it is told as. Here pages are
+//! unpacked into memory that the next page takes again, dictionaries are converted instead of what
+//! refers to them, and each value is written once, to memory that is recycled.
+//!
+//! It knows the encodings and codecs that nearly all such columns have, and no errors: whatever is
+//! unknown, damaged, or cannot be told, it leaves to the crate's decoder, which says what it is.
+
+use std::borrow::Cow;
+
+use arrow_array::{ArrayRef, make_array};
+use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer};
+use arrow_data::ArrayData;
+use arrow_schema::{DataType, TimeUnit};
+use bytemuck::Pod;
+use bytes::Bytes;
+use dipper_core::Error;
+use dipper_wire::{Allocation, SharedAllocation};
+use parquet::basic::{Compression, Type};
+use parquet::file::metadata::ColumnChunkMetaData;
+use zstd::bulk::Decompressor;
+
+use super::layouts;
+use super::thrift::{Visit, walk};
+use crate::int64::{signed_as_float64, unsigned_as_float64};
+
+/// So many indices are unpacked before they are looked up.
+const BLOCK: usize = 1024;
+/// Indices have no more bits.
+const WIDEST: usize = 24;
+/// More than this is not kept for the next page.
+const KEPT: usize = 8 << 20;
+
+/// A column of numbers.
+#[derive(Debug)]
+pub(super) struct Number {
+    kind: DataType,
+    told: Told,
+    optional: bool,
+    wide: bool,
+}
+
+/// As which numbers it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    AsStored,
+    SignedAsFloat64,
+    UnsignedAsFloat64,
+}
+
+impl Number {
+    /// What it is if its values are those that are stored, or become so.
+    pub(super) fn of(
+        chunk: &ColumnChunkMetaData,
+        stored: &DataType,
+        told: &DataType,
+    ) -> Option<Self> {
+        use DataType::{
+            Date32, Duration, Float32, Float64, Int32, Int64, Time32, Time64, Timestamp, UInt32,
+            UInt64,
+        };
+        let descr = chunk.column_descr();
+        let flat = descr.max_rep_level() == 0 && descr.path().parts().len() == 1;
+        let wide = match (descr.physical_type(), stored) {
+            (Type::INT32, Int32 | UInt32 | Date32 | Time32(TimeUnit::Second))
+            | (Type::INT32, Time32(TimeUnit::Millisecond))
+            | (Type::FLOAT, Float32) => false,
+            (Type::INT64, Int64 | UInt64 | Timestamp(..) | Duration(_))
+            | (Type::INT64, Time64(TimeUnit::Microsecond | TimeUnit::Nanosecond))
+            | (Type::DOUBLE, Float64) => true,
+            _ => return None,
+        };
+        let as_told = match (stored, told) {
+            (stored, told) if stored == told => Told::AsStored,
+            (Int64, Float64) => Told::SignedAsFloat64,
+            (UInt64, Float64) => Told::UnsignedAsFloat64,
+            _ => return None,
+        };
+        let optional = match descr.max_def_level() {
+            0 => false,
+            1 => true,
+            _ => return None,
+        };
+        flat.then(|| Self { kind: told.clone(), told: as_told, optional, wide })
+    }
+}
+
+/// Memory that one page leaves to the next.
+#[derive(Default)]
+pub(super) struct Scratch {
+    tools: Tools,
+    narrow: Words<u32>,
+    wide: Words<u64>,
+}
+
+#[derive(Default)]
+struct Tools {
+    zstd: Option<Decompressor<'static>>,
+    page: Vec<u8>,
+}
+
+#[derive(Default)]
+struct Words<W> {
+    dictionary: Vec<W>,
+    values: Vec<W>,
+}
+
+impl Scratch {
+    /// Gives back what is uncommonly large.
+    fn shrink(&mut self) {
+        fn shrink<T>(vector: &mut Vec<T>) {
+            if vector.capacity() * size_of::<T>() > KEPT {
+                *vector = Vec::new();
+            }
+        }
+        shrink(&mut self.tools.page);
+        shrink(&mut self.narrow.dictionary);
+        shrink(&mut self.narrow.values);
+        shrink(&mut self.wide.dictionary);
+        shrink(&mut self.wide.values);
+    }
+}
+
+/// The bits of a value.
+trait Word: Pod + Default {
+    const BYTES: usize = size_of::<Self>();
+
+    /// Out of as many bytes as it has.
+    fn read(bytes: &[u8]) -> Self;
+
+    /// As it is told; `None` for what no such number is.
+    fn told(self, told: Told) -> Option<Self>;
+}
+
+impl Word for u32 {
+    fn read(bytes: &[u8]) -> Self {
+        bytes.first_chunk().map_or(0, |bytes| Self::from_le_bytes(*bytes))
+    }
+
+    fn told(self, told: Told) -> Option<Self> {
+        (told == Told::AsStored).then_some(self)
+    }
+}
+
+impl Word for u64 {
+    fn read(bytes: &[u8]) -> Self {
+        bytes.first_chunk().map_or(0, |bytes| Self::from_le_bytes(*bytes))
+    }
+
+    fn told(self, told: Told) -> Option<Self> {
+        match told {
+            Told::AsStored => Some(self),
+            Told::SignedAsFloat64 => signed_as_float64(self.cast_signed()).map(f64::to_bits),
+            Told::UnsignedAsFloat64 => unsigned_as_float64(self).map(f64::to_bits),
+        }
+    }
+}
+
+/// Whether its pages can be unpacked here.
+pub(super) fn unpacks(chunk: &ColumnChunkMetaData) -> bool {
+    use Compression::{SNAPPY, UNCOMPRESSED, ZSTD};
+    matches!(chunk.compression(), UNCOMPRESSED | SNAPPY | ZSTD(_))
+}
+
+/// The first `rows` values of a column chunk; `None` if somebody else must decode it.
+pub(super) fn column(
+    number: &Number,
+    chunk: &ColumnChunkMetaData,
+    bytes: &[u8],
+    rows: usize,
+    scratch: &mut Scratch,
+) -> Option<ArrayRef> {
+    let column = Column { number, codec: chunk.compression(), bytes, rows };
+    let Scratch { tools, narrow, wide } = scratch;
+    let decoded = match number.wide {
+        true => column.decoded(tools, wide),
+        false => column.decoded(tools, narrow),
+    };
+    scratch.shrink();
+    decoded
+}
+
+struct Column<'a> {
+    number: &'a Number,
+    codec: Compression,
+    bytes: &'a [u8],
+    rows: usize,
+}
+
+impl Column<'_> {
+    fn decoded<W: Word>(&self, tools: &mut Tools, words: &mut Words<W>) -> Option<ArrayRef> {
+        let pages = self.pages(W::BYTES)?;
+        let mut memory = Allocation::recycled_to_fill(self.rows.checked_mul(W::BYTES)?).ok()?;
+        let out: &mut [W] = bytemuck::try_cast_slice_mut(memory.as_mut_slice()).ok()?;
+        let mut valid = Valid::new(self.rows);
+        let mut known = 0;
+        let mut at = 0;
+        for page in &pages {
+            let (apart, body) = self.unpacked(page, tools)?;
+            if page.coding == Coding::Dictionary {
+                known = page.values;
+                self.dictionary(page, body, &mut words.dictionary)?;
+                continue;
+            }
+            let count = page.values.min(self.rows - at);
+            let (levels, body) = match (self.number.optional, page.second) {
+                (false, _) => (None, body),
+                (true, true) => (Some(apart), body),
+                (true, false) => {
+                    let (length, rest) = body.split_first_chunk()?;
+                    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+                    let (levels, rest) = rest.split_at_checked(length)?;
+                    (Some(levels), rest)
+                }
+            };
+            let present = match levels {
+                Some(levels) => valid.add(levels, count)?,
+                None => count,
+            };
+            let place = out.get_mut(at..at + count)?;
+            if present == 0 {
+                place.fill(W::default());
+            } else if present == count {
+                self.values(page, body, (&words.dictionary, known), place)?;
+            } else {
+                let values = &mut words.values;
+                values.clear();
+                values.resize(present, W::default());
+                self.values(page, body, (&words.dictionary, known), values)?;
+                valid.spread(values, at, place);
+            }
+            at += count;
+        }
+        let values = Buffer::from(Bytes::from_owner(SharedAllocation::new(memory)));
+        ArrayData::builder(self.number.kind.clone())
+            .len(self.rows)
+            .add_buffer(values)
+            .nulls(valid.nulls())
+            .build()
+            .ok()
+            .map(make_array)
+    }
+
+    /// The pages as far as there are rows, if they are known altogether.
+    fn pages(&self, width: usize) -> Option<Vec<Page>> {
+        let mut pages = Vec::new();
+        let (mut at, mut values) = (0, 0_usize);
+        while values < self.rows {
+            let left = self.bytes.get(at..)?;
+            let mut head = Head { packed: true, ..Head::default() };
+            at += walk(left, &layouts::PAGE, &mut head).ok()?;
+            let (page, length) = head.page(at, width, self.number.optional)?;
+            at += length;
+            match page.coding {
+                Coding::Dictionary if pages.is_empty() => {}
+                Coding::Dictionary => return None,
+                _ => values = values.checked_add(page.values)?,
+            }
+            pages.push(page);
+        }
+        Some(pages)
+    }
+
+    /// The levels of a page that has them apart, and the rest of it.
+    fn unpacked<'a>(&'a self, page: &Page, tools: &'a mut Tools) -> Option<(&'a [u8], &'a [u8])> {
+        let (levels, body) = self.bytes.get(page.at.clone())?.split_at_checked(page.levels)?;
+        let length = page.length.checked_sub(page.levels)?;
+        let codec = if page.packed { self.codec } else { Compression::UNCOMPRESSED };
+        let Tools { zstd, page: unpacked } = tools;
+        match codec {
+            Compression::UNCOMPRESSED => return (body.len() == length).then_some((levels, body)),
+            _ if length == 0 => return Some((levels, &[])),
+            Compression::ZSTD(_) => {
+                let zstd = match zstd {
+                    Some(zstd) => zstd,
+                    None => zstd.insert(Decompressor::new().ok()?),
+                };
+                unpacked.clear();
+                unpacked.try_reserve(length).ok()?;
+                zstd.decompress_to_buffer(body, unpacked).ok()?;
+                (unpacked.len() == length).then_some(())?;
+            }
+            Compression::SNAPPY => {
+                // What is there of an earlier page is written over, or never read.
+                if unpacked.len() < length {
+                    unpacked.try_reserve(length - unpacked.len()).ok()?;
+                    unpacked.resize(length, 0);
+                }
+                let place = unpacked.get_mut(..length)?;
+                let came = snap::raw::Decoder::new().decompress(body, place).ok()?;
+                (came == length).then_some(())?;
+            }
+            _ => return None,
+        }
+        Some((levels, unpacked.get(..length)?))
+    }
+
+    /// The values of a dictionary as they are told, and as many more as make their number a power
+    /// of two: what finds them then needs no look at their number.
+    fn dictionary<W: Word>(&self, page: &Page, body: &[u8], into: &mut Vec<W>) -> Option<()> {
+        let bytes = body.get(..page.values.checked_mul(W::BYTES)?)?;
+        into.clear();
+        into.try_reserve(page.values.checked_next_power_of_two()?).ok()?;
+        for value in bytes.chunks_exact(W::BYTES) {
+            // One that is no such number may be nobody's.
+            into.push(W::read(value).told(self.number.told)?);
+        }
+        into.resize(page.values.next_power_of_two(), W::default());
+        Some(())
+    }
+
+    /// The values of a page, as many as there is room for.
+    fn values<W: Word>(
+        &self,
+        page: &Page,
+        body: &[u8],
+        (dictionary, known): (&[W], usize),
+        out: &mut [W],
+    ) -> Option<()> {
+        if page.coding == Coding::Plain {
+            let bytes = body.get(..out.len().checked_mul(W::BYTES)?)?;
+            if self.number.told == Told::AsStored && cfg!(target_endian = "little") {
+                bytemuck::cast_slice_mut(out).copy_from_slice(bytes);
+                return Some(());
+            }
+            for (place, value) in out.iter_mut().zip(bytes.chunks_exact(W::BYTES)) {
+                *place = W::read(value).told(self.number.told)?;
+            }
+            return Some(());
+        }
+        let last = dictionary.len().checked_sub(1)?;
+        let (width, body) = body.split_first()?;
+        let mut left = out;
+        let count = left.len();
+        runs(body, usize::from(*width), count, |run| {
+            let room = std::mem::take(&mut left);
+            let (place, rest) = room.split_at_mut_checked(run.len())?;
+            left = rest;
+            match run {
+                Run::Same(index, _) => {
+                    let index = usize::try_from(index).ok().filter(|index| *index < known)?;
+                    place.fill(*dictionary.get(index)?);
+                }
+                Run::Each(indices) => {
+                    let mut largest = 0;
+                    for (place, index) in place.iter_mut().zip(indices) {
+                        largest = largest.max(*index);
+                        *place = dictionary[*index as usize & last];
+                    }
+                    ((largest as usize) < known).then_some(())?;
+                }
+            }
+            Some(())
+        })
+    }
+}
+
+/// A page, and how it is read.
+struct Page {
+    at: std::ops::Range<usize>,
+    coding: Coding,
+    values: usize,
+    /// Bytes of it when it is unpacked.
+    length: usize,
+    /// Of the second version: its levels stand before what is packed.
+    second: bool,
+    levels: usize,
+    packed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    Dictionary,
+    Plain,
+    Indices,
+}
+
+/// What a page says.
+#[derive(Default)]
+struct Head {
+    kind: i64,
+    length: i64,
+    size: i64,
+    values: i64,
+    encoding: i64,
+    levels_encoding: Option<i64>,
+    levels: i64,
+    repeated: i64,
+    packed: bool,
+}
+
+impl Visit for Head {
+    fn number(&mut self, of: &'static str, field: i16, value: i64) -> Result<(), Error> {
+        let place = match (of, field) {
+            ("PageHeader", 1) => &mut self.kind,
+            ("PageHeader", 2) => &mut self.length,
+            ("PageHeader", 3) => &mut self.size,
+            ("DataPageHeader" | "DataPageHeaderV2" | "DictionaryPageHeader", 1) => &mut self.values,
+            ("DataPageHeader" | "DictionaryPageHeader", 2) | ("DataPageHeaderV2", 4) => {
+                &mut self.encoding
+            }
+            ("DataPageHeader", 3) => self.levels_encoding.insert(value),
+            ("DataPageHeaderV2", 5) => &mut self.levels,
+            ("DataPageHeaderV2", 6) => &mut self.repeated,
+            ("DataPageHeaderV2", 7) => {
+                self.packed = value != 0;
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        *place = value;
+        Ok(())
+    }
+}
+
+const PLAIN: i64 = 0;
+const PLAIN_DICTIONARY: i64 = 2;
+const RLE: i64 = 3;
+const RLE_DICTIONARY: i64 = 8;
+
+impl Head {
+    /// The page whose body starts there, and how long that is.
+    fn page(&self, start: usize, width: usize, optional: bool) -> Option<(Page, usize)> {
+        let number = |value: i64| usize::try_from(value).ok();
+        let (size, values) = (number(self.size)?, number(self.values)?);
+        let second = self.kind == 3;
+        let coding = match (self.kind, self.encoding) {
+            (2, PLAIN | PLAIN_DICTIONARY) => Coding::Dictionary,
+            (0 | 3, PLAIN) => Coding::Plain,
+            (0 | 3, PLAIN_DICTIONARY | RLE_DICTIONARY) => Coding::Indices,
+            _ => return None,
+        };
+        let levels_known = !optional || self.kind != 0 || self.levels_encoding == Some(RLE);
+        let length = number(self.length)?;
+        let all_there = coding != Coding::Dictionary || values.checked_mul(width)? <= length;
+        let known = levels_known && self.repeated == 0 && all_there;
+        let at = start..start.checked_add(size)?;
+        let (levels, packed) = if second { (number(self.levels)?, self.packed) } else { (0, true) };
+        known.then_some((Page { at, coding, values, length, second, levels, packed }, size))
+    }
+}
+
+/// Which rows have a value. Nothing is kept as long as all do.
+struct Valid {
+    bits: Option<BooleanBufferBuilder>,
+    rows: usize,
+    most: usize,
+}
+
+impl Valid {
+    fn new(most: usize) -> Self {
+        Self { bits: None, rows: 0, most }
+    }
+
+    /// Adds `count` rows of a page, and says how many of them have a value.
+    fn add(&mut self, levels: &[u8], count: usize) -> Option<usize> {
+        let (mut levels, mut left, mut present) = (levels, count, 0);
+        while left > 0 {
+            let (run, rest) = Packed::read(levels, 1)?;
+            levels = rest;
+            match run {
+                Packed::Same(level, length) => {
+                    let length = length.min(left);
+                    left -= length;
+                    match level {
+                        0 => self.bits().append_n(length, false),
+                        1 => {
+                            present += length;
+                            self.all(length);
+                        }
+                        _ => return None,
+                    }
+                    self.rows += length;
+                }
+                Packed::Each(bytes) => {
+                    let length = bytes.len().checked_mul(8)?.min(left);
+                    left -= length;
+                    let ones = ones(bytes, length);
+                    present += ones;
+                    match ones == length {
+                        true => self.all(length),
+                        false => self.bits().append_packed_range(0..length, bytes),
+                    }
+                    self.rows += length;
+                }
+            }
+        }
+        Some(present)
+    }
+
+    fn all(&mut self, length: usize) {
+        if let Some(bits) = &mut self.bits {
+            bits.append_n(length, true);
+        }
+    }
+
+    fn bits(&mut self) -> &mut BooleanBufferBuilder {
+        let (rows, most) = (self.rows, self.most);
+        self.bits.get_or_insert_with(|| {
+            let mut bits = BooleanBufferBuilder::new(most);
+            bits.append_n(rows, true);
+            bits
+        })
+    }
+
+    /// Puts values where there are some, from row `at` on, and zeros elsewhere.
+    fn spread<W: Word>(&self, values: &[W], at: usize, out: &mut [W]) {
+        let mut values = values.iter();
+        for (place, row) in out.iter_mut().zip(at..) {
+            let there = self.bits.as_ref().is_none_or(|bits| bits.get_bit(row));
+            let value = if there { values.next() } else { None };
+            *place = value.copied().unwrap_or_default();
+        }
+    }
+
+    fn nulls(self) -> Option<NullBuffer> {
+        self.bits.map(|mut bits| NullBuffer::new(bits.finish()))
+    }
+}
+
+/// How many of the first bits are set.
+fn ones(bytes: &[u8], length: usize) -> usize {
+    let (whole, rest) = bytes.split_at(length / 8);
+    let whole: usize = whole.iter().map(|byte| byte.count_ones() as usize).sum();
+    let last = rest.first().map_or(0, |byte| byte & !(0xff << (length % 8)));
+    whole + last.count_ones() as usize
+}
+
+/// A run as it is stored: one value again and again, or each by itself in so many bits.
+enum Packed<'a> {
+    Same(u32, usize),
+    Each(&'a [u8]),
+}
+
+impl<'a> Packed<'a> {
+    /// The first run, and what follows. A run of none is no run: it could be read for ever.
+    fn read(bytes: &'a [u8], width: usize) -> Option<(Self, &'a [u8])> {
+        let (mut head, mut at) = (0_u64, 0);
+        loop {
+            let byte = *bytes.get(at)?;
+            head |= u64::from(byte & 0x7f) << (7 * at);
+            at += 1;
+            match byte & 0x80 {
+                0 => break,
+                _ if at == 5 => return None,
+                _ => {}
+            }
+        }
+        let bytes = bytes.get(at..)?;
+        let count = usize::try_from(head >> 1).ok().filter(|count| *count > 0)?;
+        if head & 1 == 0 {
+            let (value, rest) = bytes.split_at_checked(width.div_ceil(8))?;
+            let value = value.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte));
+            return Some((Self::Same(value, count), rest));
+        }
+        let (body, rest) = bytes.split_at_checked(count.checked_mul(width)?)?;
+        Some((Self::Each(body), rest))
+    }
+}
+
+/// Indices, unpacked.
+enum Run<'a> {
+    Same(u32, usize),
+    Each(&'a [u32]),
+}
+
+impl Run<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Same(_, length) => *length,
+            Self::Each(indices) => indices.len(),
+        }
+    }
+}
+
+/// Tells `count` indices, run by run.
+fn runs(
+    bytes: &[u8],
+    width: usize,
+    count: usize,
+    mut tell: impl FnMut(Run<'_>) -> Option<()>,
+) -> Option<()> {
+    if width == 0 {
+        return tell(Run::Same(0, count));
+    }
+    if width > WIDEST {
+        return None;
+    }
+    let (mut bytes, mut left) = (bytes, count);
+    let mut block = [0; BLOCK];
+    while left > 0 {
+        let (run, rest) = Packed::read(bytes, width)?;
+        bytes = rest;
+        match run {
+            Packed::Same(index, length) => {
+                let length = length.min(left);
+                left -= length;
+                tell(Run::Same(index, length))?;
+            }
+            Packed::Each(mut body) => {
+                let mut inside = (body.len() / width).checked_mul(8)?.min(left);
+                left -= inside;
+                while inside > 0 {
+                    let length = inside.min(BLOCK);
+                    unpack(body, width, block.get_mut(..length.next_multiple_of(8))?);
+                    tell(Run::Each(block.get(..length)?))?;
+                    body = body.get(BLOCK / 8 * width..).unwrap_or_default();
+                    inside -= length;
+                }
+            }
+        }
+    }
+    Some(())
+}
+
+/// Unpacks numbers of so many bits, eight by eight.
+fn unpack(bytes: &[u8], width: usize, out: &mut [u32]) {
+    macro_rules! by_width {
+        ($($width:literal)*) => {
+            match width {
+                $($width => unpack_of::<$width>(bytes, out),)*
+                _ => out.fill(0),
+            }
+        };
+    }
+    by_width!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24);
+}
+
+fn unpack_of<const WIDTH: usize>(mut bytes: &[u8], out: &mut [u32]) {
+    for eight in out.as_chunks_mut::<8>().0 {
+        // The last of them begins in the 22nd byte at most.
+        let window: Cow<'_, [u8; 32]> = match bytes.first_chunk() {
+            Some(window) => Cow::Borrowed(window),
+            None => {
+                let mut window = [0; 32];
+                window.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+                Cow::Owned(window)
+            }
+        };
+        for (number, place) in eight.iter_mut().enumerate() {
+            let bit = number * WIDTH;
+            let four = [0, 1, 2, 3].map(|byte| window[bit / 8 + byte]);
+            *place = u32::from_le_bytes(four) >> (bit % 8) & ((1 << WIDTH) - 1);
+        }
+        bytes = bytes.get(WIDTH..).unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{
+        Array, Float32Array, Float64Array, Int32Array, Int64Array, RecordBatch,
+        TimestampMicrosecondArray, UInt64Array,
+    };
+    use parquet::arrow::ArrowWriter;
+    use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
+    use parquet::basic::ZstdLevel;
+    use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
+
+    use super::*;
+
+    /// A number for each row, of so many different ones, and every so many-th missing.
+    fn numbers(rows: usize, different: i64, missing: usize) -> Vec<Option<i64>> {
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut number = |row: usize| {
+            let there = missing == 0 || !row.is_multiple_of(missing);
+            // Now and then the same for a while.
+            let number = if row % 100 < 30 { 1 } else { random.i64(0..different) };
+            there.then_some(number - different / 2)
+        };
+        (0..rows).map(&mut number).collect()
+    }
+
+    fn columns(rows: usize, different: i64, missing: usize) -> RecordBatch {
+        let numbers = numbers(rows, different, missing);
+        let floats = || numbers.iter().map(|number| number.map(|number| number as f64 / 8.0));
+        let small = || numbers.iter().map(|number| number.and_then(|one| i32::try_from(one).ok()));
+        let array: [(&str, ArrayRef); 6] = [
+            ("signed", Arc::new(Int64Array::from(numbers.clone()))),
+            (
+                "unsigned",
+                Arc::new(
+                    numbers.iter().map(|one| one.map(i64::unsigned_abs)).collect::<UInt64Array>(),
+                ),
+            ),
+            ("double", Arc::new(floats().collect::<Float64Array>())),
+            ("short", Arc::new(small().collect::<Int32Array>())),
+            (
+                "single",
+                Arc::new(floats().map(|one| one.map(|one| one as f32)).collect::<Float32Array>()),
+            ),
+            (
+                "time",
+                Arc::new(TimestampMicrosecondArray::from(numbers.clone()).with_timezone("UTC")),
+            ),
+        ];
+        RecordBatch::try_from_iter_with_nullable(
+            array.map(|(name, column)| (name, column, missing > 0)),
+        )
+        .unwrap()
+    }
+
+    fn written(batch: &RecordBatch, properties: WriterPropertiesBuilder) -> Bytes {
+        let mut file = Vec::new();
+        let properties = properties.set_data_page_row_count_limit(5000).build();
+        let mut writer = ArrowWriter::try_new(&mut file, batch.schema(), Some(properties)).unwrap();
+        writer.write(batch).unwrap();
+        writer.close().unwrap();
+        file.into()
+    }
+
+    /// The columns of the first row group as they are decoded here.
+    fn decoded(file: &Bytes, rows: usize, told: Option<&DataType>) -> Vec<Option<ArrayRef>> {
+        let reader = ArrowReaderMetadata::load(file, Default::default()).unwrap();
+        let mut scratch = Scratch::default();
+        let fields = reader.schema().fields().iter().zip(reader.metadata().row_group(0).columns());
+        fields
+            .map(|(field, chunk)| {
+                let number =
+                    Number::of(chunk, field.data_type(), told.unwrap_or(field.data_type()))?;
+                let (start, length) = chunk.byte_range();
+                let bytes = &file[start as usize..(start + length) as usize];
+                column(&number, chunk, bytes, rows, &mut scratch)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn it_decodes_what_the_other_decoder_decodes() {
+        let plain = || WriterProperties::builder().set_dictionary_enabled(false);
+        let codecs = [
+            Compression::UNCOMPRESSED,
+            Compression::SNAPPY,
+            Compression::ZSTD(ZstdLevel::default()),
+        ];
+        let versions = [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0];
+        for (different, missing) in [(1, 0), (2, 3), (300, 0), (70_000, 1), (9000, 2), (90, 1000)] {
+            let batch = columns(20_001, different, missing);
+            for codec in codecs {
+                for version in versions {
+                    for properties in [WriterProperties::builder(), plain()] {
+                        let packed = properties.set_compression(codec).set_writer_version(version);
+                        let file = written(&batch, packed);
+                        let reader = ParquetRecordBatchReaderBuilder::try_new(file.clone());
+                        let reader = reader.unwrap().with_batch_size(1 << 20).build().unwrap();
+                        let whole = reader.map(Result::unwrap).next().unwrap();
+                        for rows in [20_001, 5000, 7001] {
+                            let decoded = decoded(&file, rows, None);
+                            for (column, decoded) in whole.columns().iter().zip(decoded) {
+                                let case = format!("{codec} {version:?} {different} {missing}");
+                                match decoded {
+                                    Some(decoded) => {
+                                        assert_eq!(&*column.slice(0, rows), &*decoded, "{case}");
+                                    }
+                                    // Deltas are not known here.
+                                    None => {
+                                        assert_eq!(version, WriterVersion::PARQUET_2_0, "{case}")
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_told_as_others_where_there_are_some() {
+        let batch = columns(10_000, 500, 7);
+        for dictionary in [true, false] {
+            let properties = WriterProperties::builder().set_dictionary_enabled(dictionary);
+            let file = written(&batch, properties);
+            let columns = decoded(&file, 10_000, Some(&DataType::Float64));
+            let signed = batch.column(0).as_any().downcast_ref::<Int64Array>().unwrap();
+            let told: Float64Array = signed.iter().map(|one| one.map(|one| one as f64)).collect();
+            assert_eq!(&**columns[0].as_ref().unwrap(), &told as &dyn Array);
+            assert!(columns[1].is_some() && columns[2].is_some());
+            assert!(columns[3..].iter().all(Option::is_none), "they are told as they are");
+            let large = Arc::new(Int64Array::from(vec![Some(1), Some((1 << 53) + 1)])) as ArrayRef;
+            let large = RecordBatch::try_from_iter([("large", large)]).unwrap();
+            let properties = WriterProperties::builder().set_dictionary_enabled(dictionary);
+            let file = written(&large, properties);
+            assert!(decoded(&file, 2, Some(&DataType::Float64))[0].is_none());
+        }
+    }
+
+    #[test]
+    fn numbers_of_every_width_are_unpacked() {
+        let mut random = fastrand::Rng::with_seed(3);
+        for width in 1..=WIDEST {
+            let numbers: Vec<u32> = (0..8 * 9).map(|_| random.u32(0..1 << width)).collect();
+            let mut packed = vec![0_u8; numbers.len() * width / 8];
+            for (at, number) in numbers.iter().enumerate() {
+                for bit in 0..width {
+                    let place = at * width + bit;
+                    packed[place / 8] |= ((number >> bit & 1) as u8) << (place % 8);
+                }
+            }
+            let mut out = vec![0; numbers.len()];
+            unpack(&packed, width, &mut out);
+            assert_eq!(out, numbers, "{width} bits");
+        }
+    }
+
+    #[test]
+    fn damaged_pages_are_left_to_who_says_what_they_are() {
+        let batch = columns(3000, 70, 5);
+        let file = written(&batch, WriterProperties::builder());
+        let good = decoded(&file, 3000, None);
+        let mut random = fastrand::Rng::with_seed(11);
+        for _ in 0..3000 {
+            let mut damaged = file.to_vec();
+            let reader = ArrowReaderMetadata::load(&file, Default::default()).unwrap();
+            let end = reader.metadata().row_group(0).columns().iter().map(|chunk| {
+                let (start, length) = chunk.byte_range();
+                start + length
+            });
+            let end = end.max().unwrap() as usize;
+            damaged[random.usize(4..end)] ^= 1 << random.u8(0..8);
+            for (column, good) in decoded(&damaged.into(), 3000, None).iter().zip(&good) {
+                if let Some(column) = column {
+                    assert_eq!(column.len(), good.as_ref().unwrap().len());
+                    column.to_data().validate_full().unwrap();
+                }
+            }
+        }
+        assert!(runs(&[3, 0xff], 25, 8, |_| Some(())).is_none());
+        assert!(runs(&[0, 1], 1, 8, |_| Some(())).is_none(), "a run of none");
+        assert!(runs(&[0xff; 11], 1, 8, |_| Some(())).is_none());
+    }
+}
