@@ -210,7 +210,7 @@ memoryTest("half a GiB of lines stays within 96 MiB, in every form", async () =>
   }
 });
 
-memoryTest("a GiB of byte batches stays bounded each of many times", async () => {
+memoryTest("a GiB of lines or of byte batches stays bounded each of many times", async () => {
   const path = await Deno.makeTempFile();
   try {
     const block = new TextEncoder().encode(("x".repeat(99) + "\n").repeat(10_486));
@@ -220,6 +220,10 @@ memoryTest("a GiB of byte batches stays bounded each of many times", async () =>
     for (let round = 0; round < 8; round++) {
       const held = await heldFor(path, "bytes", 1024 * 10_486);
       assert(held < 96 * MIB, `round ${round}: ${held / MIB} MiB over idle`);
+    }
+    for (const form of ["text", "strings"]) {
+      const held = await heldFor(path, form, 1024 * 10_486);
+      assert(held < 80 * MIB, `${form}: ${held / MIB} MiB over idle`);
     }
   } finally {
     await Deno.remove(path);
