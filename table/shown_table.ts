@@ -8,7 +8,7 @@ import {
   showColumns,
 } from "../jupyter/show_columns.ts";
 import { formatNumber } from "../jupyter/quantities.ts";
-import type { Column, DataType, FlechetteLibrary, Table } from "./flechette.ts";
+import type { Column, FlechetteLibrary, Table } from "./flechette.ts";
 import { typeText } from "./type_text.ts";
 
 /** So many values of a column are looked at. */
@@ -72,7 +72,7 @@ function columnFacts(
   const counted = [Type.Int, Type.Float, Type.Decimal, Type.Duration].includes(type.typeId);
   const facts = { numeric: counted, nulls: column.nullCount };
   if (!dated && !counted) return facts;
-  const numbers = sampleOf(column);
+  const numbers = sampleOf(column, type.typeId === Type.Decimal ? type.scale : 0);
   if (numbers.length === 0) return facts;
   let [least, greatest] = [Infinity, -Infinity];
   for (const number of numbers) {
@@ -91,7 +91,7 @@ function columnFacts(
 }
 
 /** Finite numbers of a column, evenly picked, the first and the last among them. */
-function sampleOf(column: Column): number[] {
+function sampleOf(column: Column, scale: number): number[] {
   const last = column.length - 1;
   const count = Math.min(column.length, SAMPLE);
   const numbers: number[] = [];
@@ -99,7 +99,8 @@ function sampleOf(column: Column): number[] {
     try {
       const value = column.at(count > 1 ? Math.round(index * last / (count - 1)) : 0);
       if (value === null || value === undefined) continue;
-      const number = Number(value);
+      // Digits of a decimal, or an integer of 64 bits.
+      const number = Number(value) / (typeof value === "bigint" ? 10 ** scale : 1);
       if (Number.isFinite(number)) numbers.push(number);
     } catch {
       // A 64-bit integer that is no number of JavaScript: Flechette refuses to give it.
@@ -124,7 +125,8 @@ function valueAt(column: Column, index: number): unknown {
 
 function valueText(
   { Type }: FlechetteLibrary,
-  { typeId }: DataType,
+  // deno-lint-ignore no-explicit-any -- the members of Flechette's types differ by `typeId`
+  { typeId, scale }: any,
   value: unknown,
 ): string {
   if (value === null || value === undefined) return "null";
@@ -138,7 +140,15 @@ function valueText(
   if (typeof value === "object") {
     return JSON.stringify(value, (_, inner) => plainPart(inner)) ?? "";
   }
+  if (typeId === Type.Decimal && typeof value === "bigint") return decimalText(value, scale);
   return String(value);
+}
+
+/** A decimal, of which a table read with `useDecimalInt` has the digits only. */
+function decimalText(digits: bigint, scale: number): string {
+  if (scale <= 0) return String(digits * 10n ** BigInt(-scale));
+  const text = String(digits < 0n ? -digits : digits).padStart(scale + 1, "0");
+  return `${digits < 0n ? "-" : ""}${text.slice(0, -scale)}.${text.slice(-scale)}`;
 }
 
 /** A part of a value as JSON has it: of a list, however long, what may be shown of it. */

@@ -41,6 +41,29 @@ describe("a table that shows itself", () => {
     }
   });
 
+  it("shows decimals that are read as their digits with their point", async () => {
+    const folder = await Deno.makeTempDir({ prefix: "dipper-shown-" });
+    try {
+      const path = join(folder, "decimals.arrow");
+      const prices = [1234.5, -0.07, 0];
+      await writeTable(
+        path,
+        flechette.tableFromColumns({
+          price: flechette.columnFromArray(prices, flechette.decimal(18, 2, 128)),
+        }),
+      );
+      for (const useDecimalInt of [false, true]) {
+        const shown = Deno.inspect(await file(path).table({ useDecimalInt }));
+        for (const price of useDecimalInt ? ["1234.50", "-0.07", "0.00"] : ["1234.5", "-0.07"]) {
+          assertMatch(shown, new RegExp(`^ *\\d? *${price.replace(".", "\\.")} *$`, "m"), shown);
+        }
+        assertMatch(shown, /price +decimal128\(18, 2\) +0 +-0\.07 +1,?234\.5\b/);
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+
   it("shows what is long, and what is no number of JavaScript, as what it is", async () => {
     const folder = await Deno.makeTempDir({ prefix: "dipper-shown-" });
     try {
