@@ -1,6 +1,7 @@
 // Files of this machine: named by path or URL, read by every method, mapped when asked to.
 
 import {
+  assert,
   assertEquals,
   assertInstanceOf,
   assertRejects,
@@ -164,6 +165,45 @@ describe("a local file", () => {
       await assertRejects(() => file(path as `/${string}`).bytes(), InvalidInputError);
     }
     await assertRejects(() => file(`${path}/below`).bytes(), DipperError);
+  });
+
+  it("that tells no size is what it has when it is opened", {
+    ignore: Deno.build.os !== "linux",
+  }, async () => {
+    const path = "/proc/self/limits";
+    assertEquals((await Deno.stat(path)).size, 0);
+    const bytes = await Deno.readFile(path);
+    const expected = new TextDecoder().decode(bytes);
+    assert(bytes.length > 1000);
+    const limits = file(path);
+    assertEquals(await limits.text(), expected);
+    assertSameBytes(await limits.bytes(), bytes);
+    assertSameBytes(await limits.into(new Uint8Array(5000)), bytes);
+    assertSameBytes(await new Response(limits.stream()).bytes(), bytes);
+    assertSameBytes(await limits.slice(-10).bytes(), bytes.subarray(-10));
+    assertSameBytes((await limits.ranges([[3, 9]]))[0]!, bytes.subarray(3, 9));
+    const part = await Array.fromAsync(limits.slice(5, 100).lines());
+    assertEquals(part.join("\n"), expected.slice(5, 100));
+    const [one] = await Array.fromAsync(getMany([path]));
+    assertSameBytes(one!.bytes!, bytes);
+    const copy = file(`${folder}/limits`);
+    await limits.copyTo(copy);
+    assertEquals(await Deno.readTextFile(`${folder}/limits`), expected);
+    assertEquals(await limits.checksum("crc32"), await copy.checksum("crc32"));
+    assertEquals((await limits.stat()).size, 0, "as the system says");
+    // One that tells a size which it does not have.
+    const lying = "/sys/kernel/mm/transparent_hugepage/enabled";
+    if (await file(lying).exists()) {
+      assertEquals(await file(lying).text(), await Deno.readTextFile(lying));
+      assertEquals(
+        await Array.fromAsync(file(lying).lines()),
+        (await Deno.readTextFile(lying)).trimEnd().split("\n"),
+      );
+    }
+    // One that never ends, as far as anybody waits.
+    const endless = await assertRejects(() => file("/proc/self/pagemap").bytes(), DipperError);
+    assertStringIncludes(endless.message, "tells no size");
+    assertEquals(memory().operations, 0);
   });
 
   it("that is mapped has the same bytes, and is private", async () => {

@@ -12,6 +12,7 @@ use dipper_wire::{FillError, Slot};
 use crate::buffer::Draft;
 use crate::get::{Admission, Destination, GetRequest, Got, check_limit, in_private, nothing};
 use crate::metrics::{Meter, Transport};
+use crate::unsized_file::measured;
 use crate::{Buffer, Client, Error, Source, Span, Stat, Status, ledger};
 
 /// How much is read before a cancelled read is noticed, and progress told.
@@ -49,8 +50,19 @@ pub(crate) fn place(span: Span, size: u64) -> (u64, u64) {
     (start, end.saturating_sub(start))
 }
 
-/// Opens a file and says what it is. A pipe or a terminal could hang for ever.
+/// Opens a file and says what it is. Of one that tells no size the bytes that it has now.
 pub(crate) async fn open(path: &Path) -> Result<(Arc<File>, Stat), Error> {
+    let (file, told) = open_measured(path).await?;
+    Ok((file, stat_of(&told)))
+}
+
+pub(crate) async fn open_measured(path: &Path) -> Result<(Arc<File>, Metadata), Error> {
+    let (file, told) = open_as_it_is(path).await?;
+    measured(file, told, path).await
+}
+
+/// Opens a file whatever it tells of itself. A pipe or a terminal could hang for ever.
+pub(crate) async fn open_as_it_is(path: &Path) -> Result<(Arc<File>, Metadata), Error> {
     let path = path.to_owned();
     blocking(move || {
         let metadata = std::fs::metadata(&path).map_err(|error| failed(&error, &path))?;
@@ -60,7 +72,7 @@ pub(crate) async fn open(path: &Path) -> Result<(Arc<File>, Stat), Error> {
         }
         let file = File::open(&path).map_err(|error| failed(&error, &path))?;
         let metadata = file.metadata().map_err(|error| failed(&error, &path))?;
-        Ok((Arc::new(file), stat_of(&metadata)))
+        Ok((Arc::new(file), metadata))
     })
     .await
 }
@@ -86,7 +98,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 /// Asks for a file's properties.
 pub(crate) async fn stat(path: &Path) -> Result<Stat, Error> {
-    Ok(open(path).await?.1)
+    Ok(stat_of(&open_as_it_is(path).await?.1))
 }
 
 /// Maps a file, or a part of it, privately: what JavaScript writes does not reach the file.

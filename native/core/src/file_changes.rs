@@ -1,6 +1,6 @@
 //! Files of this machine, written, copied, moved and deleted.
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -97,7 +97,7 @@ pub async fn copy_file(
     existing: Existing,
     progress: Option<Arc<dyn Progress>>,
 ) -> Result<(Stat, Metrics), Error> {
-    let (source, before) = opened(from).await?;
+    let (source, before) = crate::file::open_measured(from).await?;
     let mut teller = Teller::new(progress, before.len());
     let (shown, target, source_is) = (from.to_owned(), to.to_owned(), before.clone());
     let mut file = blocking(move || {
@@ -154,7 +154,7 @@ pub async fn move_file(
     existing: Existing,
     progress: Option<Arc<dyn Progress>>,
 ) -> Result<(Stat, Metrics), Error> {
-    let (_, source) = opened(from).await?;
+    let (_, source) = crate::file::open_as_it_is(from).await?;
     let size = source.len();
     let (old, new) = (from.to_owned(), to.to_owned());
     if let Some(stat) = blocking(move || renamed(&old, &new, &source, existing)).await? {
@@ -236,13 +236,6 @@ pub async fn delete_file(path: &Path) -> Result<(), Error> {
         }
     })
     .await
-}
-
-/// A file to read, and what it is at that moment.
-async fn opened(path: &Path) -> Result<(Arc<File>, Metadata), Error> {
-    let (file, _) = crate::file::open(path).await?;
-    let metadata = file.metadata().map_err(|error| read_failed(&error, path))?;
-    Ok((file, metadata))
 }
 
 fn same(one: &Metadata, other: &Metadata) -> bool {

@@ -66,6 +66,7 @@ mod tags;
 mod tree;
 mod turnstile;
 mod unmeasured;
+mod unsized_file;
 mod upload;
 mod verify;
 mod watch;

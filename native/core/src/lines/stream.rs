@@ -2,8 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::ErrorKind;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -26,6 +24,7 @@ use crate::gate::Gate;
 use crate::get::in_private;
 use crate::metrics::{Meter, Transport};
 use crate::stream::Arrived;
+use crate::unsized_file::{next, tells_its_size};
 use crate::{
     Buffer, Client, Error, Metrics, Reader, Source, Span, Stat, Status, StreamRequest, Topic,
     TopicRequest, stream,
@@ -149,13 +148,17 @@ async fn open(
     let mut windows = None;
     let (shown, from) = match source {
         FeedSource::Object { source: Source::File(path), span, .. } => {
-            let (file, stat) = crate::file::open(&path).await?;
+            // One without a size is read as it comes; a part of it is a part of what it has now.
+            let (file, metadata) = match span {
+                Span::Whole => crate::file::open_as_it_is(&path).await?,
+                _ => crate::file::open_measured(&path).await?,
+            };
+            let stat = crate::file::stat_of(&metadata);
             meter.took(Transport::File);
             let shown = path.display().to_string();
             claim.name.clone_from(&shown);
             let (at, left) = crate::file::place(span, stat.size);
-            // What the system writes while it is read has no size, as in /proc.
-            let has_no_size = stat.size == 0 && span == Span::Whole;
+            let has_no_size = !tells_its_size(&file, &metadata);
             length = (!has_no_size).then_some(left);
             told = stat;
             if let (Cut::Lines(limit), Content::Bytes | Content::Text { .. }) = (cut, &content)
@@ -480,28 +483,13 @@ struct UnsizedFile {
 impl Feed for UnsizedFile {
     fn next(&mut self) -> NextChunk<'_> {
         Box::pin(async move {
-            let (file, path, at) = (Arc::clone(&self.file), self.path.clone(), self.at);
-            let bytes = crate::file::blocking(move || {
-                let mut room = vec![0; AT_ONCE];
-                let read = loop {
-                    match file.read_at(&mut room, at) {
-                        Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                        read => break read.map_err(|error| crate::file::failed(&error, &path))?,
-                    }
-                };
-                room.truncate(read);
-                Ok(Bytes::from(room))
-            })
-            .await?;
+            let bytes = next(&self.file, &self.path, self.at).await?;
             self.at += bytes.len() as u64;
             self.meter.arrived(bytes.len());
-            Ok((!bytes.is_empty()).then_some(bytes))
+            Ok((!bytes.is_empty()).then(|| bytes.into()))
         })
     }
 }
-
-/// So much of it is read at once.
-const AT_ONCE: usize = 64 << 10;
 
 /// An object on a server.
 struct ObjectFeed {

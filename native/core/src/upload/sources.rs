@@ -15,6 +15,7 @@ use super::write_options::WriteOptions;
 use crate::buffer::BufferBytes;
 use crate::metrics::Meter;
 use crate::request_body::{FilePart, RequestBody, SentFile};
+use crate::unsized_file::measured;
 use crate::{Buffer, Client, Error, ObjectRef, Progress, Status};
 
 /// Writes an object from memory, which is sent from where it lies.
@@ -66,6 +67,9 @@ pub async fn upload_file(
         })
     };
     let (file, told) = opened.await?;
+    let (file, told) = measured(Arc::new(file), told, path).await?;
+    let file = Arc::try_unwrap(file).or_else(|shared| shared.try_clone());
+    let file = file.map_err(|error| crate::file::failed(&error, path))?;
     upload_opened(client, object, (file, told), path, options, progress).await
 }
 
