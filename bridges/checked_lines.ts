@@ -1,7 +1,7 @@
 // The options of lines and messages, checked, and as the native side wants them.
 
 import { defined } from "../client/connection.ts";
-import { invalidInput } from "../ffi/errors.ts";
+import { invalidInput, unknownOption } from "../ffi/errors.ts";
 import type {
   CompressionMessage,
   ContentMessage,
@@ -131,9 +131,7 @@ function checks(
     throw refused("the options are no object", "pass { batch, \u2026 }");
   }
   for (const name of Object.keys(options)) {
-    if (!known.includes(name)) {
-      throw refused(`there is no option ${name}`, `known are ${known.join(", ")}`);
-    }
+    if (!known.includes(name)) throw unknownOption(operation, name, known, uri);
   }
   const given = options as Readonly<Record<string, unknown>>;
   const whole = (name: string, least: number, most: number): number | undefined => {

@@ -443,7 +443,8 @@ export class EmbeddingTable implements Disposable {
     if (Number.isInteger(index) && index >= 0 && index < length) return index;
     throw invalidInput(
       operation,
-      `there is no row ${shownValue(index)}: the table has ${length} rows`,
+      (typeof index === "number" ? "there is no row " : "the row is ") +
+        `${shownValue(index)}: the table has ${length} rows`,
       "pass a whole number; rows are counted from 0",
     );
   }

@@ -1,6 +1,6 @@
 // Options that nobody knows are refused: a misspelt one would otherwise do nothing, in silence.
 
-import { invalidInput } from "../ffi/errors.ts";
+import { invalidInput, unknownOption } from "../ffi/errors.ts";
 import { described } from "../ffi/lent.ts";
 
 /**
@@ -22,10 +22,5 @@ export function refuseUnknownOptions(
     );
   }
   const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown === undefined) return;
-  throw invalidInput(
-    operation,
-    `there is no option ${unknown.slice(0, 40)}`,
-    `known ${known.length === 1 ? "is" : "are"} ${known.join(", ")}`,
-  );
+  if (unknown !== undefined) throw unknownOption(operation, unknown, known);
 }

@@ -2,7 +2,7 @@
 // and how far apart its neighbours lie along each dimension.
 
 import { invalidInput } from "../ffi/errors.ts";
-import { described, kindOfArray, lengthOfArray } from "../ffi/lent.ts";
+import { described, kindOfArray, lengthOfArray, shownValue } from "../ffi/lent.ts";
 
 /** A typed array of any kind. */
 export type TypedArray =
@@ -146,7 +146,7 @@ export function orderOf({ shape, strides, size }: Layout): "rows" | "columns" | 
 export function shownList(list: unknown): string {
   const numbers = listOf(list);
   if (numbers === undefined) return described(list);
-  const shown = numbers.slice(0, 8).map((one) => isNumber(one) ? String(one) : described(one));
+  const shown = numbers.slice(0, 8).map(shownValue);
   return `[${shown.join(", ")}${numbers.length > 8 ? ", \u2026" : ""}]`;
 }
 
@@ -160,8 +160,4 @@ function listOf(list: unknown): number[] | undefined {
 
 function isWhole(value: unknown): value is number {
   return Number.isSafeInteger(value);
-}
-
-function isNumber(value: unknown): value is number {
-  return typeof value === "number";
 }

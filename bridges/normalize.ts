@@ -64,10 +64,7 @@ export function normalizeInplace(
   const { kind = "l2", dimension } = options ?? {};
   const norm = typeof kind === "string" && Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
   if (norm === undefined) {
-    throw refused(
-      `kind is ${typeof kind === "string" ? shownValue(kind) : described(kind)}`,
-      'pass "l2", "minmax" or "zscore"',
-    );
+    throw refused(`kind is ${shownValue(kind)}`, 'pass "l2", "minmax" or "zscore"');
   }
   if (dimension !== undefined && !(Number.isSafeInteger(dimension) && dimension > 0)) {
     const came = typeof dimension === "number" ? dimension : described(dimension);

@@ -2,7 +2,7 @@
 // lie one behind the other, and that a number may start where they start.
 
 import { invalidInput } from "../ffi/errors.ts";
-import { described, kindOfArray, lend, type Lent } from "../ffi/lent.ts";
+import { described, kindOfArray, lend, type Lent, remedy } from "../ffi/lent.ts";
 import { RustBuffer } from "../ffi/rust_buffer.ts";
 import { isNdArray, layoutOf, orderOf, shownList } from "./nd_array.ts";
 
@@ -70,7 +70,7 @@ export function lendNumbers(x: unknown, wanted: Wanted): Numbers {
   }
   const width = kinds[bytesAre]!;
   const { bytes, shared } = lend(x, operation, true);
-  if (isPicture(x)) throw wrongKind(kindOfArray((x as { data: unknown }).data)!, wanted);
+  if (isPicture(x)) throw wrongKind((x as { data: unknown }).data, wanted);
   if (bytes.byteLength % width !== 0) {
     throw invalidInput(
       operation,
@@ -100,15 +100,15 @@ function widthOf(data: unknown, wanted: Wanted): 4 | 8 {
   const kind = kindOfArray(data);
   const width = wanted.kinds[kind as keyof Kinds];
   if (kind !== undefined && width !== undefined) return width;
-  throw kind === undefined ? noNumbers(data, wanted) : wrongKind(kind, wanted);
+  throw kind === undefined ? noNumbers(data, wanted) : wrongKind(data, wanted);
 }
 
-function wrongKind(kind: string, { operation, kinds, instead }: Wanted) {
+function wrongKind(data: unknown, { operation, kinds, instead }: Wanted) {
   return invalidInput(
     operation,
     `${operation} takes the numbers of a ${Object.keys(kinds).join(" or ")}; these are those of ` +
-      `${/^[AEIO]/.test(kind) ? "an" : "a"} ${kind}`,
-    instead(kind),
+      described(data),
+    instead(kindOfArray(data)!),
   );
 }
 
@@ -122,6 +122,8 @@ function noNumbers(data: unknown, { operation, kinds }: Wanted) {
       ? `pass new ${kind}(array), which is a copy`
       : data instanceof RustBuffer
       ? `make one over its memory, new ${kind}(x.view().buffer)`
-      : `make a ${kind} over its buffer`,
+      : described(data) === "a Column"
+      ? "pass the values of its batches: column.data[0].values"
+      : remedy(data, `pass a ${kind}, or make one over its buffer`),
   );
 }

@@ -2,12 +2,13 @@
 // checked and put into marks; jupyter/ draws. Nothing of Observable Plot is loaded before that.
 
 import { invalidInput } from "../ffi/errors.ts";
-import { described, kindOfArray } from "../ffi/lent.ts";
+import { described, kindOfArray, shownValue } from "../ffi/lent.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
 import type { Drawing } from "../jupyter/plot_figure.ts";
 import type { Markish, PlotLibrary, PlotOptions } from "../jupyter/plot_library.ts";
 import type { Numbers } from "../jupyter/plot_reduce.ts";
 import { countOf } from "../jupyter/quantities.ts";
+import { refuseUnknownOptions } from "./known_options.ts";
 import { isNdArray, layoutOf, type TypedArray } from "./nd_array.ts";
 import type { ColumnPlotOptions, HistogramOptions, PlotColumn, PlotSpec } from "./plot_options.ts";
 
@@ -275,18 +276,9 @@ function checkOptions<Options extends HistogramOptions>(
   also: readonly string[],
   operation: string,
 ): Options {
-  if (typeof options !== "object" || options === null) {
-    throw invalidInput(operation, `the options are ${described(options)}`, "pass an object");
-  }
-  const known = ["label", "title", "width", "height", ...also];
+  if (options === null) throw invalidInput(operation, "the options are null", "pass an object");
+  refuseUnknownOptions(options, ["label", "title", "width", "height", ...also], operation);
   for (const [name, value] of Object.entries(options)) {
-    if (!known.includes(name)) {
-      throw invalidInput(
-        operation,
-        `${operation} has no option ${JSON.stringify(name)}`,
-        `it has ${known.join(", ")}`,
-      );
-    }
     if (value === undefined) continue;
     if (name === "width" || name === "height") checkLength(name, value, operation);
     else if (name === "bins") {
@@ -312,10 +304,6 @@ function checkLength(name: "width" | "height", value: unknown, operation: string
     `${name} is ${shownValue(value)}`,
     `it is a number of pixels from ${least} to 4000`,
   );
-}
-
-function shownValue(value: unknown): string {
-  return typeof value === "number" ? String(value) : described(value);
 }
 
 /** Throws when the memory was released. */

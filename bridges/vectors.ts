@@ -8,7 +8,7 @@
 // object is read once.
 
 import { type DipperError, invalidInput } from "../ffi/errors.ts";
-import { described, kindOfArray, placeOfView } from "../ffi/lent.ts";
+import { described, kindOfArray, placeOfView, remedy, shownValue } from "../ffi/lent.ts";
 import type { VectorColumn } from "./matrix.ts";
 
 /** Numbers of one or several vectors. */
@@ -251,7 +251,7 @@ function contiguous(matrix: Given, operation: string, what: string): Run {
 }
 
 function shownList(list: readonly unknown[]): string {
-  return list.map((one) => typeof one === "number" ? String(one) : `a ${typeof one}`).join(", ");
+  return list.map(shownValue).join(", ");
 }
 
 /**
@@ -312,8 +312,8 @@ function singles(
     if (typeof value !== "number") {
       throw invalidInput(
         operation,
-        `${what} holds no number at ${at}, but ${value === null ? "null" : typeof value}`,
-        "pass numbers",
+        `${what} holds no number at ${at}, but ${described(value)}`,
+        "pass numbers; addMany() takes rows of them",
       );
     }
     numbers[at] = value;
@@ -325,6 +325,6 @@ function noNumbers(value: unknown, operation: string, what: string): DipperError
   return invalidInput(
     operation,
     `${what} holds no numbers: this is ${described(value)}`,
-    "pass a Float32Array, an array of numbers, or { data, shape }",
+    remedy(value, "pass a Float32Array, an array of numbers, or { data, shape }"),
   );
 }

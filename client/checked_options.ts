@@ -1,6 +1,6 @@
 // The options of a client, checked before anything is loaded, read or sent.
 
-import { invalidInput } from "../ffi/errors.ts";
+import { invalidInput, unknownOption } from "../ffi/errors.ts";
 import { checkCredentials, type CheckedCredentials } from "./checked_credentials.ts";
 import { checkLogger, LOG_LEVELS } from "./checked_logger.ts";
 import type { LogLevel } from "./logger.ts";
@@ -64,9 +64,7 @@ export function checkOptions(options: S3ClientOptions, operation: string): Check
     throw invalidInput(operation, "the options are no object", "pass { endpoint, region, \u2026 }");
   }
   for (const name of Object.keys(options)) {
-    if (!(KNOWN as readonly string[]).includes(name)) {
-      throw invalidInput(operation, `there is no option ${name}`, `known are ${KNOWN.join(", ")}`);
-    }
+    if (!KNOWN.some((known) => known === name)) throw unknownOption(operation, name, KNOWN);
   }
   const text = (name: "region" | "profile" | "caCertificates"): string | undefined => {
     const value: unknown = options[name];

@@ -3,6 +3,7 @@
 import { shorten } from "./error_stack.ts";
 import { type ErrorCode, type ErrorDetails, STATUS } from "./symbols.ts";
 import { JUPYTER_DISPLAY, type MediaBundle } from "../jupyter/media_bundle.ts";
+import { withoutSecrets } from "../jupyter/redaction.ts";
 import { visibleLines } from "../jupyter/visible_text.ts";
 import type { TransferReport } from "./transfer_report.ts";
 
@@ -185,4 +186,22 @@ export function invalidInput(
   uri?: string,
 ): InvalidInputError {
   return new InvalidInputError(message, { code: "InvalidInput", operation, hint, uri });
+}
+
+/** For an option that a call does not know; what begins like it comes first. */
+export function unknownOption(
+  operation: string,
+  name: string,
+  known: readonly string[],
+  uri?: string,
+): InvalidInputError {
+  const start = (word: string): string => word.slice(0, 3).toLowerCase();
+  const all = [...new Set(known)];
+  const alike = all.filter((word) => start(word) === start(name)).join(" or ");
+  return invalidInput(
+    operation,
+    `there is no option ${withoutSecrets(name).slice(0, 40)}`,
+    `${alike && `did you mean ${alike}? `}known ${all[1] ? "are" : "is"} ${all.join(", ")}`,
+    uri,
+  );
 }

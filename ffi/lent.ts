@@ -75,6 +75,11 @@ export function described(data: unknown): string {
   return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`;
 }
 
+/** What to do, also where a promise was passed. */
+export function remedy(data: unknown, otherwise: string): string {
+  return data instanceof Promise ? "await it first" : otherwise;
+}
+
 /** An option's value for a message: a number or a short text as it is, else what it is. */
 export function shownValue(value: unknown): string {
   if (typeof value === "number") return String(value);
@@ -130,7 +135,7 @@ export function lend(data: unknown, operation: string, change: boolean): Lent {
       `this is ${described(data)}`,
     typeof data === "string"
       ? "pass new TextEncoder().encode(text)"
-      : "pass its bytes as a Uint8Array",
+      : remedy(data, "pass its bytes as a Uint8Array"),
   );
 }
 
@@ -197,16 +202,12 @@ function lendPlace(place: object, operation: string, change: boolean): Lent {
   if (!fits) {
     throw invalidInput(
       operation,
-      `${operation}: ${shownNumber(byteLength)} bytes from ${shownNumber(byteOffset)} do not lie ` +
+      `${operation}: ${shownValue(byteLength)} bytes from ${shownValue(byteOffset)} do not lie ` +
         `in a buffer of ${whole} bytes`,
       "give the object the byteOffset and byteLength of a part of its buffer",
     );
   }
   return lendPart(buffer, operation, change, byteOffset as number, byteLength as number);
-}
-
-function shownNumber(value: unknown): string {
-  return typeof value === "number" ? String(value) : described(value);
 }
 
 function lendPart(

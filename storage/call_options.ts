@@ -1,8 +1,7 @@
 // The options of single calls, checked before anything is read or sent.
 
-import { invalidInput } from "../ffi/errors.ts";
+import { invalidInput, unknownOption } from "../ffi/errors.ts";
 import { stoppable } from "../ffi/stop.ts";
-import { withoutSecrets } from "../jupyter/redaction.ts";
 import type { CallOptions } from "./read_options.ts";
 
 type Kind = "text" | "signal" | "function" | "texts" | "flag";
@@ -39,12 +38,13 @@ const KINDS: Readonly<Record<string, Kind>> = {
 /** Parts of keys, and what may have several lines. */
 const MAY_HAVE_CONTROLS: readonly string[] = ["delimiter", "startAfter", "glob", "where"];
 
-const WANTED: Readonly<Record<Kind, string>> = {
-  text: "a string without lone surrogates or control characters",
-  signal: "an AbortSignal",
-  function: "a function",
-  texts: "an object whose values are strings",
-  flag: "true or false",
+/** What is not there, and what to pass. */
+const WANTED: Readonly<Record<Kind, readonly [is: string, pass: string]>> = {
+  text: ["a string without lone surrogates or control characters", "a text"],
+  signal: ["an AbortSignal", "a controller's signal"],
+  function: ["a function", "one"],
+  texts: ["an object whose values are strings", 'such as { author: "me" }'],
+  flag: ["true or false", "a boolean"],
 };
 
 /** What every call takes. */
@@ -91,31 +91,18 @@ export function checkedLater<T extends object>(
   for (const [name, value] of Object.entries(checked)) {
     if (value === undefined) continue;
     if (also !== undefined && !EVERYWHERE.includes(name) && !also.includes(name)) {
-      throw unknownOption(name, [...EVERYWHERE, ...also], operation, uri);
+      throw unknownOption(operation, name, [...also, ...EVERYWHERE], uri);
     }
     const kind = KINDS[name];
     if (kind === undefined) continue;
     if (value === null) delete checked[name];
     else if (!fits(kind, name, value)) {
-      throw invalidInput(operation, `${name} is not ${WANTED[kind]}`, `mend ${name}`, uri);
+      const [is, pass] = WANTED[kind];
+      const what = kind === "text" && typeof value !== "string" ? "a string" : is;
+      throw invalidInput(operation, `${name} is not ${what}`, `pass ${pass}`, uri);
     }
   }
   return checked as T;
-}
-
-/** The error for an option that a call does not know. */
-export function unknownOption(
-  name: string,
-  known: readonly string[],
-  operation: string,
-  uri: string | undefined,
-): Error {
-  return invalidInput(
-    operation,
-    `there is no option ${withoutSecrets(name)}`,
-    `known are ${[...new Set(known)].join(", ")}`,
-    uri,
-  );
 }
 
 function fits(kind: Kind, name: string, value: unknown): boolean {

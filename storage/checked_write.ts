@@ -34,7 +34,8 @@ export const SAID_OF_OBJECT = [
 ] as const satisfies readonly (keyof WriteOptions)[];
 
 const LOCAL: readonly string[] = ["signal", "onProgress", "progress", "ifNoneMatch"];
-const REMOTE: readonly string[] = [
+/** The options of a write to S3. */
+export const REMOTE: readonly string[] = [
   ...LOCAL,
   ...SAID_OF_OBJECT,
   "expires",
@@ -145,23 +146,12 @@ export function writtenAs(
   uri: string,
 ): WriteMessage {
   const { expires, encryption, metadata, tags } = options;
-  const message: WriteMessage = { metadata: { ...metadata } };
-  const same = [
-    "contentType",
-    "contentEncoding",
-    "contentLanguage",
-    "contentDisposition",
-    "cacheControl",
-    "storageClass",
-    "acl",
-    "ifMatch",
-    "ifNoneMatch",
-    "checksum",
-    "partSize",
-  ] as const;
-  for (const name of same) {
-    if (options[name] !== undefined) Object.assign(message, { [name]: options[name] });
+  const same: Record<string, unknown> = {};
+  for (const name of [...SAID_OF_OBJECT, "ifNoneMatch", "checksum", "partSize"] as const) {
+    if (options[name] !== undefined) same[name] = options[name];
   }
+  delete same["encryption"];
+  const message: WriteMessage = { ...same, metadata: { ...metadata } };
   if (expires !== undefined) message.expires = expires.getTime();
   if (tags !== undefined) message.tags = { ...tags };
   const encrypted = encryptionOf(encryption, operation, uri);

@@ -259,6 +259,9 @@ export function batches(
 }
 
 function through(options: ThroughClient | undefined, operation: string): S3Client {
+  if (typeof (options ?? {}) !== "object" || Array.isArray(options)) {
+    throw invalidInput(operation, "the options are no object", "pass { signal, \u2026 }");
+  }
   const given: unknown = options?.client;
   if (given === undefined) return client();
   if (given instanceof S3Client) return given;

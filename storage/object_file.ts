@@ -357,7 +357,7 @@ export abstract class ObjectFile {
   /** Reads the object's messages; see above. */
   frames(options: FramesOptions): AsyncIterable<Uint8Array<ArrayBuffer>>;
   frames(options: FramesOptions): AsyncIterable<Uint8Array<ArrayBuffer> | ByteBatch> {
-    options = checkedLater(options, "frames", this.#shown);
+    options = checkedLater(options ?? {}, "frames", this.#shown);
     const cutting = checkedFrames(options, this.#shown);
     const origin = objectOrigin(
       this.#at.connection,

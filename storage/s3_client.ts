@@ -150,7 +150,7 @@ export class S3Client implements Disposable {
   ): AsyncIterable<Uint8Array<ArrayBuffer> | ByteBatch> {
     const other = otherSource(source, "frames");
     if (other === undefined) return this.#file(source, {}, "frames").frames(options);
-    options = checkedLater(options, "frames", other.uri);
+    options = checkedLater(options ?? {}, "frames", other.uri);
     const cutting = checkedFrames(options, other.uri);
     return framesOf(otherOrigin(this.#connection, other, "frames", cutting), options);
   }

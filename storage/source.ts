@@ -3,8 +3,9 @@
 import { type Location, parseLocation } from "../client/location.ts";
 import { checkLocation, requireKey, uriOf } from "../client/s3_uri.ts";
 import { invalidInput } from "../ffi/errors.ts";
+import { described, remedy } from "../ffi/lent.ts";
 import type { Slice } from "./byte_range.ts";
-import { objectAt, ObjectFile, slicesOf } from "./object_file.ts";
+import { type ObjectAt, objectAt, ObjectFile, slicesOf } from "./object_file.ts";
 import type { Source } from "./read_options.ts";
 
 /** An S3 object named by its parts: takes any key. */
@@ -16,14 +17,7 @@ export interface ObjectLocation {
 }
 
 /** What a source names, and what else it tells. */
-export interface Named {
-  readonly location: Location;
-  /** As the user wrote it. */
-  readonly uri: string;
-  readonly versionId?: string | undefined;
-  /** The base64 of the key that the server decrypts it with. */
-  readonly customerKey?: string | undefined;
-  readonly map?: boolean | undefined;
+export interface Named extends Omit<ObjectAt, "connection" | "open"> {
   /** The size in bytes, where a listing told it. */
   readonly size?: number | undefined;
   /** The part that a handle is on. */
@@ -67,8 +61,8 @@ export function namedBy(source: Source | ObjectLocation, operation: string): Nam
   }
   throw invalidInput(
     operation,
-    `${source === null ? "null" : typeof source} names no object`,
-    "pass a URI, a path, a URL, an entry of a listing, a file, or { bucket, key }",
+    `${described(source)} names no object`,
+    remedy(source, "pass a URI, a path, a URL, an entry of a listing, a file, or { bucket, key }"),
   );
 }
 

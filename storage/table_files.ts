@@ -5,6 +5,7 @@ import type { Connection, ReadSubject } from "../client/connection.ts";
 import { parseLocation } from "../client/location.ts";
 import { parseLocation as parseS3, uriOf } from "../client/s3_uri.ts";
 import { invalidInput, NotFoundError } from "../ffi/errors.ts";
+import { described, remedy } from "../ffi/lent.ts";
 import { libraryNeeds } from "../ffi/library.ts";
 import { ensure } from "../ffi/permissions.ts";
 import { readablePath } from "../ffi/readable_path.ts";
@@ -89,8 +90,11 @@ async function* each(
   } else {
     throw invalidInput(
       operation,
-      "this names no files",
-      "pass a URI, a glob such as s3://bucket/data/*.parquet, a file, or a list of them",
+      `${described(sources)} names no files`,
+      remedy(
+        sources,
+        "pass a URI, a glob such as s3://bucket/data/*.parquet, a file, or a list of them",
+      ),
     );
   }
 }

@@ -96,7 +96,7 @@ export function checkedTree(options: TreeOptions, operation: string): CheckedTre
   }
   for (const [name, value] of Object.entries({ delete: remove, dryRun })) {
     if (typeof value === "boolean") continue;
-    throw invalidInput(operation, `${name} is not true or false`, `mend ${name}`);
+    throw invalidInput(operation, `${name} is not true or false`, "pass a boolean");
   }
   const { customerKey: key } = checked;
   const customerKey = key === undefined || key === null

@@ -25,7 +25,7 @@ export function checkTableOptions(
     throw refused(`int64 cannot be ${shown(int64)}`, 'pass "int64" or "float64"');
   }
   const flag = TABLE_FLAGS.find((name) => !["undefined", "boolean"].includes(typeof options[name]));
-  if (flag !== undefined) throw refused(`${flag} is neither true nor false`, `mend ${flag}`);
+  if (flag !== undefined) throw refused(`${flag} is neither true nor false`, "pass a boolean");
 }
 
 function shown(value: unknown): string {

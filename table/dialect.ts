@@ -43,7 +43,7 @@ export interface Dialect {
   /** Text: its encoding. Default: UTF-8. */
   encoding?: string;
   /** Text: how it is compressed. Default: found out. */
-  compression?: "none" | "gzip" | "deflate" | "zstd" | "bzip2" | "xz";
+  compression?: "auto" | "none" | "gzip" | "deflate" | "zstd" | "bzip2" | "xz";
 }
 
 /** Their names. */

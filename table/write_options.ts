@@ -163,7 +163,10 @@ export function checkedEncoding(
   const typed = typeof types === "object" && types !== null &&
     Object.values(types).every((type) => typeof (type as Partial<DataType>)?.typeId === "number");
   if (!typed) {
-    throw refused("types is not an object of Flechette's types", "pass such as { id: int64() }");
+    throw refused(
+      "types is not an object of Flechette's types",
+      'pass such as { id: int64() }, with int64 from "@uwdata/flechette"',
+    );
   }
   const messages: Record<TableFileFormat, TableFormatMessage> = {
     parquet: "parquet",

@@ -1,6 +1,7 @@
 // What can be written as a table, brought to one form: arrays of Arrow in batches.
 
 import { invalidInput } from "../ffi/errors.ts";
+import { described, remedy } from "../ffi/lent.ts";
 import { arrowParts, type ArrowTable, isArrowTable } from "./apache_arrow.ts";
 import type { ArrayParts, ColumnParts, TableParts } from "./arrow_messages.ts";
 import type { DataType, FlechetteLibrary, Schema, Table } from "./flechette.ts";
@@ -60,8 +61,9 @@ function isFlechetteTable(value: object): value is Table {
  */
 export function partsOf(value: unknown, columning: Columning): TableParts {
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) {
-    throw noTable(value === null ? "null" : typeof value, columning);
+    throw noTable(value, columning);
   }
+  if (value instanceof Promise) throw noTable(value, columning);
   if (isFlechetteTable(value)) return checked(value, columning);
   if (isArrowTable(value)) {
     let parts: TableParts;
@@ -169,9 +171,7 @@ function lengthOf(name: string, values: unknown, columning: Columning): number {
     return (values as Uint8Array).length;
   }
   throw refused(
-    `the column ${JSON.stringify(name)} is ${
-      values === null ? "null" : typeof values
-    }, and no array`,
+    `the column ${JSON.stringify(name)} is ${described(values)}, and no array`,
     "pass arrays or typed arrays",
     columning,
   );
@@ -297,11 +297,14 @@ function withoutRows({ schema, children }: TableParts): TableParts {
   return { schema, children: children.map(({ type }) => ({ type, data: [] })) };
 }
 
-function noTable(what: string, columning: Columning): Error {
+function noTable(value: unknown, columning: Columning): Error {
   return refused(
-    `${what} is no table`,
-    "pass a table of Flechette or apache-arrow, { name: values }, an array of rows, or an iterable " +
-      "of such",
+    `${described(value)} is no table`,
+    remedy(
+      value,
+      "pass a table of Flechette or apache-arrow, { name: values }, an array of rows, or an " +
+        "iterable of such",
+    ),
     columning,
   );
 }

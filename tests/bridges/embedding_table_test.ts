@@ -212,8 +212,12 @@ memoryTest("a wrong dimension and an index out of range say both numbers", () =>
   refused(() => table.scores([1, 2]), "2", "768");
   refused(() => table.topK([new Float32Array(768), [1]], 1), "query 1", "768");
   refused(() => table.topK(new Float32Array(2 * 768), 1), "1536", "768");
+  const rows = Array.from({ length: 768 }, () => [1]);
+  refused(() => table.add(rows as never), "an Array", "addMany()");
+  refused(() => table.add(Promise.resolve() as never), "a Promise", "await it first");
   assertEquals(table.length, 0, "nothing of what was refused is there");
   table.add(new Float32Array(768));
+  refused(() => table.dot([1, 2] as never, 0 as never), "the row is an Array");
   for (const index of [1, -1, 0.5, NaN, 2 ** 40, "0" as unknown as number]) {
     refused(() => table.row(index), String(index), "1 rows");
     refused(() => table.dot(index, new Float32Array(768)), String(index), "1 rows");

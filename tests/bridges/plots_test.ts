@@ -375,8 +375,8 @@ describe("what is no plot", () => {
   });
 
   it("has no other options than it names", () => {
-    assertThrows(() => plot.line([1], { bins: 3 } as never), InvalidInputError, '"bins"');
-    assertThrows(() => plot.histogram([1], { bin: 3 } as never), InvalidInputError, '"bin"');
+    assertThrows(() => plot.line([1], { bins: 3 } as never), InvalidInputError, "option bins");
+    assertThrows(() => plot.histogram([1], { bin: 3 } as never), InvalidInputError, "option bin;");
     for (const bins of [0, -1, 1.5, 1001, NaN, "3"]) {
       assertThrows(() => plot.histogram([1], { bins } as never), InvalidInputError, "bins is ");
     }

@@ -1,4 +1,5 @@
 /** `scaleInplace` and `scaleBuffer`: against plain loops, and what they refuse. */
+import { tableFromArrays } from "@uwdata/flechette";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { InvalidInputError, memory, RustBuffer, scaleBuffer, scaleInplace } from "dipper";
@@ -140,6 +141,14 @@ const REFUSED: readonly (readonly [what: string, call: () => void, ...said: stri
   ["bytes", () => scaleInplace(new Uint8Array(8) as never, 2), "Uint8Array", "Float64Array"],
   ["an ArrayBuffer", () => scaleInplace(new ArrayBuffer(8) as never, 2), "Float64Array"],
   ["an array", () => scaleInplace([1, 2] as never, 2), "an Array", "new Float64Array"],
+  ["a promise", () => scaleInplace(Promise.resolve() as never, 2), "a Promise; await it first"],
+  ["a promise of bytes", () => scaleBuffer(Promise.resolve() as never, 2), "await it first"],
+  ["nothing", () => scaleInplace(null as never, 2), "this is null; pass a Float64Array"],
+  [
+    "a column of a table",
+    () => scaleInplace(tableFromArrays({ a: [1] }).getChild("a") as never, 2),
+    "column.data[0].values",
+  ],
   ["an array for 32 bits", () => scaleBuffer([1, 2] as never, 2), "an Array", "new Float32Array"],
   ["a RustBuffer", () => scaleInplace(GONE as never, 2), "a RustBuffer", "view().buffer"],
   [

@@ -298,7 +298,7 @@ describe("writing tables", () => {
       ["no rows to tell the columns", [], /no columns/],
       ["a number", 1, /number is no table/],
       ["null", null, /null is no table/],
-      ["a column that is no array", { a: 1 }, /"a" is number/],
+      ["a column that is no array", { a: 1 }, /"a" is a number/],
       ["a row that is no object", [{ a: 1 }, 2], /row 1 is no object/],
       ["values of several types", { a: [1, "x"] }, /"a" cannot be made/],
       ["a series of nothing", (function* () {})(), /no table to write/],
