@@ -15,14 +15,39 @@ const LARGEST: u64 = (1 << 53) - 1;
 /// So many numbers stay at hand.
 const BLOCK: usize = 1024;
 
-/// The same number; `None` where there is none.
-pub(crate) fn signed_as_float64(value: i64) -> Option<f64> {
-    (value.unsigned_abs() <= LARGEST).then_some(value as f64)
+/// The same numbers as floating-point ones, in their bits; `None` if one of them is none.
+pub(crate) fn signed_as_float64(values: &mut [i64]) -> Option<()> {
+    in_blocks(values, i64::unsigned_abs, signed_bits, |_, _| Err(())).ok()
 }
 
 /// As well.
-pub(crate) fn unsigned_as_float64(value: u64) -> Option<f64> {
-    (value <= LARGEST).then_some(value as f64)
+pub(crate) fn unsigned_as_float64(values: &mut [u64]) -> Option<()> {
+    in_blocks(values, |value| value, unsigned_bits, |_, _| Err(())).ok()
+}
+
+fn signed_bits(value: i64) -> i64 {
+    (value as f64).to_bits().cast_signed()
+}
+
+fn unsigned_bits(value: u64) -> u64 {
+    (value as f64).to_bits()
+}
+
+/// Looks at numbers and converts them a block at a time, while it is at hand. A block with one that
+/// is too large, by its `size`, is converted if `refused`, which is told where it begins, lets it.
+fn in_blocks<N: Copy, E>(
+    numbers: &mut [N],
+    size: impl Fn(N) -> u64,
+    bits: impl Fn(N) -> N,
+    refused: impl Fn(usize, &[N]) -> Result<(), E>,
+) -> Result<(), E> {
+    for (number, block) in numbers.chunks_mut(BLOCK).enumerate() {
+        if block.iter().fold(0, |seen, value| seen | size(*value)) > LARGEST {
+            refused(number * BLOCK, block)?;
+        }
+        block.iter_mut().for_each(|number| *number = bits(*number));
+    }
+    Ok(())
 }
 
 /// The schema with its columns of 64-bit integers as `Float64`.
@@ -52,16 +77,11 @@ pub(crate) fn as_float64(batch: RecordBatch, schema: &SchemaRef) -> Result<Recor
         .zip(stored.fields())
         .map(|(column, field)| match field.data_type() {
             DataType::Int64 => {
-                converted::<Int64Type>(column, field.name(), i64::unsigned_abs, |value| {
-                    (value as f64).to_bits().cast_signed()
-                })
+                converted::<Int64Type>(column, field.name(), i64::unsigned_abs, signed_bits)
             }
-            DataType::UInt64 => converted::<UInt64Type>(
-                column,
-                field.name(),
-                |value| value,
-                |value| (value as f64).to_bits(),
-            ),
+            DataType::UInt64 => {
+                converted::<UInt64Type>(column, field.name(), |value| value, unsigned_bits)
+            }
             _ => Ok(column),
         })
         .collect::<Result<Vec<_>, Error>>()?;
@@ -102,24 +122,15 @@ fn converted<T: ArrowPrimitiveType>(
         let too_large = |(value, place): &(T::Native, usize)| {
             size(*value) > LARGEST && nulls.as_ref().is_none_or(|nulls| nulls.is_valid(*place))
         };
-        block.iter().copied().zip(start..).find(too_large)
-    };
-    // Looked at and converted a block at a time, while it is at hand.
-    let convert = |numbers: &mut [T::Native]| {
-        for (number, block) in numbers.chunks_mut(BLOCK).enumerate() {
-            let seen = block.iter().fold(0, |seen, value| seen | size(*value));
-            if seen > LARGEST
-                && let Some((value, _)) = refused(number * BLOCK, block)
-            {
-                return Err(Error::invalid(format!(
-                    "column {name:?} holds {value:?}, which no 64-bit floating-point number is"
-                ))
-                .hint("leave int64 out: the column then is a BigInt64Array"));
-            }
-            block.iter_mut().for_each(|number| *number = bits(*number));
+        match block.iter().copied().zip(start..).find(too_large) {
+            None => Ok(()),
+            Some((value, _)) => Err(Error::invalid(format!(
+                "column {name:?} holds {value:?}, which no 64-bit floating-point number is"
+            ))
+            .hint("leave int64 out: the column then is a BigInt64Array")),
         }
-        Ok(())
     };
+    let convert = |numbers: &mut [T::Native]| in_blocks(numbers, &size, &bits, refused);
     let values = match values.into_inner().into_mutable() {
         Ok(mut own) => {
             convert(own.typed_data_mut())?;

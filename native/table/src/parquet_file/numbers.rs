@@ -128,33 +128,25 @@ impl Scratch {
 trait Word: Pod + Default {
     const BYTES: usize = size_of::<Self>();
 
-    /// Out of as many bytes as it has.
-    fn read(bytes: &[u8]) -> Self;
-
-    /// As it is told; `None` for what no such number is.
-    fn told(self, told: Told) -> Option<Self>;
+    /// Values as they are stored become those that are told; `None` if one of them is no such
+    /// number.
+    fn tell(stored: &mut [Self], told: Told) -> Option<()>;
 }
 
 impl Word for u32 {
-    fn read(bytes: &[u8]) -> Self {
-        bytes.first_chunk().map_or(0, |bytes| Self::from_le_bytes(*bytes))
-    }
-
-    fn told(self, told: Told) -> Option<Self> {
-        (told == Told::AsStored).then_some(self)
+    fn tell(stored: &mut [Self], told: Told) -> Option<()> {
+        stored.iter_mut().for_each(|value| *value = Self::from_le(*value));
+        (told == Told::AsStored).then_some(())
     }
 }
 
 impl Word for u64 {
-    fn read(bytes: &[u8]) -> Self {
-        bytes.first_chunk().map_or(0, |bytes| Self::from_le_bytes(*bytes))
-    }
-
-    fn told(self, told: Told) -> Option<Self> {
+    fn tell(stored: &mut [Self], told: Told) -> Option<()> {
+        stored.iter_mut().for_each(|value| *value = Self::from_le(*value));
         match told {
-            Told::AsStored => Some(self),
-            Told::SignedAsFloat64 => signed_as_float64(self.cast_signed()).map(f64::to_bits),
-            Told::UnsignedAsFloat64 => unsigned_as_float64(self).map(f64::to_bits),
+            Told::AsStored => Some(()),
+            Told::SignedAsFloat64 => signed_as_float64(bytemuck::cast_slice_mut(stored)),
+            Told::UnsignedAsFloat64 => unsigned_as_float64(stored),
         }
     }
 }
@@ -302,14 +294,14 @@ impl Column<'_> {
     /// of two: what finds them then needs no look at their number.
     fn dictionary<W: Word>(&self, page: &Page, body: &[u8], into: &mut Vec<W>) -> Option<()> {
         let bytes = body.get(..page.values.checked_mul(W::BYTES)?)?;
+        let room = page.values.checked_next_power_of_two()?;
         into.clear();
-        into.try_reserve(page.values.checked_next_power_of_two()?).ok()?;
-        for value in bytes.chunks_exact(W::BYTES) {
-            // One that is no such number may be nobody's.
-            into.push(W::read(value).told(self.number.told)?);
-        }
-        into.resize(page.values.next_power_of_two(), W::default());
-        Some(())
+        into.try_reserve(room).ok()?;
+        into.resize(room, W::default());
+        let values = into.get_mut(..page.values)?;
+        bytemuck::cast_slice_mut(values).copy_from_slice(bytes);
+        // One that is no such number may be nobody's.
+        W::tell(values, self.number.told)
     }
 
     /// The values of a page, as many as there is room for.
@@ -322,16 +314,9 @@ impl Column<'_> {
     ) -> Option<()> {
         if page.coding == Coding::Plain {
             let bytes = body.get(..out.len().checked_mul(W::BYTES)?)?;
-            if self.number.told == Told::AsStored && cfg!(target_endian = "little") {
-                bytemuck::cast_slice_mut(out).copy_from_slice(bytes);
-                return Some(());
-            }
-            for (place, value) in out.iter_mut().zip(bytes.chunks_exact(W::BYTES)) {
-                *place = W::read(value).told(self.number.told)?;
-            }
-            return Some(());
+            bytemuck::cast_slice_mut(out).copy_from_slice(bytes);
+            return W::tell(out, self.number.told);
         }
-        let last = dictionary.len().checked_sub(1)?;
         let (width, body) = body.split_first()?;
         let mut left = out;
         let count = left.len();
@@ -345,6 +330,7 @@ impl Column<'_> {
                     place.fill(*dictionary.get(index)?);
                 }
                 Run::Each(indices) => {
+                    let last = dictionary.len().checked_sub(1)?;
                     let mut largest = 0;
                     for (place, index) in place.iter_mut().zip(indices) {
                         largest = largest.max(*index);
