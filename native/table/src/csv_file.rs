@@ -173,15 +173,16 @@ pub(crate) async fn open(
     let metrics = Arc::new(move || lines.metrics());
     let total = limit.is_none().then_some(stat.size);
     let empty_is_null = dialect.null_values.iter().any(String::is_empty);
+    let given = if int64_as_float64 { schema_as_float64(&told) } else { Arc::clone(&told) };
     let parser = Parser {
         schema,
-        told: SchemaRef::clone(&told),
+        told,
+        given: SchemaRef::clone(&given),
         quotes: marks.quotes().filter(|_| !empty_is_null),
         marks,
         places,
         nulls: nulls(&dialect)?,
     };
-    let given = if int64_as_float64 { schema_as_float64(&told) } else { told };
     let schema = SchemaRef::clone(&given);
     let batches = text.decoded(first, move |piece| converted_to(&given, parser.parse(piece)?));
     let batches = limited(batches, limit);
@@ -376,6 +377,8 @@ struct Parser {
     schema: SchemaRef,
     /// The columns that are wanted.
     told: SchemaRef,
+    /// They, as the caller wants them.
+    given: SchemaRef,
     marks: Marks,
     places: Option<Vec<usize>>,
     nulls: Option<Regex>,
@@ -406,7 +409,14 @@ impl Parser {
                 &all
             }
         };
-        csv_plain::parse(&piece.text, marks, columns, piece.lines + 1, places, &self.told)
+        csv_plain::parse(
+            &piece.text,
+            marks,
+            columns,
+            piece.lines + 1,
+            places,
+            (&self.told, &self.given),
+        )
     }
 
     fn parse_any(&self, piece: &Piece, columns: usize) -> Result<Vec<RecordBatch>, Error> {
@@ -625,6 +635,7 @@ mod tests {
             let told = selected(&schema, places.as_deref()).unwrap();
             let parser = Parser {
                 schema,
+                given: Arc::clone(&told),
                 told,
                 marks: marks(),
                 places,

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{Date32Builder, Int64Builder};
-use arrow_array::types::Date32Type;
+use arrow_array::types::{Date32Type, Float64Type, Int64Type};
 use arrow_array::{
     ArrayRef, RecordBatch, TimestampMicrosecondArray, TimestampMillisecondArray,
     TimestampNanosecondArray,
@@ -14,17 +14,19 @@ use arrow_cast::parse::{Parser, string_to_timestamp_nanos};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 
 use crate::csv_fields::{FIELDS, PlainMarks, Records, each};
+use crate::filled_numbers::FilledNumbers;
+use crate::int64::signed_as_float64;
 use crate::plain_columns::{PlainColumn, float, integer, integer_at};
 
-/// Parses a text of these columns, of so many rows at most; of `told`, those at `places` of the file.
-/// Nothing, where the general decoder must look at it.
+/// Parses a text of these columns, of so many rows at most; of `told`, those at `places` of the file,
+/// as they are `given`. Nothing, where the general decoder must look at it.
 pub(crate) fn parse(
     text: &[u8],
     marks: PlainMarks,
     columns: usize,
     rows: usize,
     places: &[usize],
-    told: &SchemaRef,
+    (told, given): (&SchemaRef, &SchemaRef),
 ) -> Option<Vec<RecordBatch>> {
     // Before all else: nothing is gained where a column is none of these.
     let fields = || places.iter().zip(told.fields());
@@ -44,12 +46,18 @@ pub(crate) fn parse(
     if count == 0 {
         return Some(Vec::new());
     }
-    let arrays = filled.into_iter().map(|(_, column)| column.finish()).collect();
-    RecordBatch::try_new(SchemaRef::clone(told), arrays).ok().map(|batch| vec![batch])
+    let arrays = filled
+        .into_iter()
+        .zip(given.fields())
+        .map(|((_, column), field)| column.finish(field.data_type()))
+        .collect::<Option<Vec<_>>>()?;
+    RecordBatch::try_new(SchemaRef::clone(given), arrays).ok().map(|batch| vec![batch])
 }
 
 /// A column that is being filled.
 enum Column {
+    Integers(FilledNumbers<i64>),
+    Floats(FilledNumbers<f64>),
     Plain(PlainColumn),
     Dates(Date32Builder),
     /// Of UTC, in a unit that is so many nanoseconds.
@@ -65,6 +73,8 @@ impl Column {
     /// An empty column with room for `rows`; nothing for other types.
     fn new(kind: &DataType, rows: usize) -> Option<Self> {
         Some(match kind {
+            DataType::Int64 => Self::Integers(FilledNumbers::new(rows)?),
+            DataType::Float64 => Self::Floats(FilledNumbers::new(rows)?),
             DataType::Date32 => Self::Dates(Date32Builder::with_capacity(rows)),
             DataType::Timestamp(unit, zone) if matches!(zone.as_deref(), None | Some("+00:00")) => {
                 let nanoseconds = match unit {
@@ -83,6 +93,22 @@ impl Column {
     /// Adds the fields of a column.
     fn fill(&mut self, records: &Records<'_>, place: usize) -> Option<()> {
         match self {
+            Self::Integers(column) => {
+                let (text, places) = records.column(place);
+                column.add(records.len(), places, |(start, end)| {
+                    match integer_at(text, start, end) {
+                        None if start == end => Some(None),
+                        None => Some(Some(integer(text.get(start..end)?)?)),
+                        value => Some(value),
+                    }
+                })
+            }
+            Self::Floats(column) => {
+                column.add(records.len(), records.fields(place), |field| match field {
+                    [] => Some(None),
+                    field => Some(Some(float(field)?)),
+                })
+            }
             Self::Plain(column) => fill(column, records, place),
             Self::Dates(column) => {
                 let mut parse = repeated(Date32Type::parse);
@@ -110,8 +136,15 @@ impl Column {
         }
     }
 
-    fn finish(self) -> ArrayRef {
-        match self {
+    /// The column, as it is given; nothing where a number is no such number.
+    fn finish(self, given: &DataType) -> Option<ArrayRef> {
+        Some(match self {
+            Self::Integers(mut column) if *given == DataType::Float64 => {
+                signed_as_float64(column.numbers()?)?;
+                column.finish_as_float64()
+            }
+            Self::Integers(column) => column.finish::<Int64Type>(),
+            Self::Floats(column) => column.finish::<Float64Type>(),
             Self::Plain(column) => column.finish(),
             Self::Dates(mut column) => Arc::new(column.finish()),
             Self::Times { mut filled, unit, zone, .. } => {
@@ -128,7 +161,7 @@ impl Column {
                     ),
                 }
             }
-        }
+        })
     }
 }
 
@@ -148,32 +181,8 @@ fn repeated<'a, T: Copy>(parse: impl Fn(&'a str) -> Option<T>) -> impl FnMut(&'a
 /// Adds the fields of a column.
 fn fill(column: &mut PlainColumn, records: &Records<'_>, place: usize) -> Option<()> {
     match column {
-        PlainColumn::Int64(column) => {
-            let (text, mut places) = records.column(place);
-            // Appended all at once: each by itself would cost more than it takes to parse it.
-            let mut numbers = Vec::with_capacity(records.len());
-            places.try_for_each(|(start, end)| {
-                match integer_at(text, start, end) {
-                    Some(value) => numbers.push(value),
-                    None if start == end => {
-                        column.append_slice(&numbers);
-                        numbers.clear();
-                        column.append_null();
-                    }
-                    None => numbers.push(integer(text.get(start..end)?)?),
-                }
-                Some(())
-            })?;
-            column.append_slice(&numbers);
-            Some(())
-        }
-        PlainColumn::Float64(column) => records.fields(place).try_for_each(|field| {
-            match field {
-                [] => column.append_null(),
-                field => column.append_value(float(field)?),
-            }
-            Some(())
-        }),
+        // Numbers have a way of their own.
+        PlainColumn::Int64(_) | PlainColumn::Float64(_) => None,
         PlainColumn::Boolean(column) => records.fields(place).try_for_each(|field| {
             column.append_option(match field {
                 [] => None,

@@ -17,6 +17,7 @@ mod dialect;
 mod encode;
 mod error;
 mod export;
+mod filled_numbers;
 pub mod filter;
 mod format;
 mod int64;
