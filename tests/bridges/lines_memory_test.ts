@@ -3,13 +3,14 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createServer, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import type { AddressInfo } from "node:net";
-import { InvalidInputError, lines, type LinesOptions } from "dipper";
+import { InvalidInputError, lines, type LinesOptions, S3Client } from "dipper";
 import { Bucket } from "../memory/bucket.ts";
 import { programAt, runProgram } from "../memory/program.ts";
 import { collectUntil, held, memoryTest, turn } from "../memory/settled.ts";
-import { FORMS, gathered, withFile } from "./line_files.ts";
+import { FORMS, gathered, pseudoRandom, withFile } from "./line_files.ts";
 
 const MIB = 1 << 20;
+const decoder = new TextDecoder();
 const text = Array.from({ length: 60_000 }, (_, at) => `${at}`.padStart(60, ".")).join("\n");
 
 memoryTest("a loop over lines may end at every position, and nothing is held", async () => {
@@ -247,6 +248,54 @@ memoryTest("a hundred loops at once hold little more than what each was given", 
     assert(before < 320 * MIB, `${before / MIB} MiB`);
     await Promise.all(loops.map((loop) => loop.return!()));
   });
+});
+
+memoryTest("idle loops over objects leave the memory of a small budget to others", async () => {
+  await using bucket = await Bucket.start();
+  const plain = Array.from({ length: 40_000 }, (_, at) => `${at}`.padStart(99, ".")).join("\n");
+  const random = pseudoRandom(7);
+  const noise = Uint8Array.from({ length: 3 * MIB }, (_, at) => {
+    return at % 80 ? 32 + Math.floor(random.next().value * 95) : 10;
+  });
+  await bucket.file("plain").write(plain);
+  await bucket.file("packed.gz").write(gzipSync(noise));
+  await bucket.file("short").write(plain.slice(0, 300 * 1024));
+  using client = new S3Client({ ...bucket.options, memoryBudget: 24 * MIB });
+  const patience = AbortSignal.timeout(60_000);
+  for (const [key, count] of [["plain", 40], ["packed.gz", 30], ["short", 200]] as const) {
+    const object = client.file({ bucket: "bucket", key });
+    const options = { as: "bytes", batch: true, signal: patience } as const;
+    const expected = await gathered(bucket.file(key), { as: "bytes" });
+    const loops = Array.from(
+      { length: count },
+      () => object.lines(options)[Symbol.asyncIterator](),
+    );
+    const found = loops.map(() => 0);
+    const take = async (at: number) => {
+      const { value, done } = await loops[at]!.next();
+      if (done) return false;
+      for (let line = 0; line + 1 < value.offsets.length; line++) {
+        const bytes = value.bytes.subarray(value.offsets[line], value.offsets[line + 1]);
+        if (decoder.decode(bytes) !== expected[found[at]! + line]) {
+          throw new Error(`${key}: loop ${at} has another line ${found[at]! + line}`);
+        }
+      }
+      found[at]! += value.offsets.length - 1;
+      return true;
+    };
+    // Each has begun, and waits for who goes on with it.
+    for (let at = 0; at < count; at++) await take(at);
+    const { length } = await gathered(object, { as: "bytes", signal: patience });
+    assertEquals(length, expected.length, key);
+    // Some to their end, others not.
+    for (let at = 0; at < count; at += 4) {
+      while (await take(at));
+      assertEquals(found[at], expected.length, `${key}: loop ${at}`);
+    }
+    await Promise.all(loops.map((_, at) => take(at)));
+    await Promise.all(loops.map((loop) => loop.return!()));
+    assertEquals(held().operations, 0);
+  }
 });
 
 memoryTest("what unpacks to a GiB of short lines is bounded, in every form", async () => {

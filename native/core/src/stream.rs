@@ -7,6 +7,8 @@
 
 mod idle;
 
+pub(crate) use idle::IDLE;
+
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -58,6 +60,8 @@ pub struct Reader {
     length: Option<u64>,
     /// How much may wait.
     window: u64,
+    /// Whether the same version can be asked for again.
+    repeatable: bool,
     background: Arc<Background>,
 }
 
@@ -290,7 +294,8 @@ pub(crate) async fn reader(
     }
     let tasks = Tasks { driver, _watch: watch };
     *background.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(tasks);
-    Ok((Reader { inner, meter, length: Some(length), window, background }, stat))
+    let repeatable = plan.repeatable;
+    Ok((Reader { inner, meter, length: Some(length), window, repeatable, background }, stat))
 }
 
 async fn from_file(request: StreamRequest, meter: Arc<Meter>) -> Result<(Reader, Stat), Error> {
@@ -312,7 +317,8 @@ impl Reader {
     /// With nothing in the background.
     fn of(inner: Inner, meter: Arc<Meter>, length: Option<u64>) -> Self {
         let inner = Arc::new(Mutex::new(inner));
-        Self { inner, meter, length, window: WINDOW, background: Arc::default() }
+        let background = Arc::default();
+        Self { inner, meter, length, window: WINDOW, repeatable: false, background }
     }
 
     /// How much of it may wait for whoever reads.
@@ -436,7 +442,7 @@ impl Network {
             let Some(slab) = self.next_slab(arrived.is_empty()).await? else { break };
             let piece = Arrived::new(slab, &self.free);
             if let Some(sum) = &mut self.sum {
-                sum.update(piece.bytes());
+                sum.reach(self.delivered, piece.bytes());
             }
             bytes += piece.bytes().len();
             self.delivered += piece.bytes().len() as u64;
@@ -459,7 +465,7 @@ impl Network {
                 .fill(usize::MAX, |mut room| std::io::Write::write(&mut room, bytes))
                 .map_err(|_| Error::cancelled())?;
             if let Some(sum) = &mut self.sum {
-                sum.update(bytes.get(..copied).unwrap_or_default());
+                sum.reach(self.delivered, bytes.get(..copied).unwrap_or_default());
             }
             meter.copied(copied);
             slab.taken += copied;

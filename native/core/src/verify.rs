@@ -268,6 +268,12 @@ impl RunningSum {
         self.reached += bytes.len() as u64;
     }
 
+    /// Takes the bytes from a place on. Some may come again.
+    pub(crate) fn reach(&mut self, at: u64, bytes: &[u8]) {
+        let again = usize::try_from(self.reached.saturating_sub(at)).unwrap_or(usize::MAX);
+        self.update(bytes.get(again..).unwrap_or_default());
+    }
+
     /// Compares at the end.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use super::read_ahead::Block;
-use super::source_bytes::{Came, Next, SourceBytes};
+use super::source_bytes::{Came, Fed, Next, SourceBytes};
 use crate::{Error, Status};
 
 /// How bytes are compressed.
@@ -446,6 +446,16 @@ impl Decompressed {
         self.source().map(|source| &mut source.source)
     }
 
+    /// How many bytes a feed gave that goes on, and what it has brought.
+    pub(crate) fn fed(&mut self) -> Option<(u64, &mut Fed)> {
+        match self.source()? {
+            Beginning { source: SourceBytes::Fed(fed), taken, .. } if fed.goes_on() => {
+                Some((*taken, fed))
+            }
+            _ => None,
+        }
+    }
+
     fn source(&mut self) -> Option<&mut Beginning> {
         match &mut self.decoder {
             Decoder::Unknown(source) | Decoder::Plain(source) => Some(source),
@@ -524,8 +534,7 @@ impl Decompressed {
     pub(crate) fn chunk(&mut self) -> Option<Result<Next, Error>> {
         match &mut self.decoder {
             Decoder::Plain(source)
-                if source.ready().is_empty()
-                    && matches!(source.source, SourceBytes::Fed { .. }) =>
+                if source.ready().is_empty() && matches!(source.source, SourceBytes::Fed(_)) =>
             {
                 let next = source.source.next(true);
                 if let Ok(Next::Chunk(chunk)) = &next {

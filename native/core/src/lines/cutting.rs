@@ -9,7 +9,7 @@ use dipper_wire::{Batch, Flaw, FrameSplitter, LengthPrefix, LineSplitter, Pushed
 
 use super::compression::{Compression, Decompressed};
 use super::read_ahead::{Block, HEAD, block};
-use super::source_bytes::{Came, Next};
+use super::source_bytes::{Came, Fed, Next};
 use super::transcoding::Transcoder;
 use crate::{Error, Status};
 
@@ -149,6 +149,11 @@ impl Cutting {
         self.came = at;
         self.at_start &= at == 0;
         Ok(())
+    }
+
+    /// How many bytes a feed gave that goes on, and what it has brought.
+    pub(crate) fn fed(&mut self) -> Option<(u64, &mut Fed)> {
+        if self.failed.is_some() { None } else { self.from.fed() }
     }
 
     /// Where each element of the last batch ends, behind where the first starts.

@@ -9,6 +9,7 @@
 mod compression;
 mod cutting;
 mod feed;
+mod idle;
 mod read_ahead;
 mod socket;
 mod source_bytes;

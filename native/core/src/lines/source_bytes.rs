@@ -5,6 +5,8 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use super::feed::{Chunk, Chunks};
 use super::read_ahead::{Block, ReadAhead, WORTH_IT, read_at};
 use crate::Error;
@@ -26,7 +28,28 @@ pub(crate) enum Came {
 pub(crate) enum SourceBytes {
     File(FileBytes),
     Memory { buffer: Arc<Buffer>, at: usize },
-    Fed { chunks: Chunks, present: Option<Chunk>, ended: bool },
+    Fed(Fed),
+}
+
+/// What a feed has brought.
+pub(crate) struct Fed {
+    chunks: Chunks,
+    present: Option<Chunk>,
+    ended: bool,
+    /// Tells a feed that rests to go on.
+    wake: Option<oneshot::Sender<()>>,
+}
+
+impl Fed {
+    /// Whether there is something to come, which a feed has that does not rest.
+    pub(crate) fn goes_on(&self) -> bool {
+        !self.ended && self.wake.is_none()
+    }
+
+    /// Takes what another feed brings, once it is told to; what waits is let go.
+    pub(crate) fn begin_again(&mut self, chunks: Chunks, wake: oneshot::Sender<()>) {
+        *self = Self { chunks, present: None, ended: false, wake: Some(wake) };
+    }
 }
 
 /// A part of a file.
@@ -77,7 +100,7 @@ impl FileBytes {
 
 impl SourceBytes {
     pub(crate) fn fed(chunks: Chunks) -> Self {
-        Self::Fed { chunks, present: None, ended: false }
+        Self::Fed(Fed { chunks, present: None, ended: false, wake: None })
     }
 
     /// Fills some of the room with the next bytes. Where nothing is there yet it waits, or not.
@@ -90,7 +113,7 @@ impl SourceBytes {
                 *at += copied;
                 Ok(if copied == 0 { Came::End } else { Came::Bytes(copied) })
             }
-            Self::Fed { .. } => {
+            Self::Fed(_) => {
                 let Some(mut chunk) = (match self.next(wait)? {
                     Next::Chunk(chunk) => Some(chunk),
                     Next::NothingYet => return Ok(Came::NothingYet),
@@ -100,8 +123,8 @@ impl SourceBytes {
                 };
                 let copied = copy(&chunk.bytes, room);
                 drop(chunk.bytes.split_to(copied));
-                if let (Self::Fed { present, .. }, false) = (self, chunk.bytes.is_empty()) {
-                    *present = Some(chunk);
+                if let (Self::Fed(fed), false) = (self, chunk.bytes.is_empty()) {
+                    fed.present = Some(chunk);
                 }
                 Ok(Came::Bytes(copied))
             }
@@ -120,9 +143,12 @@ impl SourceBytes {
 
     /// The next chunk of a feed, whole.
     pub(crate) fn next(&mut self, wait: bool) -> Result<Next, Error> {
-        let Self::Fed { chunks, present, ended } = self else {
+        let Self::Fed(Fed { chunks, present, ended, wake }) = self else {
             return Err(Error::internal("only a feed has chunks"));
         };
+        if let Some(wake) = wake.take() {
+            let _ = wake.send(());
+        }
         if let Some(chunk) = present.take() {
             return Ok(Next::Chunk(chunk));
         }

@@ -8,19 +8,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dipper_wire::Private;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinSet;
 
 use super::compression::{Claim, Compression, Decompressed, MAGIC};
 use super::cutting::{Content, Cut, Cutting, Filled};
 use super::feed::{Feed, NextChunk, WINDOW, run};
+use super::idle::watch;
 use super::read_ahead::read_at;
 use super::socket::{tcp, unix};
 use super::source_bytes::{FileBytes, SourceBytes};
 use super::standard_input::StandardInput;
 use super::windows::{CutLines, Taken, WORTH_IT, Windows, WindowsOf};
 use crate::buffer::Draft;
-use crate::gate::Gate;
+use crate::gate::{Gate, spawn};
 use crate::get::in_private;
 use crate::metrics::{Meter, Transport};
 use crate::stream::Arrived;
@@ -94,7 +95,24 @@ pub struct LineStream {
     length: Option<u64>,
     stat: Stat,
     /// What runs in the background. Dropped, it ends, and so does a read that waits for it.
-    running: std::sync::Mutex<Option<JoinSet<()>>>,
+    running: Arc<std::sync::Mutex<Option<Running>>>,
+}
+
+/// What runs in the background.
+pub(super) struct Running {
+    pub(super) feed: JoinSet<()>,
+    /// What sees to it that idle lines do not hold what others wait for.
+    watch: JoinSet<()>,
+    /// What the feed reads from.
+    reader: Option<Arc<Reader>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(reader) = &self.reader {
+            reader.close();
+        }
+    }
 }
 
 /// The most memory of a batch, unless one element needs more.
@@ -190,7 +208,8 @@ async fn open(
             length = reader.length();
             let reader = Arc::new(reader);
             measured = Measured::Reader(Arc::clone(&reader));
-            let feed = ObjectFeed { reader, shown: shown.clone(), arrived: VecDeque::new() };
+            let feed =
+                ObjectFeed { reader, shown: shown.clone(), arrived: VecDeque::new(), woken: None };
             (shown, From::Feed(Box::new(feed)))
         }
         FeedSource::Memory { buffer, shown, encoding } => {
@@ -220,8 +239,13 @@ async fn open(
         From::Bytes(bytes) => (bytes, None, false),
         From::Feed(feed) => {
             let records = feed.is_records();
-            let (chunks, tasks) = run(feed);
-            (SourceBytes::fed(chunks), Some(tasks), records)
+            let (chunks, feed) = run(feed);
+            let reader = match &measured {
+                Measured::Reader(reader) => Some(Arc::clone(reader)),
+                Measured::Meter(_) => None,
+            };
+            let running = Running { feed, watch: JoinSet::new(), reader };
+            (SourceBytes::fed(chunks), Some(running), records)
         }
     };
     if claim.is_brotli() {
@@ -231,16 +255,28 @@ async fn open(
     }
     let windows = windows.map(|of| (of, claim.clone()));
     let from = Decompressed::new(from, claim, shown.clone());
-    let cutting = Cutting::new(from, cut, content, records, shown)?;
+    let cutting = Cutting::new(from, cut, content, records, shown.clone())?;
+    let cutting = Arc::new(Mutex::new(cutting));
+    let running = Arc::new(std::sync::Mutex::new(running));
+    if let (Measured::Reader(reader), Some(client)) = (&measured, client)
+        && reader.may_give_way()
+    {
+        let (cutting, weak) = (Arc::downgrade(&cutting), Arc::downgrade(&running));
+        let watch = watch(Arc::clone(client), Arc::clone(reader), shown, cutting, weak);
+        let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = running.as_mut() {
+            spawn(&mut running.watch, watch);
+        }
+    }
     let stream = LineStream {
         windows: std::sync::Mutex::default(),
-        cutting: Arc::new(Mutex::new(cutting)),
+        cutting,
         offsets: std::sync::Mutex::default(),
         spare: Arc::default(),
         measured,
         length,
         stat: told,
-        running: std::sync::Mutex::new(running),
+        running,
     };
     Ok((stream, windows))
 }
@@ -492,11 +528,20 @@ impl Feed for UnsizedFile {
 }
 
 /// An object on a server.
-struct ObjectFeed {
+pub(super) struct ObjectFeed {
     reader: Arc<Reader>,
     /// As errors name it.
     shown: String,
     arrived: VecDeque<Arrived>,
+    /// It rests until it is told to go on.
+    woken: Option<oneshot::Receiver<()>>,
+}
+
+impl ObjectFeed {
+    /// One that rests at first.
+    pub(super) fn again(reader: Arc<Reader>, shown: String, woken: oneshot::Receiver<()>) -> Self {
+        Self { reader, shown, arrived: VecDeque::new(), woken: Some(woken) }
+    }
 }
 
 /// So much is taken from an object at once.
@@ -505,6 +550,9 @@ const PIECES: usize = 1 << 20;
 impl Feed for ObjectFeed {
     fn next(&mut self) -> NextChunk<'_> {
         Box::pin(async move {
+            if let Some(woken) = self.woken.take() {
+                woken.await.map_err(|_| Error::cancelled())?;
+            }
             if self.arrived.is_empty() {
                 let most = PIECES.min(self.window() as usize / 2);
                 let pieces = self.reader.pieces(most).await;
@@ -517,12 +565,6 @@ impl Feed for ObjectFeed {
     /// The part of the reader's memory that it leaves to what waits here.
     fn window(&self) -> u32 {
         u32::try_from(self.reader.window() / 4).unwrap_or(WINDOW)
-    }
-}
-
-impl Drop for ObjectFeed {
-    fn drop(&mut self) {
-        self.reader.close();
     }
 }
 

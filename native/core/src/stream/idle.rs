@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tracing::debug;
 
-use super::{Driver, Incoming, Inner, Network, SLAB, Slabs};
+use super::{Driver, Incoming, Inner, Network, Reader, SLAB, Slabs};
 use crate::Error;
 use crate::buffer::Account;
 use crate::gate::spawn_behind;
@@ -21,7 +21,7 @@ use crate::metrics::Meter;
 use crate::origin::Origin;
 
 /// Who asked for nothing during this time is idle. Asking again costs more than the wait.
-const IDLE: Duration = Duration::from_millis(150);
+pub(crate) const IDLE: Duration = Duration::from_millis(150);
 
 /// Looks after a reader, as long as there is one.
 pub(super) async fn watch(reader: Weak<Mutex<Inner>>, origin: Origin) {
@@ -44,16 +44,29 @@ pub(super) async fn watch(reader: Weak<Mutex<Inner>>, origin: Origin) {
     }
 }
 
+impl Reader {
+    /// Whether what was delivered can be asked for again.
+    pub(crate) fn may_give_way(&self) -> bool {
+        self.repeatable
+    }
+
+    /// Lets all go behind so many bytes, delivered or not. Whoever had it has let it go before.
+    pub(crate) async fn give_way_from(&self, at: u64) {
+        if let Inner::Network(network) = &mut *self.inner.lock().await {
+            network.delivered = at;
+            network.give_way();
+        }
+    }
+}
+
 impl Network {
     /// Lets all go that was not delivered.
     fn give_way(&mut self) {
-        if self.gave_way {
-            return;
-        }
-        {
+        if !self.gave_way {
             let mut background = self.background.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(tasks) = background.as_mut() else { return };
             tasks.driver = JoinSet::new();
+            self.gave_way = true;
         }
         (_, self.parts) = mpsc::channel(1);
         self.present = None;
@@ -70,9 +83,10 @@ impl Network {
             left -= account.bytes();
         }
         accounts.retain(|account| account.bytes() > 0);
-        self.gave_way = true;
         let bytes = before.saturating_sub(kept);
-        debug!(target: "dipper::memory", bytes, "an idle reader gives memory back");
+        if bytes > 0 {
+            debug!(target: "dipper::memory", bytes, "an idle reader gives memory back");
+        }
     }
 
     /// Asks again for what is next, if it was let go. It comes when there is memory for it.
