@@ -212,6 +212,7 @@ impl Column<'_> {
                 Some(levels) => valid.add(levels, count)?,
                 None => count,
             };
+            (present <= page.most).then_some(())?;
             let place = out.get_mut(at..at + count)?;
             if present == 0 {
                 place.fill(W::default());
@@ -242,7 +243,7 @@ impl Column<'_> {
         let (mut at, mut values) = (0, 0_usize);
         while values < self.rows {
             let left = self.bytes.get(at..)?;
-            let mut head = Head { packed: true, ..Head::default() };
+            let mut head = Head::new();
             at += walk(left, &layouts::PAGE, &mut head).ok()?;
             let (page, length) = head.page(at, width, self.number.optional)?;
             at += length;
@@ -349,6 +350,8 @@ struct Page {
     at: std::ops::Range<usize>,
     coding: Coding,
     values: usize,
+    /// No more of them are there, as it says.
+    most: usize,
     /// Bytes of it when it is unpacked.
     length: usize,
     /// Of the second version: its levels stand before what is packed.
@@ -364,40 +367,31 @@ enum Coding {
     Indices,
 }
 
-/// What a page says.
-#[derive(Default)]
+/// What a page says: of itself, and in the one structure that goes with its kind. What it does not
+/// say is -1, and refused like everything that is less than nothing.
 struct Head {
-    kind: i64,
-    length: i64,
-    size: i64,
-    values: i64,
-    encoding: i64,
-    levels_encoding: Option<i64>,
-    levels: i64,
-    repeated: i64,
-    packed: bool,
+    page: [i64; 4],
+    body: [i64; 8],
+    body_of: &'static str,
 }
 
 impl Visit for Head {
     fn number(&mut self, of: &'static str, field: i16, value: i64) -> Result<(), Error> {
-        let place = match (of, field) {
-            ("PageHeader", 1) => &mut self.kind,
-            ("PageHeader", 2) => &mut self.length,
-            ("PageHeader", 3) => &mut self.size,
-            ("DataPageHeader" | "DataPageHeaderV2" | "DictionaryPageHeader", 1) => &mut self.values,
-            ("DataPageHeader" | "DictionaryPageHeader", 2) | ("DataPageHeaderV2", 4) => {
-                &mut self.encoding
-            }
-            ("DataPageHeader", 3) => self.levels_encoding.insert(value),
-            ("DataPageHeaderV2", 5) => &mut self.levels,
-            ("DataPageHeaderV2", 6) => &mut self.repeated,
-            ("DataPageHeaderV2", 7) => {
-                self.packed = value != 0;
-                return Ok(());
-            }
-            _ => return Ok(()),
+        let field = usize::try_from(field).unwrap_or(usize::MAX);
+        let place = match of {
+            "PageHeader" => self.page.get_mut(field),
+            _ => self.body.get_mut(field),
         };
-        *place = value;
+        if let Some(place) = place {
+            *place = value;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, of: &'static str) -> Result<(), Error> {
+        if matches!(of, "DataPageHeader" | "DataPageHeaderV2" | "DictionaryPageHeader") {
+            self.body_of = if self.body_of.is_empty() { of } else { "several" };
+        }
         Ok(())
     }
 }
@@ -408,24 +402,54 @@ const RLE: i64 = 3;
 const RLE_DICTIONARY: i64 = 8;
 
 impl Head {
+    fn new() -> Self {
+        Self { page: [-1; 4], body: [-1; 8], body_of: "" }
+    }
+
     /// The page whose body starts there, and how long that is.
     fn page(&self, start: usize, width: usize, optional: bool) -> Option<(Page, usize)> {
         let number = |value: i64| usize::try_from(value).ok();
-        let (size, values) = (number(self.size)?, number(self.values)?);
-        let second = self.kind == 3;
-        let coding = match (self.kind, self.encoding) {
-            (2, PLAIN | PLAIN_DICTIONARY) => Coding::Dictionary,
-            (0 | 3, PLAIN) => Coding::Plain,
-            (0 | 3, PLAIN_DICTIONARY | RLE_DICTIONARY) => Coding::Indices,
+        let [_, kind, length, size] = self.page;
+        let (length, size) = (number(length)?, number(size)?);
+        let mut page = Page {
+            at: start..start.checked_add(size)?,
+            coding: Coding::Dictionary,
+            values: number(self.body[1])?,
+            most: usize::MAX,
+            length,
+            second: false,
+            levels: 0,
+            packed: true,
+        };
+        let encoding = match (kind, self.body_of) {
+            (2, "DictionaryPageHeader") => {
+                let all_there = page.values.checked_mul(width)? <= length;
+                let known = matches!(self.body[2], PLAIN | PLAIN_DICTIONARY);
+                return (known && all_there).then_some((page, size));
+            }
+            (0, "DataPageHeader") => {
+                let [_, _, encoding, levels, repeated, ..] = self.body;
+                // Encodings that there are; others are damage, also where there are no levels.
+                let there = |encoding| matches!(encoding, 0 | 2..=9);
+                let known = there(levels) && there(repeated) && (!optional || levels == RLE);
+                known.then_some(encoding)?
+            }
+            (3, "DataPageHeaderV2") => {
+                let [_, _, missing, rows, encoding, levels, repeated, packed] = self.body;
+                page.most = page.values.checked_sub(number(missing)?)?;
+                page.second = true;
+                page.levels = number(levels)?;
+                page.packed = packed != 0;
+                (rows >= 0 && repeated == 0).then_some(encoding)?
+            }
             _ => return None,
         };
-        let levels_known = !optional || self.kind != 0 || self.levels_encoding == Some(RLE);
-        let length = number(self.length)?;
-        let all_there = coding != Coding::Dictionary || values.checked_mul(width)? <= length;
-        let known = levels_known && self.repeated == 0 && all_there;
-        let at = start..start.checked_add(size)?;
-        let (levels, packed) = if second { (number(self.levels)?, self.packed) } else { (0, true) };
-        known.then_some((Page { at, coding, values, length, second, levels, packed }, size))
+        page.coding = match encoding {
+            PLAIN => Coding::Plain,
+            PLAIN_DICTIONARY | RLE_DICTIONARY => Coding::Indices,
+            _ => return None,
+        };
+        Some((page, size))
     }
 }
 
@@ -461,8 +485,8 @@ impl Valid {
                     }
                     self.rows += length;
                 }
-                Packed::Each(bytes) => {
-                    let length = bytes.len().checked_mul(8)?.min(left);
+                Packed::Each(bytes, length) => {
+                    let length = length.min(left);
                     left -= length;
                     let ones = ones(bytes, length);
                     present += ones;
@@ -515,10 +539,11 @@ fn ones(bytes: &[u8], length: usize) -> usize {
     whole + last.count_ones() as usize
 }
 
-/// A run as it is stored: one value again and again, or each by itself in so many bits.
+/// A run as it is stored: one value again and again, or each by itself in so many bits; and how many
+/// there are.
 enum Packed<'a> {
     Same(u32, usize),
-    Each(&'a [u8]),
+    Each(&'a [u8], usize),
 }
 
 impl<'a> Packed<'a> {
@@ -543,7 +568,7 @@ impl<'a> Packed<'a> {
             return Some((Self::Same(value, count), rest));
         }
         let (body, rest) = bytes.split_at_checked(count.checked_mul(width)?)?;
-        Some((Self::Each(body), rest))
+        Some((Self::Each(body, count.checked_mul(8)?), rest))
     }
 }
 
@@ -569,9 +594,6 @@ fn runs(
     count: usize,
     mut tell: impl FnMut(Run<'_>) -> Option<()>,
 ) -> Option<()> {
-    if width == 0 {
-        return tell(Run::Same(0, count));
-    }
     if width > WIDEST {
         return None;
     }
@@ -586,8 +608,14 @@ fn runs(
                 left -= length;
                 tell(Run::Same(index, length))?;
             }
-            Packed::Each(mut body) => {
-                let mut inside = (body.len() / width).checked_mul(8)?.min(left);
+            // Of no bits each, all of them are the first.
+            Packed::Each(_, length) if width == 0 => {
+                let length = length.min(left);
+                left -= length;
+                tell(Run::Same(0, length))?;
+            }
+            Packed::Each(mut body, length) => {
+                let mut inside = length.min(left);
                 left -= inside;
                 while inside > 0 {
                     let length = inside.min(BLOCK);
@@ -643,11 +671,12 @@ mod tests {
         Array, Float32Array, Float64Array, Int32Array, Int64Array, RecordBatch,
         TimestampMicrosecondArray, UInt64Array,
     };
-    use parquet::arrow::ArrowWriter;
     use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
-    use parquet::basic::ZstdLevel;
+    use parquet::arrow::{ArrowWriter, ProjectionMask};
+    use parquet::basic::{Encoding, ZstdLevel};
     use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
 
+    use super::super::pages;
     use super::*;
 
     /// A number for each row, of so many different ones, and every so many-th missing.
@@ -691,9 +720,9 @@ mod tests {
         .unwrap()
     }
 
-    fn written(batch: &RecordBatch, properties: WriterPropertiesBuilder) -> Bytes {
+    fn written(batch: &RecordBatch, properties: WriterPropertiesBuilder, page: usize) -> Bytes {
         let mut file = Vec::new();
-        let properties = properties.set_data_page_row_count_limit(5000).build();
+        let properties = properties.set_data_page_row_count_limit(page).build();
         let mut writer = ArrowWriter::try_new(&mut file, batch.schema(), Some(properties)).unwrap();
         writer.write(batch).unwrap();
         writer.close().unwrap();
@@ -731,7 +760,7 @@ mod tests {
                 for version in versions {
                     for properties in [WriterProperties::builder(), plain()] {
                         let packed = properties.set_compression(codec).set_writer_version(version);
-                        let file = written(&batch, packed);
+                        let file = written(&batch, packed, 5000);
                         let reader = ParquetRecordBatchReaderBuilder::try_new(file.clone());
                         let reader = reader.unwrap().with_batch_size(1 << 20).build().unwrap();
                         let whole = reader.map(Result::unwrap).next().unwrap();
@@ -761,7 +790,7 @@ mod tests {
         let batch = columns(10_000, 500, 7);
         for dictionary in [true, false] {
             let properties = WriterProperties::builder().set_dictionary_enabled(dictionary);
-            let file = written(&batch, properties);
+            let file = written(&batch, properties, 5000);
             let columns = decoded(&file, 10_000, Some(&DataType::Float64));
             let signed = batch.column(0).as_any().downcast_ref::<Int64Array>().unwrap();
             let told: Float64Array = signed.iter().map(|one| one.map(|one| one as f64)).collect();
@@ -771,7 +800,7 @@ mod tests {
             let large = Arc::new(Int64Array::from(vec![Some(1), Some((1 << 53) + 1)])) as ArrayRef;
             let large = RecordBatch::try_from_iter([("large", large)]).unwrap();
             let properties = WriterProperties::builder().set_dictionary_enabled(dictionary);
-            let file = written(&large, properties);
+            let file = written(&large, properties, 5000);
             assert!(decoded(&file, 2, Some(&DataType::Float64))[0].is_none());
         }
     }
@@ -797,7 +826,7 @@ mod tests {
     #[test]
     fn damaged_pages_are_left_to_who_says_what_they_are() {
         let batch = columns(3000, 70, 5);
-        let file = written(&batch, WriterProperties::builder());
+        let file = written(&batch, WriterProperties::builder(), 5000);
         let good = decoded(&file, 3000, None);
         let mut random = fastrand::Rng::with_seed(11);
         for _ in 0..3000 {
@@ -819,5 +848,72 @@ mod tests {
         assert!(runs(&[3, 0xff], 25, 8, |_| Some(())).is_none());
         assert!(runs(&[0, 1], 1, 8, |_| Some(())).is_none(), "a run of none");
         assert!(runs(&[0xff; 11], 1, 8, |_| Some(())).is_none());
+    }
+
+    /// What the other decoder makes of the first rows of a column.
+    fn others(file: Bytes, reader: &ArrowReaderMetadata, leaf: usize, rows: usize) -> ArrayRef {
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, reader.clone());
+        let projection = ProjectionMask::leaves(reader.parquet_schema(), [leaf]);
+        let reader = reader.with_projection(projection).with_limit(rows).with_batch_size(1 << 20);
+        let batch = reader.build().unwrap().next().unwrap();
+        batch
+            .unwrap_or_else(|error| panic!("it refuses what is decoded here: {error}"))
+            .remove_column(0)
+    }
+
+    #[test]
+    fn what_is_decoded_of_damaged_pages_the_other_decoder_decodes_as_well() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut decodes = 0;
+        let codecs = [
+            Compression::UNCOMPRESSED,
+            Compression::SNAPPY,
+            Compression::ZSTD(ZstdLevel::default()),
+        ];
+        let versions = [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0];
+        let kinds = [(2, 0, true), (70, 5, true), (1, 9, true), (70, 0, false), (70, 3, false)];
+        let each =
+            kinds.map(|kind| versions.map(|version| codecs.map(|codec| (kind, version, codec))));
+        for ((different, missing, dictionary), version, codec) in
+            each.into_iter().flatten().flatten()
+        {
+            let properties = WriterProperties::builder()
+                .set_dictionary_enabled(dictionary)
+                .set_encoding(Encoding::PLAIN)
+                .set_compression(codec)
+                .set_writer_version(version)
+                .set_write_batch_size(50);
+            let file = written(&columns(300, different, missing), properties, 100);
+            let reader = ArrowReaderMetadata::load(&file, Default::default()).unwrap();
+            let chunks = reader.metadata().row_group(0).columns();
+            for _ in 0..200 {
+                let leaf = random.usize(0..chunks.len());
+                let (start, length) = chunks[leaf].byte_range();
+                let (start, length) = (start as usize, length as usize);
+                let mut damaged = file.to_vec();
+                for _ in 0..random.usize(1..3) {
+                    // Half of it where the first page says what it is.
+                    let within = if random.bool() { 60.min(length) } else { length };
+                    let place = &mut damaged[start + random.usize(0..within)];
+                    *place = [*place ^ 1 << random.u8(0..8), random.u8(..)][random.usize(0..2)];
+                }
+                let damaged = Bytes::from(damaged);
+                let bytes = &damaged[start..start + length];
+                if pages::check(&chunks[leaf], bytes).is_err() {
+                    continue;
+                }
+                let stored = reader.schema().field(leaf).data_type();
+                let number = Number::of(&chunks[leaf], stored, stored).unwrap();
+                for rows in [300, 150] {
+                    let own = column(&number, &chunks[leaf], bytes, rows, &mut Scratch::default());
+                    let Some(own) = own else { continue };
+                    let other = others(damaged.clone(), &reader, leaf, rows);
+                    // As text: not a number is not itself.
+                    assert_eq!(format!("{own:?}"), format!("{other:?}"));
+                    decodes += 1;
+                }
+            }
+        }
+        assert!(decodes > 2000, "{decodes}");
     }
 }
