@@ -3,6 +3,8 @@
 import { DipperError, IntegrityError, InvalidInputError } from "dipper";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
+import * as flechette from "@uwdata/flechette";
+import { typeText } from "../../table/type_text.ts";
 import { assertSameTable, python, WrittenFiles } from "./written_files.ts";
 
 describe("CSV", { ignore: python === undefined }, () => {
@@ -113,6 +115,52 @@ describe("CSV", { ignore: python === undefined }, () => {
     await assertRejects(() => given("a,b\n1,2,3\n"), IntegrityError, "line 2");
   });
 
+  it("refuses quotes that never close, by their line and byte", async () => {
+    for (const rows of ['1,"x\n2,y\n', '1,"x', '1,"', '1,"x""']) {
+      const error = await assertRejects(() => given(`a,b\n${rows}`), IntegrityError);
+      assertStringIncludes(error.message, "line 2, byte 6 of the text");
+      assertStringIncludes(error.hint ?? "", "quote");
+    }
+    await assertRejects(() => given('a,"b'), IntegrityError, "line 1, byte 2");
+    // Behind what is looked at.
+    const long = "a,b\n" + '1,"x\ny"\n'.repeat(400_000);
+    const late = await assertRejects(() => given(`${long}2,"z\n`), IntegrityError);
+    assertStringIncludes(late.message, `line 800002, byte ${long.length + 2} of the text`);
+    assertEquals((await given(long)).numRows, 400_000);
+    // What is left out may have any.
+    assertEquals([...(await given('"made by hand\na\n"x"', { skipLines: 1 }))], [{ a: "x" }]);
+  });
+
+  it("loses no digit of an integer", async () => {
+    const type = async (...values: string[]) => {
+      const column = (await given(`a\n${values.join("\n")}\n`, { useBigInt: true })).getChildAt(0)!;
+      return [typeText(flechette, column.type), ...column];
+    };
+    const [small, most, beyond] = [2n ** 53n + 1n, 2n ** 64n - 1n, 2n ** 64n];
+    assertEquals(await type(`+${small}`, `-${small}`), ["int64", small, -small]);
+    assertEquals(await type(` ${small}`, `${small} `), ["int64", small, small]);
+    assertEquals(await type("1", `${most}`), ["uint64", 1n, most]);
+    assertEquals(await type("-1", `${most}`), ["utf8", "-1", `${most}`]);
+    assertEquals(await type("1", `${beyond}`), ["utf8", "1", `${beyond}`]);
+    // Beside fractions all are doubles.
+    assertEquals(await type("0.5", `${beyond}`), ["float64", 0.5, 2 ** 64]);
+    const floats = await given(`a\n1\n${most}\n`, { types: { a: "float64" } });
+    assertEquals([...floats.getChildAt(0)!], [1, 2 ** 64]);
+  });
+
+  it("reads times that no 64 bits of nanoseconds hold", async () => {
+    const times = ["1600-02-29T00:00:00", "2024-02-29 12:30:00.123456", "9999-12-31 23:59:59Z"];
+    const column = async (...values: string[]) => {
+      const read = (await given(`a\n${values.join("\n")}\n`)).getChildAt(0)!;
+      return [typeText(flechette, read.type), ...read];
+    };
+    const [old, now, last] = times.map((time) => Date.parse(time.replace(/Z?$/, "Z")));
+    assertEquals(await column(times[0]!, times[1]!), ["timestamp[us]", old, now! + 0.456]);
+    assertEquals(await column(times[2]!), ["timestamp[ms, +00:00]", last]);
+    assertEquals((await column(times[0]!, `${times[1]}789`))[0], "utf8");
+    assertEquals((await column(`${times[1]}7891`))[0], "utf8");
+  });
+
   it("reads what is empty, and names without a name", async () => {
     assertEquals((await given("")).names, []);
     assertEquals((await given("a,b\n")).names, ["a", "b"]);
@@ -180,5 +228,86 @@ describe("NDJSON and JSON", { ignore: python === undefined }, () => {
     }
     assertEquals((await given("")).names, []);
     assertEquals((await given("[]", {}, "given.json")).names, []);
+  });
+
+  it("loses no digit of an integer", async () => {
+    const type = async (...values: string[]) => {
+      const lines = values.map((value) => `{"a":${value},"b":{"c":[${value}]}}\n`);
+      const read = await given(lines.join(""), { useBigInt: true });
+      const [column, within] = [read.getChildAt(0)!, read.getChildAt(1)!];
+      const name = typeText(flechette, column.type);
+      assertEquals(typeText(flechette, within.type), `struct<c: list<${name}>>`);
+      // deno-lint-ignore no-explicit-any -- a row of a struct
+      assertEquals([...within].map((row: any) => row.c[0]), [...column]);
+      return [name, ...column];
+    };
+    const [small, most, beyond] = [2n ** 53n + 1n, 2n ** 64n - 1n, 2n ** 64n];
+    assertEquals(await type(`${small}`, `-${small}`, "-0"), ["int64", small, -small, 0n]);
+    assertEquals(await type("1", `${most}`), ["uint64", 1n, most]);
+    assertEquals(await type("-1", `${most}`), ["utf8", "-1", `${most}`]);
+    assertEquals(await type("1", `${beyond}`), ["utf8", "1", `${beyond}`]);
+    // Beside fractions all are doubles. JavaScript writes 1e20 without an exponent.
+    assertEquals(await type("0.5", `${beyond}`), ["float64", 0.5, 2 ** 64]);
+    assertEquals(await type("0.5", `${BigInt(1e20)}`), ["float64", 0.5, 1e20]);
+  });
+
+  it("does not cut fractions off where integers were", async () => {
+    const many = '{"a": 1, "b": [1]}\n'.repeat(200_000);
+    for (const [late, name] of [['{"a": 1.5}', '"a"'], ['{"b": [1, 2.5]}', '"b"[]']] as const) {
+      const error = await assertRejects(
+        () => given(`${many}${late}\n`, { inferBytes: 1 }),
+        IntegrityError,
+        `the column ${name} is of integers`,
+      );
+      assertStringIncludes(error.message, "at line 200001");
+      assertStringIncludes(error.hint ?? "", "inferBytes");
+    }
+    await assertRejects(() => given('{"a": 1.5}', { types: { a: "int32" } }), IntegrityError);
+    const whole = await given('{"a": 1.0}\n{"a": 2e2}', { types: { a: "int32" } });
+    assertEquals([...whole], [{ a: 1 }, { a: 200 }]);
+  });
+
+  it("refuses what is nearly JSON, however late it comes", async () => {
+    const wrong = [
+      ...['{"a": 1,}', '{"a": 1 "b": 2}', '{, "a": 1}', '{"a": 1,, "b": 2}', '{"a": 007}'],
+      ...['{"a": 1.}', '{"a": -}', '{"a": .5}', '{"a": +1}', '{"a": 1e}', '{"a": 0x1}', "{a: 1}"],
+      ...['{"a": NaN}', '{"a": 1e400}', '{"b": 1e400}', "{'a': 1}", '{"a": 1} x', '{"a": tru}'],
+      ...['{"c": "\\x"}', '{"c": "\\ud800"}', '{"a": 1}}', '{"c": "x}', "null", "1", '"x"'],
+      ...[`{"d": ${"[".repeat(10_000)}${"]".repeat(10_000)}}`],
+    ];
+    const many = '{"a": 1, "b": 0.5, "c": "x"}\n'.repeat(100_000);
+    const first = '{"a": 1, "b": 0.5, "c": "x"}\n';
+    for (const line of wrong) {
+      for (const columns of [undefined, ["a", "b", "c"]]) {
+        const options = { inferBytes: 1, ...(columns && { columns }) };
+        for (const front of [first, many]) {
+          await assertRejects(
+            () => given(`${front}${line}\n`, options),
+            IntegrityError,
+            "JSON",
+            line,
+          );
+        }
+      }
+    }
+    const arrays: [string, string][] = [
+      ['[{"a":1},]', "its array ends with a comma, at line 1, byte 9 of the text"],
+      ['[{"a":1},,{"a":2}]', "a comma is behind no record, at line 1, byte 9 of the text"],
+      ['[,{"a":1}]', "a comma is behind no record, at line 1, byte 1 of the text"],
+      ['[{"a":1}\n{"a":2}]', "a comma is missing, at line 2, byte 9 of the text"],
+      ['[{"a":1}] x', "behind the end of its array, at line 1, byte 10 of the text"],
+    ];
+    for (const [text, told] of arrays) {
+      for (const name of ["given.json", "given.ndjson"]) {
+        await assertRejects(() => given(text, {}, name), IntegrityError, told);
+      }
+    }
+  });
+
+  it("takes what JSON allows", async () => {
+    assertEquals([...(await given('\ufeff{"a":1}\r\n\n {"a":2}\n'))], [{ a: 1 }, { a: 2 }]);
+    // Of a name that is there twice the last one counts, as in JavaScript.
+    assertEquals([...(await given('{"a":1,"a":"x"}\n'))], [{ a: "x" }]);
+    assertEquals([...(await given('{"\\u0061":"\\ud83e\\udda2"}'))], [{ a: "\u{1f9a2}" }]);
   });
 });

@@ -20,7 +20,7 @@ use crate::int64::{converted_to, schema_as_float64};
 use crate::seen::{Seen, named_type};
 use crate::selection::{limited, places, selected};
 use crate::stream::{OpenRequest, Opened};
-use crate::text::{Ends, Piece, Text};
+use crate::text::{Before, Ends, Piece, Text};
 
 /// How the fields of a file are told from each other.
 #[derive(Clone, Debug)]
@@ -64,14 +64,40 @@ struct RecordEnds {
     at: usize,
     /// Whether that ends within quotes.
     quoted: bool,
+    /// Where these quotes were opened.
+    opened: usize,
     end: Option<usize>,
     /// Where what stands outside of quotes began.
     outside: usize,
+    /// So many lines are left out: quotes in them are no quotes.
+    skip: u64,
 }
 
 impl RecordEnds {
-    fn new(marks: Marks) -> Self {
-        Self { marks, at: 0, quoted: false, end: None, outside: 0 }
+    fn new(marks: Marks, skip: u64) -> Self {
+        Self { marks, at: 0, quoted: false, opened: 0, end: None, outside: 0, skip }
+    }
+
+    /// Passes over lines that are left out, and tells whether all of them were there.
+    fn skipped(&mut self, text: &[u8]) -> bool {
+        while self.skip > 0 {
+            let fresh = text.get(self.at..).unwrap_or_default();
+            let Some(end) = memchr::memchr(b'\n', fresh) else {
+                self.at = text.len();
+                return false;
+            };
+            self.at += end + 1;
+            self.outside = self.at;
+            self.skip -= 1;
+        }
+        true
+    }
+
+    /// Whether quotes are open where the text ends: its last byte may close them.
+    fn is_open(&self, text: &[u8]) -> bool {
+        let quote = self.marks.quote.unwrap_or(b'"');
+        let last = text.get(self.at..).unwrap_or_default();
+        self.quoted && !text.is_empty() && last != [quote]
     }
 
     /// Whether the quote at `place` opens a quoted field.
@@ -93,8 +119,16 @@ impl RecordEnds {
 }
 
 impl Ends for RecordEnds {
-    fn last(&mut self, text: &mut [u8], _ended: bool) -> Result<Option<usize>, Error> {
+    fn last(
+        &mut self,
+        text: &mut [u8],
+        before: Before,
+        ended: bool,
+    ) -> Result<Option<usize>, Error> {
         let text: &[u8] = text;
+        if !self.skipped(text) {
+            return Ok(None);
+        }
         let Some(quote) = self.marks.quote else {
             let fresh = text.get(self.at..).unwrap_or_default();
             if let Some(place) = memchr::memrchr(b'\n', fresh) {
@@ -134,16 +168,26 @@ impl Ends for RecordEnds {
                     self.at = text.len();
                     break;
                 };
-                self.quoted = self.opens(text, self.at + place);
+                self.opened = self.at + place;
+                self.quoted = self.opens(text, self.opened);
                 self.at += place + 1;
             }
         }
         self.at = self.at.min(text.len());
+        if ended && self.is_open(text) {
+            let place = before.shown(text, self.opened);
+            return Err(damaged("CSV", format!("the quotes that are opened {place}, never close"))
+                .hint(
+                    "it is cut short, or written in another way: tell how with { quote, escape, \
+                     comment }; quote: \"\" is for none",
+                ));
+        }
         Ok(self.end)
     }
 
     fn taken(&mut self, bytes: usize) {
         self.at = self.at.saturating_sub(bytes);
+        self.opened = self.opened.saturating_sub(bytes);
         self.outside = self.outside.saturating_sub(bytes);
         self.end = None;
     }
@@ -162,7 +206,7 @@ pub(crate) async fn open(
         escape: dialect.escape,
         comment: dialect.comment,
     };
-    let ends = RecordEnds::new(marks.clone());
+    let ends = RecordEnds::new(marks.clone(), dialect.skip);
     let mut text = Text::open(client, source, &dialect, ends, "CSV").await?;
     let mut first = text.first(dialect.infer_bytes).await?;
     let names = names(&marks, &dialect, first.first_mut())?;
@@ -533,17 +577,72 @@ mod tests {
                 (0..random.usize(1..30)).map(|_| parts[random.usize(0..parts.len())]).collect();
             let mut text = text.into_bytes();
             let known = plainly(&marks, &text);
-            let mut ends = RecordEnds::new(marks.clone());
+            let mut ends = RecordEnds::new(marks.clone(), 0);
             let known_length = text.len();
+            let before = Before::default();
             // It may see the text in parts.
-            let _ = ends.last(&mut text[..random.usize(0..=known_length)], false).unwrap();
-            let Some(end) = ends.last(&mut text, false).unwrap() else { continue };
+            let _ = ends.last(&mut text[..random.usize(0..=known_length)], before, false).unwrap();
+            let Some(end) = ends.last(&mut text, before, false).unwrap() else { continue };
             let inside = known.contains(&end)
                 // Empty lines and comments are part of no record.
                 || marks.reader(&text[..end]).byte_records().count()
                     + marks.reader(&text[end..]).byte_records().count()
                     == known.len();
             assert!(inside, "{:?} at {end} by {marks:?}", String::from_utf8_lossy(&text));
+        }
+    }
+
+    #[test]
+    fn quotes_that_never_close_are_told() {
+        let told = |text: &str, marks: Marks, skip: u64, step: usize| {
+            let mut ends = RecordEnds::new(marks, skip);
+            let (mut rest, mut before) = (Vec::new(), Before::default());
+            for chunk in text.as_bytes().chunks(step) {
+                rest.extend_from_slice(chunk);
+                if let Some(end) = ends.last(&mut rest, before, false).unwrap() {
+                    let front: Vec<u8> = rest.drain(..end).collect();
+                    ends.taken(end);
+                    before.bytes += end as u64;
+                    before.lines += memchr::memchr_iter(b'\n', &front).count() as u64;
+                }
+            }
+            let told = ends.last(&mut rest, before, true).err().map(|error| error.message);
+            if told.is_none() {
+                ends.taken(rest.len());
+                ends.last(&mut [], before, true).unwrap();
+            }
+            told
+        };
+        let escaped = Marks { escape: Some(b'\\'), ..marks() };
+        let commented = Marks { comment: Some(b'#'), ..marks() };
+        let unquoted = Marks { quote: None, ..marks() };
+        for (text, marks, skip, place) in [
+            ("a,b\n1,\"x\n2,y\n", marks(), 0, Some((2, 6))),
+            ("a,b\n\"x\ny\",\"", marks(), 0, Some((3, 10))),
+            ("\"", marks(), 0, Some((1, 0))),
+            ("a\n\"x\"\"", marks(), 0, Some((2, 2))),
+            ("a\n\"x\"\"\"", marks(), 0, None),
+            ("a\n\"x\"", marks(), 0, None),
+            ("a\n\"\"", marks(), 0, None),
+            ("a\nx\"", marks(), 0, None),
+            ("a\n\"x\\\"", escaped.clone(), 0, Some((2, 2))),
+            ("a\n\"x\\\\\"", escaped.clone(), 0, None),
+            ("a\n\"x\\", escaped, 0, Some((2, 2))),
+            ("a\n#\"\n\"1\"", commented.clone(), 0, None),
+            ("a\n#\"\n\"1", commented, 0, Some((3, 5))),
+            ("\"skipped\n\"too\na\n\"x\"", marks(), 2, None),
+            ("\"skipped\na\n\"x", marks(), 1, Some((3, 11))),
+            ("\"skipped", marks(), 5, None),
+            ("a\n\"x", unquoted, 0, None),
+        ] {
+            for step in 1..=text.len() {
+                let told = told(text, marks.clone(), skip, step);
+                let place = place.map(|(line, byte)| format!("line {line}, byte {byte} of"));
+                assert_eq!(told.is_some(), place.is_some(), "{text:?} {told:?}");
+                if let (Some(told), Some(place)) = (told, place) {
+                    assert!(told.contains(&place), "{text:?} by {step}: {told}");
+                }
+            }
         }
     }
 
@@ -565,6 +664,8 @@ mod tests {
             "",
             "2024-02-29T12:30:00.123456789",
             "1969-12-31 23:59:59.9999",
+            "9999-12-31T23:59:59.999",
+            "1600-02-29 00:00:00.000001",
             "2001-01-01T00:01:00",
             "2001-01-01T00:01:00",
             "1970-01-01T00:00:00.5Z",

@@ -19,7 +19,7 @@ use crate::json_shape::Shape;
 use crate::seen::named_type;
 use crate::selection::{limited, places, selected};
 use crate::stream::{OpenRequest, Opened};
-use crate::text::{Ends, Piece, Text};
+use crate::text::{Before, Ends, Piece, Text};
 
 /// So many values are decoded at once, however few bytes they take.
 const MOST_CELLS: usize = 8 << 20;
@@ -49,10 +49,36 @@ struct Values {
     depth: u64,
     string: bool,
     end: Option<usize>,
+    /// What was there last in the array, but for white space.
+    member: Member,
+}
+
+/// What stands in an array, side by side.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Member {
+    #[default]
+    None,
+    Record,
+    Comma,
 }
 
 impl Values {
-    fn last(&mut self, text: &mut [u8], ended: bool) -> Result<Option<usize>, Error> {
+    /// What is wrong with a byte that stands in the array, but in no record.
+    fn wrong(&self, byte: u8) -> Option<&'static str> {
+        match (byte, self.member) {
+            (b'{' | b'[' | b'"', Member::Record) => Some("a comma is missing"),
+            (b',', Member::None | Member::Comma) => Some("a comma is behind no record"),
+            (b']', Member::Comma) => Some("its array ends with a comma"),
+            _ => None,
+        }
+    }
+
+    fn last(
+        &mut self,
+        text: &mut [u8],
+        before: Before,
+        ended: bool,
+    ) -> Result<Option<usize>, Error> {
         let around = u64::from(self.array);
         while let Some(rest) = text.get_mut(self.at..).filter(|rest| !rest.is_empty()) {
             if self.string {
@@ -72,11 +98,24 @@ impl Values {
             let Some(byte) = rest.first_mut() else { break };
             if self.closed {
                 if !byte.is_ascii_whitespace() {
-                    return Err(damaged("JSON", "there is something behind the end of its array"));
+                    let place = before.shown(text, self.at);
+                    let what = format!("there is something behind the end of its array, {place}");
+                    return Err(damaged("JSON", what));
                 }
                 self.at += 1;
                 self.end = Some(self.at);
                 continue;
+            }
+            if self.array && self.depth == 1 {
+                if let Some(what) = self.wrong(*byte) {
+                    let place = before.shown(text, self.at);
+                    return Err(damaged("JSON", format!("{what}, {place}")));
+                }
+                match byte {
+                    b',' => self.member = Member::Comma,
+                    _ if !byte.is_ascii_whitespace() => self.member = Member::Record,
+                    _ => {}
+                }
             }
             match byte {
                 b'"' => self.string = true,
@@ -88,11 +127,19 @@ impl Values {
                 }
                 b'}' | b']' => {
                     let left = self.depth.checked_sub(1);
-                    self.depth = left.ok_or_else(|| damaged("JSON", "a bracket closes nothing"))?;
-                    if self.array && self.depth == 0 {
-                        if *byte != b']' {
-                            return Err(damaged("JSON", "its array is closed by a brace"));
+                    let wrong = match left {
+                        None => Some("a bracket closes nothing"),
+                        Some(0) if self.array && *byte != b']' => {
+                            Some("its array is closed by a brace")
                         }
+                        Some(_) => None,
+                    };
+                    if let Some(what) = wrong {
+                        let place = before.shown(text, self.at);
+                        return Err(damaged("JSON", format!("{what}, {place}")));
+                    }
+                    self.depth = left.unwrap_or_default();
+                    if self.array && self.depth == 0 {
                         *byte = b' ';
                         self.closed = true;
                     }
@@ -116,7 +163,12 @@ impl Values {
 }
 
 impl Ends for RecordEnds {
-    fn last(&mut self, text: &mut [u8], ended: bool) -> Result<Option<usize>, Error> {
+    fn last(
+        &mut self,
+        text: &mut [u8],
+        before: Before,
+        ended: bool,
+    ) -> Result<Option<usize>, Error> {
         if let Self::Unknown { by_lines } = self
             && let Some(first) = text.iter().find(|byte| !byte.is_ascii_whitespace())
         {
@@ -135,7 +187,7 @@ impl Ends for RecordEnds {
                 *at = text.len();
                 Ok(*end)
             }
-            Self::Values(values) => values.last(text, ended),
+            Self::Values(values) => values.last(text, before, ended),
         }
     }
 
@@ -174,6 +226,7 @@ pub(crate) async fn open(
         Some(_) if plain => Parser::new(Arc::clone(&told), None, false),
         places => Parser::new(schema, places, true),
     };
+    let parser = Parser { by_lines, told: !dialect.types.is_empty(), ..parser };
     let given = if int64_as_float64 { schema_as_float64(&told) } else { told };
     let schema = SchemaRef::clone(&given);
     let batches = text.decoded(first, move |piece| converted_to(&given, parser.parse(piece)?));
@@ -187,21 +240,27 @@ async fn shape(first: &mut Vec<Piece>, by_lines: bool) -> Result<Shape, Error> {
         .into_iter()
         .map(|piece| {
             tokio::task::spawn_blocking(move || {
-                let shape = match by_lines.then(|| Shape::of_lines(&piece.text)).flatten() {
-                    Some(shape) => shape,
-                    None => Shape::of_records(&piece.text, piece.line)?,
-                };
+                let shape = shape_of(&piece, by_lines)?;
                 Ok((piece, shape))
             })
         })
         .collect();
     let mut all = Shape::default();
     for look in looks {
-        let (piece, shape) = joined("JSON", look.await)?;
+        let (mut piece, shape) = joined("JSON", look.await)?;
         all.merge(shape);
+        piece.looked = true;
         first.push(piece);
     }
     Ok(all)
+}
+
+/// What the records of a piece are made of. All of it must be JSON.
+fn shape_of(piece: &Piece, by_lines: bool) -> Result<Shape, Error> {
+    match by_lines.then(|| Shape::of_lines(&piece.text)).flatten() {
+        Some(shape) => Ok(shape),
+        None => Shape::of_records(&piece.text, piece.line),
+    }
 }
 
 fn schema(
@@ -243,6 +302,9 @@ struct Parser {
     schema: SchemaRef,
     places: Option<Vec<usize>>,
     strict: bool,
+    by_lines: bool,
+    /// Whether the caller names types: then those of the values may be others.
+    told: bool,
     /// How many columns there are, those within others included.
     fields: usize,
 }
@@ -250,7 +312,7 @@ struct Parser {
 impl Parser {
     fn new(schema: SchemaRef, places: Option<Vec<usize>>, strict: bool) -> Self {
         let fields = schema.flattened_fields().len().max(1);
-        Self { schema, places, strict, fields }
+        Self { schema, places, strict, by_lines: true, told: false, fields }
     }
 
     fn parse(&self, piece: &Piece) -> Result<Vec<RecordBatch>, Error> {
@@ -277,8 +339,25 @@ impl Parser {
         json_plain::parse(&piece.text, &self.schema, self.strict, rows)
     }
 
+    /// Refuses what the general decoder would take: text that is nearly JSON, and numbers that it
+    /// would cut off.
+    fn check(&self, piece: &Piece) -> Result<(), Error> {
+        if piece.looked && !self.told {
+            return Ok(());
+        }
+        let fields = self.schema.fields();
+        let Some(name) = shape_of(piece, self.by_lines)?.cut_off(fields) else { return Ok(()) };
+        let is_it = |line: &[u8]| Some(Shape::of_lines(line)?.cut_off(fields)? == name);
+        let line =
+            piece.text.split(|byte| *byte == b'\n').position(|line| is_it(line) == Some(true));
+        let line = piece.line + line.unwrap_or(0) as u64;
+        let why = format!("the column {name} is of integers, and a number there is no whole one");
+        Err(failed(line, ArrowError::JsonError(why)))
+    }
+
     fn parse_any(&self, piece: &Piece, rows: usize) -> Result<Vec<RecordBatch>, Error> {
-        let failed = |error| failed(piece, error);
+        self.check(piece)?;
+        let failed = |error| failed(piece.line, error);
         let mut decoder = ReaderBuilder::new(SchemaRef::clone(&self.schema))
             .with_batch_size(rows)
             .with_coerce_primitive(true)
@@ -311,13 +390,13 @@ impl Parser {
 }
 
 /// What the decoder reports, with the line where it began, and what to do.
-fn failed(piece: &Piece, error: ArrowError) -> Error {
+fn failed(line: u64, error: ArrowError) -> Error {
     let why = match error {
         ArrowError::JsonError(why) => why,
         other => other.to_string(),
     };
     let shown: String = why.chars().take(400).collect();
-    let line = piece.line + 1;
+    let line = line + 1;
     let message =
         format!("this JSON file cannot be decoded: {shown}, in what begins at line {line}");
     Error::new(Status::DamagedData, message).hint(
@@ -334,15 +413,18 @@ mod tests {
     fn cut(text: &str, by_lines: bool, step: usize) -> Result<Vec<String>, Error> {
         let mut ends = RecordEnds::Unknown { by_lines };
         let (mut rest, mut pieces) = (Vec::new(), Vec::new());
+        let mut before = Before::default();
         for chunk in text.as_bytes().chunks(step) {
             rest.extend_from_slice(chunk);
-            if let Some(end) = ends.last(&mut rest, false)? {
+            if let Some(end) = ends.last(&mut rest, before, false)? {
                 let behind = rest.split_off(end);
+                before.bytes += end as u64;
+                before.lines += memchr::memchr_iter(b'\n', &rest).count() as u64;
                 pieces.push(String::from_utf8(std::mem::replace(&mut rest, behind)).unwrap());
                 ends.taken(end);
             }
         }
-        ends.last(&mut rest, true)?;
+        ends.last(&mut rest, before, true)?;
         pieces.push(String::from_utf8(rest).unwrap());
         Ok(pieces)
     }
@@ -456,5 +538,30 @@ mod tests {
             assert!(cut(text, false, 3).is_err(), "{text}");
         }
         assert!(cut("[]", false, 1).is_ok());
+    }
+
+    #[test]
+    fn commas_are_between_records_and_nowhere_else() {
+        for (text, told) in [
+            ("[\n{\"a\": 1},\n]", "ends with a comma, at line 3, byte 12 of"),
+            ("[{\"a\": 1},]", "ends with a comma, at line 1, byte 10 of"),
+            ("[,{\"a\": 1}]", "a comma is behind no record, at line 1, byte 1 of"),
+            ("[ , ]", "a comma is behind no record, at line 1, byte 2 of"),
+            ("[{},,{}]", "a comma is behind no record, at line 1, byte 4 of"),
+            ("[{} {}]", "a comma is missing, at line 1, byte 4 of"),
+            ("[{}{}]", "a comma is missing, at line 1, byte 3 of"),
+            ("[{}\"\"]", "a comma is missing, at line 1, byte 3 of"),
+            ("[{}}", "closed by a brace, at line 1, byte 3 of"),
+            ("[{}]]", "behind the end of its array, at line 1, byte 4 of"),
+            ("{}\n}", "a bracket closes nothing, at line 2, byte 3 of"),
+        ] {
+            for step in 1..=text.len() {
+                let error = cut(text, false, step).unwrap_err();
+                assert!(error.message.contains(told), "{text} by {step}: {}", error.message);
+            }
+        }
+        for text in ["[{\"a\": [1,2]} , {\"b\":\",\"}\n,{}]", "[ { } ]"] {
+            assert!((1..=text.len()).all(|step| cut(text, false, step).is_ok()), "{text}");
+        }
     }
 }

@@ -173,12 +173,27 @@ impl<'a> Records<'a> {
         }
     }
 
+    /// Reads a number as JSON has them: what is written otherwise breaks off before its end.
     fn number(&mut self) -> Option<&'a [u8]> {
         let rest = self.text.get(self.at..)?;
-        let is_in = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
-        let length = rest.iter().take_while(|byte| is_in(byte)).count();
-        self.at += length;
-        rest.get(..length)
+        let digits = |at: usize| {
+            let digits = rest.get(at..)?.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            (digits > 0).then_some(at + digits)
+        };
+        let start = usize::from(rest.first() == Some(&b'-'));
+        let mut end = match rest.get(start)? {
+            b'0' => start + 1,
+            _ => digits(start)?,
+        };
+        if rest.get(end) == Some(&b'.') {
+            end = digits(end + 1)?;
+        }
+        if matches!(rest.get(end), Some(b'e' | b'E')) {
+            let sign = matches!(rest.get(end + 1), Some(b'-' | b'+'));
+            end = digits(end + 1 + usize::from(sign))?;
+        }
+        self.at += end;
+        rest.get(..end)
     }
 
     fn word(&mut self, word: &[u8]) -> Option<()> {
@@ -236,7 +251,7 @@ impl<'a> Records<'a> {
                 column.append_value(short_integer(written)?);
             }
             PlainColumn::Float64(column) if !is_text && !is_word => {
-                column.append_value(float(written)?);
+                column.append_value(float(written).filter(|value| value.is_finite())?);
             }
             _ => return None,
         }

@@ -1,5 +1,6 @@
 //! Which types hold every value that was seen of JSON objects.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -9,13 +10,27 @@ use dipper_core::Error;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::error::damaged;
+use crate::seen::integers;
 
-const BOOL: u8 = 1;
-const INTEGER: u8 = 1 << 1;
-const FLOAT: u8 = 1 << 2;
-const TEXT: u8 = 1 << 3;
-const LIST: u8 = 1 << 4;
-const OBJECT: u8 = 1 << 5;
+const BOOL: u16 = 1;
+const INTEGER: u16 = 1 << 1;
+const FLOAT: u16 = 1 << 2;
+const TEXT: u16 = 1 << 3;
+const LIST: u16 = 1 << 4;
+const OBJECT: u16 = 1 << 5;
+/// An integer that is less than nothing, beside what it is.
+const NEGATIVE: u16 = 1 << 6;
+/// An integer that only 64 bits without a sign hold.
+const LARGE: u16 = 1 << 7;
+/// An integer that no 64 bits hold.
+const BEYOND: u16 = 1 << 8;
+/// A number that is no whole one, beside what it is.
+const FRACTION: u16 = 1 << 9;
+const INTEGERS: u16 = INTEGER | NEGATIVE | LARGE | BEYOND;
+const NUMBERS: u16 = INTEGERS | FLOAT | FRACTION;
+/// From here on a reader of JSON does not tell whether a number was written as an integer. Nor does
+/// it of zero with a sign.
+const HUGE: f64 = 9_223_372_036_854_775_808.0;
 
 /// More columns than this are refused: each takes memory in every batch.
 const MOST_FIELDS: usize = 1 << 20;
@@ -23,7 +38,7 @@ const MOST_FIELDS: usize = 1 << 20;
 /// What kinds of values are at one place.
 #[derive(Debug, Default)]
 pub(crate) struct Shape {
-    kinds: u8,
+    kinds: u16,
     item: Option<Box<Shape>>,
     fields: Vec<(String, Shape)>,
     places: HashMap<String, usize>,
@@ -38,8 +53,12 @@ impl Shape {
                 continue;
             }
             let mut reader = serde_json::Deserializer::from_slice(line);
-            Look(&mut shape).deserialize(&mut reader).ok()?;
+            let huge = Cell::new(false);
+            Look(&mut shape, &huge).deserialize(&mut reader).ok()?;
             reader.end().ok()?;
+            if huge.get() {
+                Written { text: line, at: 0 }.look(&mut shape);
+            }
         }
         (shape.kinds & !OBJECT == 0).then_some(shape)
     }
@@ -55,10 +74,14 @@ impl Shape {
             let end = records.byte_offset();
             let record = text.get(start..end).unwrap_or_default();
             let mut reader = serde_json::Deserializer::from_slice(record);
-            Look(&mut shape).deserialize(&mut reader).map_err(|error| {
+            let huge = Cell::new(false);
+            Look(&mut shape, &huge).deserialize(&mut reader).map_err(|error| {
                 let before = memchr::memchr_iter(b'\n', text.get(..start).unwrap_or_default());
                 wrong(&error, line + before.count() as u64)
             })?;
+            if huge.get() {
+                Written { text: record, at: 0 }.look(&mut shape);
+            }
             if shape.kinds & !OBJECT != 0 {
                 return Err(damaged("JSON", "its records are not objects"));
             }
@@ -83,6 +106,16 @@ impl Shape {
         }
     }
 
+    /// The field of a name, which most often is the one at this place.
+    fn field_at(&mut self, name: &str, place: usize) -> &mut Self {
+        match self.fields.get(place) {
+            // It was looked at just now.
+            #[allow(clippy::indexing_slicing)]
+            Some((known, _)) if known == name => &mut self.fields[place].1,
+            _ => self.field(name),
+        }
+    }
+
     fn field(&mut self, name: &str) -> &mut Self {
         let place = match self.places.get(name) {
             Some(place) => *place,
@@ -103,8 +136,10 @@ impl Shape {
             // Nothing but nulls: text, which later values most often are.
             0 => DataType::Utf8,
             BOOL => DataType::Boolean,
-            INTEGER => DataType::Int64,
-            kinds if kinds & !(INTEGER | FLOAT) == 0 => DataType::Float64,
+            kinds if kinds & !INTEGERS == 0 => {
+                integers(kinds & NEGATIVE != 0, kinds & LARGE != 0, kinds & BEYOND != 0)
+            }
+            kinds if kinds & !NUMBERS == 0 => DataType::Float64,
             kinds if kinds & (LIST | OBJECT) == 0 => DataType::Utf8,
             LIST => {
                 let item =
@@ -125,6 +160,30 @@ impl Shape {
     }
 }
 
+impl Shape {
+    /// The name of a number that is no whole one where `fields` have integers: the decoder would
+    /// cut it off.
+    pub(crate) fn cut_off(&self, fields: &Fields) -> Option<String> {
+        self.fields.iter().find_map(|(name, shape)| {
+            let (_, field) = fields.find(name)?;
+            shape.is_cut_off(field.data_type()).map(|within| format!("{name:?}{within}"))
+        })
+    }
+
+    fn is_cut_off(&self, kind: &DataType) -> Option<String> {
+        match kind {
+            kind if kind.is_integer() => (self.kinds & FRACTION != 0).then(String::new),
+            DataType::List(item) => self
+                .item
+                .as_ref()?
+                .is_cut_off(item.data_type())
+                .map(|within| "[]".to_owned() + &within),
+            DataType::Struct(fields) => self.cut_off(fields).map(|within| format!(".{within}")),
+            _ => None,
+        }
+    }
+}
+
 fn wrong(error: &serde_json::Error, line: u64) -> Error {
     let place = line + error.line() as u64;
     let why = error.to_string();
@@ -132,8 +191,8 @@ fn wrong(error: &serde_json::Error, line: u64) -> Error {
     damaged("JSON", format!("{why}, at line {place}"))
 }
 
-/// Looks at a value.
-struct Look<'a>(&'a mut Shape);
+/// Looks at a value, and tells whether one of its numbers is to be looked at as it is written.
+struct Look<'a>(&'a mut Shape, &'a Cell<bool>);
 
 impl<'de> DeserializeSeed<'de> for Look<'_> {
     type Value = ();
@@ -155,18 +214,22 @@ impl<'de> Visitor<'de> for Look<'_> {
         Ok(())
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        self.0.kinds |= INTEGER;
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+        self.0.kinds |= INTEGER | if value < 0 { NEGATIVE } else { 0 };
         Ok(())
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        self.0.kinds |= if i64::try_from(value).is_ok() { INTEGER } else { FLOAT };
+        self.0.kinds |= if i64::try_from(value).is_ok() { INTEGER } else { LARGE };
         Ok(())
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        self.0.kinds |= FLOAT;
+    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+        if value.abs() >= HUGE || (value == 0.0 && value.is_sign_negative()) {
+            self.1.set(true);
+        } else {
+            self.0.kinds |= FLOAT | if value.fract() == 0.0 { 0 } else { FRACTION };
+        }
         Ok(())
     }
 
@@ -182,20 +245,110 @@ impl<'de> Visitor<'de> for Look<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<(), A::Error> {
         self.0.kinds |= LIST;
         let item = self.0.item.get_or_insert_default();
-        while values.next_element_seed(Look(item))?.is_some() {}
+        while values.next_element_seed(Look(item, self.1))?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut values: A) -> Result<(), A::Error> {
         self.0.kinds |= OBJECT;
+        let mut place = 0;
         while let Some(name) = values.next_key::<std::borrow::Cow<'de, str>>()? {
             if self.0.fields.len() > MOST_FIELDS {
                 return Err(A::Error::custom("its objects have too many different names"));
             }
-            let field = self.0.field(&name);
-            values.next_value_seed(Look(field))?;
+            let field = self.0.field_at(&name, place);
+            place += 1;
+            values.next_value_seed(Look(field, self.1))?;
         }
         Ok(())
+    }
+}
+
+/// A record that was looked at, as it is written: so it is JSON, and not nested too deeply.
+struct Written<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Written<'a> {
+    /// Looks at the numbers, and passes over all else.
+    fn look(&mut self, shape: &mut Shape) {
+        match self.next() {
+            b'"' => {
+                self.string();
+            }
+            open @ (b'{' | b'[') => loop {
+                match self.next() {
+                    b'}' | b']' | 0 => return,
+                    b',' => {}
+                    b'"' if open == b'{' => {
+                        let written = self.string();
+                        self.next();
+                        match serde_json::from_slice::<String>(written) {
+                            Ok(name) => self.look(shape.field(&name)),
+                            Err(_) => return,
+                        }
+                    }
+                    _ => {
+                        self.at -= 1;
+                        self.look(shape.item.get_or_insert_default());
+                    }
+                }
+            },
+            _ => {
+                self.at -= 1;
+                let rest = self.text.get(self.at..).unwrap_or_default();
+                let is_in = |byte: &&u8| !matches!(byte, b',' | b'}' | b']') && **byte > b' ';
+                let written = rest.get(..rest.iter().take_while(is_in).count()).unwrap_or_default();
+                self.at += written.len();
+                shape.kinds |= number(written);
+            }
+        }
+    }
+
+    /// The next byte that is no white space; none is 0.
+    fn next(&mut self) -> u8 {
+        loop {
+            let byte = self.text.get(self.at).copied();
+            self.at += 1;
+            match byte {
+                Some(b' ' | b'\t' | b'\n' | b'\r') => {}
+                byte => return byte.unwrap_or(0),
+            }
+        }
+    }
+
+    /// A string behind its first quote, with both.
+    fn string(&mut self) -> &'a [u8] {
+        let start = self.at - 1;
+        while let Some(byte) = self.text.get(self.at) {
+            self.at += 1 + usize::from(*byte == b'\\');
+            if *byte == b'"' {
+                break;
+            }
+        }
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+}
+
+/// What a value is, if it is a number.
+fn number(written: &[u8]) -> u16 {
+    let digits = written.strip_prefix(b"-").unwrap_or(written);
+    let Some(text) = std::str::from_utf8(written)
+        .ok()
+        .filter(|_| digits.first().is_some_and(u8::is_ascii_digit))
+    else {
+        return 0;
+    };
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return FLOAT;
+    }
+    if text.parse::<i64>().is_ok() {
+        INTEGER
+    } else if text.parse::<u64>().is_ok() {
+        LARGE
+    } else {
+        BEYOND
     }
 }
 
@@ -244,9 +397,66 @@ mod tests {
             ("x", DataType::Utf8),
             ("w", list(DataType::Int64)),
             ("v", object),
-            ("u", DataType::Float64),
+            ("u", DataType::UInt64),
         ];
         assert_eq!(found, wanted.map(|(name, kind)| (name.to_owned(), kind)));
+    }
+
+    #[test]
+    fn no_digit_of_an_integer_is_lost() {
+        let kinds = |values: &str| {
+            let text: String =
+                values.split(' ').map(|value| format!("{{\"a\":{value}}}\n")).collect();
+            let shape = Shape::of_lines(text.as_bytes()).unwrap();
+            assert_eq!(types_of(&shape), types(&text));
+            // Within others, behind names and texts that look like numbers.
+            let text = text.replace('}', "]], \"t\": true}}");
+            let text =
+                text.replace("{\"a\":", "{ \"\\\"1e30\" : {\"s\": \"9e99\\\\\", \"b\" : [[null, ");
+            let DataType::Struct(within) = types(&text).remove(0).1 else { panic!("{text}") };
+            let kind = shape.fields()[0].1.data_type().unwrap();
+            let list = |kind| DataType::List(Arc::new(Field::new_list_field(kind, true)));
+            assert_eq!(within.find("b").unwrap().1.data_type(), &list(list(kind.clone())));
+            kind
+        };
+        for (values, kind) in [
+            ("1 -9223372036854775808 9223372036854775807", DataType::Int64),
+            ("1 9223372036854775808", DataType::UInt64),
+            ("18446744073709551615 0", DataType::UInt64),
+            ("18446744073709551615 -1", DataType::Utf8),
+            ("18446744073709551616", DataType::Utf8),
+            ("1 -9223372036854775809 null", DataType::Utf8),
+            ("123456789012345678901234567890", DataType::Utf8),
+            ("-0 9007199254740993", DataType::Int64),
+            ("-0 -0.0", DataType::Float64),
+            ("1e30", DataType::Float64),
+            ("18446744073709551616.0 1", DataType::Float64),
+            // As JavaScript writes 1e20.
+            ("100000000000000000000 0.5", DataType::Float64),
+            ("18446744073709551615 1e2", DataType::Float64),
+        ] {
+            assert_eq!(kinds(values), kind, "{values}");
+        }
+    }
+
+    #[test]
+    fn what_a_decoder_would_cut_off_is_told() {
+        let text = br#"{"a": 1.5, "b": 1.0, "c": [1, 2.5], "d": {"e": 1e-3}, "f": 0.5}"#;
+        let shape = Shape::of_records(text, 0).unwrap();
+        let list = DataType::List(Arc::new(Field::new_list_field(DataType::UInt8, true)));
+        let object = DataType::Struct(Fields::from(vec![Field::new("e", DataType::Int16, true)]));
+        for (name, kind, told) in [
+            ("a", DataType::Int64, Some("\"a\"")),
+            ("a", DataType::Float32, None),
+            ("b", DataType::Int64, None),
+            ("c", list, Some("\"c\"[]")),
+            ("d", object, Some("\"d\".\"e\"")),
+            ("f", DataType::Utf8, None),
+            ("x", DataType::Int64, None),
+        ] {
+            let fields = Fields::from(vec![Field::new(name, kind, true)]);
+            assert_eq!(shape.cut_off(&fields).as_deref(), told, "{name}");
+        }
     }
 
     #[test]

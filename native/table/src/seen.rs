@@ -1,7 +1,8 @@
 //! Which type holds every value that was seen of a column of text.
 
-use arrow_array::types::{Date32Type, Float64Type, Int64Type};
-use arrow_cast::parse::{Parser, string_to_timestamp_nanos};
+use arrow_array::timezone::Tz;
+use arrow_array::types::{Date32Type, Float64Type, Int64Type, UInt64Type};
+use arrow_cast::parse::{Parser, string_to_datetime, string_to_timestamp_nanos};
 use arrow_schema::{DataType, TimeUnit};
 use dipper_core::Error;
 
@@ -17,6 +18,15 @@ const NANOSECONDS: u16 = 1 << 6;
 const TEXT: u16 = 1 << 7;
 const ZONE: u16 = 1 << 8;
 const NO_ZONE: u16 = 1 << 9;
+/// An integer that is less than nothing, beside what it is.
+const NEGATIVE: u16 = 1 << 10;
+/// An integer that only 64 bits without a sign hold.
+const LARGE: u16 = 1 << 11;
+/// An integer that no 64 bits hold.
+const BEYOND: u16 = 1 << 12;
+/// A time that no 64 bits of nanoseconds hold.
+const FAR: u16 = 1 << 13;
+const INTEGERS: u16 = INTEGER | NEGATIVE | LARGE | BEYOND;
 const TIMES: u16 = MILLISECONDS | MICROSECONDS | NANOSECONDS;
 
 /// What kinds of values a column has.
@@ -27,7 +37,9 @@ impl Seen {
     /// Looks at a value that is not null.
     pub(crate) fn look(&mut self, field: &[u8]) {
         // Most of what comes is what was there before.
-        let known = self.0 & TEXT != 0 || (self.0 & INTEGER != 0 && short_integer(field).is_some());
+        let is_known = |value: i64| value >= 0 || self.0 & NEGATIVE != 0;
+        let known = self.0 & TEXT != 0
+            || (self.0 & INTEGER != 0 && short_integer(field).is_some_and(is_known));
         if !known {
             self.0 |= kind(field);
         }
@@ -42,6 +54,7 @@ impl Seen {
     pub(crate) fn data_type(self) -> DataType {
         let timestamp = || {
             let unit = match self.0 & TIMES {
+                times if times & NANOSECONDS != 0 && self.0 & FAR != 0 => return DataType::Utf8,
                 times if times & NANOSECONDS != 0 => TimeUnit::Nanosecond,
                 times if times & MICROSECONDS != 0 => TimeUnit::Microsecond,
                 _ => TimeUnit::Millisecond,
@@ -52,10 +65,13 @@ impl Seen {
                 _ => DataType::Utf8,
             }
         };
-        match self.0 {
+        match self.0 & !FAR {
             BOOL => DataType::Boolean,
-            INTEGER => DataType::Int64,
-            kinds if kinds & !(INTEGER | FLOAT) == 0 && kinds != 0 => DataType::Float64,
+            0 => DataType::Utf8,
+            kinds if kinds & !INTEGERS == 0 => {
+                integers(kinds & NEGATIVE != 0, kinds & LARGE != 0, kinds & BEYOND != 0)
+            }
+            kinds if kinds & !(INTEGERS | FLOAT) == 0 => DataType::Float64,
             DATE => DataType::Date32,
             kinds if kinds & TIMES != 0 && kinds & !(TIMES | ZONE | NO_ZONE) == 0 => timestamp(),
             kinds if kinds & TIMES != 0 && kinds & !(TIMES | NO_ZONE | DATE) == 0 => timestamp(),
@@ -64,9 +80,24 @@ impl Seen {
     }
 }
 
+/// The type of a column of integers, of which some are negative, larger than signed 64 bits hold, or
+/// larger than any 64 bits. No digit may get lost: what no integer holds is text.
+pub(crate) fn integers(negative: bool, large: bool, beyond: bool) -> DataType {
+    match (negative, large, beyond) {
+        (_, false, false) => DataType::Int64,
+        (false, true, false) => DataType::UInt64,
+        _ => DataType::Utf8,
+    }
+}
+
 fn kind(field: &[u8]) -> u16 {
     let Ok(text) = std::str::from_utf8(field) else { return TEXT };
     match field {
+        // The decoders pass over what is around a number.
+        [b' ' | b'\t', ..] | [.., b' ' | b'\t'] => match kind(field.trim_ascii()) {
+            number if number & (INTEGERS | FLOAT) != 0 => number,
+            _ => TEXT,
+        },
         [b'0'..=b'9' | b'-' | b'+' | b'.', ..] => number(text),
         [b't' | b'T' | b'f' | b'F', ..]
             if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") =>
@@ -79,15 +110,20 @@ fn kind(field: &[u8]) -> u16 {
 }
 
 fn number(text: &str) -> u16 {
-    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
+    if text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+')) {
+        let negative = if text.starts_with('-') { NEGATIVE } else { 0 };
         if Int64Type::parse(text).is_some() {
-            return INTEGER;
+            return INTEGER | negative;
         }
         if text.len() == 10 && is_date(text.as_bytes()) && Date32Type::parse(text).is_some() {
             return DATE;
         }
-        // Integers of more than 64 bits stay what they are.
-        return TEXT;
+        if UInt64Type::parse(text).is_some() {
+            return LARGE;
+        }
+        let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        return if is_number { BEYOND | negative } else { TEXT };
     }
     match text.as_bytes() {
         date if date.len() > 10 && is_date(date) => time(text),
@@ -107,10 +143,14 @@ fn is_date(text: &[u8]) -> bool {
 fn time(text: &str) -> u16 {
     let rest = text.get(10..).unwrap_or_default();
     let is_time = matches!(rest.as_bytes(), [b'T' | b't' | b' ', _, _, b':', ..]);
-    // What no 64 bits of nanoseconds hold is text.
-    if !is_time || string_to_timestamp_nanos(text).is_err() {
+    if !is_time {
         return TEXT;
     }
+    let far = match string_to_timestamp_nanos(text) {
+        Ok(_) => 0,
+        Err(_) if far_time(text, TimeUnit::Microsecond).is_some() => FAR,
+        Err(_) => return TEXT,
+    };
     let behind = rest.get(1..).unwrap_or_default();
     let zoned = behind.bytes().any(|byte| matches!(byte, b'Z' | b'z' | b'+' | b'-'));
     let fraction = behind
@@ -119,9 +159,22 @@ fn time(text: &str) -> u16 {
     let unit = match fraction {
         0..=3 => MILLISECONDS,
         4..=6 => MICROSECONDS,
-        _ => NANOSECONDS,
+        7..=9 => NANOSECONDS,
+        // No time is as exact as that.
+        _ => return TEXT,
     };
-    unit | if zoned { ZONE } else { NO_ZONE }
+    unit | far | if zoned { ZONE } else { NO_ZONE }
+}
+
+/// A time that no 64 bits of nanoseconds hold, in milliseconds or microseconds.
+pub(crate) fn far_time(text: &str, unit: TimeUnit) -> Option<i64> {
+    let utc: Tz = "+00:00".parse().ok()?;
+    let time = string_to_datetime(&utc, text).ok()?;
+    match unit {
+        TimeUnit::Millisecond => Some(time.timestamp_millis()),
+        TimeUnit::Microsecond => Some(time.timestamp_micros()),
+        _ => None,
+    }
 }
 
 /// The type that a caller names.
@@ -171,7 +224,21 @@ mod tests {
             (vec![], DataType::Utf8),
             (vec!["1", "-2", "007"], DataType::Int64),
             (vec!["9223372036854775807"], DataType::Int64),
-            (vec!["9223372036854775808"], DataType::Utf8),
+            (vec!["9223372036854775808"], DataType::UInt64),
+            (vec!["1", "18446744073709551615"], DataType::UInt64),
+            (vec!["18446744073709551615", "1", "-1"], DataType::Utf8),
+            (vec!["-5", "18446744073709551615"], DataType::Utf8),
+            (vec!["18446744073709551616"], DataType::Utf8),
+            (vec!["-9223372036854775809", "1"], DataType::Utf8),
+            (vec!["1", "100000000000000000000", "0.5"], DataType::Float64),
+            (vec!["18446744073709551615", "0.5"], DataType::Float64),
+            (vec!["+1", " 9007199254740993", "9007199254740993 "], DataType::Int64),
+            (vec!["+", "1"], DataType::Utf8),
+            (vec!["1+", "1"], DataType::Utf8),
+            (vec![" ", "1"], DataType::Utf8),
+            (vec![" x", "1"], DataType::Utf8),
+            (vec![" 2.5 ", "1"], DataType::Float64),
+            (vec![" 2024-02-29"], DataType::Utf8),
             (vec!["1", "2.5"], DataType::Float64),
             (vec!["1e5", ".5", "-1.", "NaN", "inf"], DataType::Float64),
             (vec!["true", "False"], DataType::Boolean),
@@ -189,6 +256,10 @@ mod tests {
                 DataType::Timestamp(TimeUnit::Millisecond, Some("+00:00".into())),
             ),
             (vec!["2024-02-29T12:30:00Z", "2024-02-29T12:30:00"], DataType::Utf8),
+            (vec!["2024-02-29T12:30:00", "9999-12-31 23:59:59"], naive(TimeUnit::Millisecond)),
+            (vec!["1600-01-01T00:00:00.000001"], naive(TimeUnit::Microsecond)),
+            (vec!["1600-01-01T00:00:00", "2024-02-29T12:30:00.123456789"], DataType::Utf8),
+            (vec!["2024-02-29T12:30:00.1234567891"], DataType::Utf8),
             (vec!["1", "x"], DataType::Utf8),
             (vec!["1-2"], DataType::Utf8),
             (vec!["2024-02-29 nonsense"], DataType::Utf8),

@@ -38,11 +38,35 @@ const SHARE_LOOKED: u64 = 8;
 /// What a byte of text becomes, in columns of usual files, beside itself.
 const GROWTH: u64 = 3;
 
+/// What is before a part of a text.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Before {
+    /// How many bytes.
+    pub(crate) bytes: u64,
+    /// How many line feeds.
+    pub(crate) lines: u64,
+}
+
+impl Before {
+    /// Where a place of the text is, in words: as whoever opens the file counts.
+    pub(crate) fn shown(self, text: &[u8], place: usize) -> String {
+        let front = text.get(..place).unwrap_or_default();
+        let line = self.lines + memchr::memchr_iter(b'\n', front).count() as u64 + 1;
+        format!("at line {line}, byte {} of the text", self.bytes + place as u64)
+    }
+}
+
 /// Finds where records end.
 pub(crate) trait Ends: Send + 'static {
     /// Looks at text that begins with a record: what was seen before, and more. Tells where the
-    /// last whole record ends. What stands between records it may blank.
-    fn last(&mut self, text: &mut [u8], ended: bool) -> Result<Option<usize>, Error>;
+    /// last whole record ends. What stands between records it may blank. So much of the text, and
+    /// so many line feeds, are `before` it.
+    fn last(
+        &mut self,
+        text: &mut [u8],
+        before: Before,
+        ended: bool,
+    ) -> Result<Option<usize>, Error>;
 
     /// So many bytes of the text were taken.
     fn taken(&mut self, bytes: usize);
@@ -63,6 +87,8 @@ pub(crate) struct Piece {
     pub(crate) line: u64,
     /// How many line feeds it has.
     pub(crate) lines: usize,
+    /// Whether the types of the columns are those of all of its values.
+    pub(crate) looked: bool,
     tickets: Vec<Ticket>,
     spare: Spare,
 }
@@ -72,7 +98,8 @@ impl Piece {
     #[cfg(test)]
     pub(crate) fn of(text: Vec<u8>) -> Self {
         let lines = memchr::memchr_iter(b'\n', &text).count();
-        Self { text, line: 0, lines, tickets: Vec::new(), spare: Spare::default() }
+        let (tickets, spare) = (Vec::new(), Spare::default());
+        Self { text, line: 0, lines, looked: false, tickets, spare }
     }
 }
 
@@ -99,7 +126,7 @@ pub(crate) struct Text<E> {
     ends: E,
     rest: Vec<u8>,
     spare: Spare,
-    line: u64,
+    before: Before,
     ended: bool,
     /// Whether it is what tells the types of the columns. Then a piece is of so many bytes of the
     /// text, no matter how many have arrived: the same text must have the same types.
@@ -129,9 +156,9 @@ impl<E: Ends> Text<E> {
             stall: None,
         };
         let lines = Arc::new(open_lines(client, request).await?);
-        let (rest, spare, line, ended) = (Vec::new(), Spare::default(), 0, false);
+        let (rest, spare, before, ended) = (Vec::new(), Spare::default(), Before::default(), false);
         let (client, under_way, looks) = (client.cloned(), Arc::default(), false);
-        Ok(Self { lines, client, ends, rest, spare, line, ended, looks, format, under_way })
+        Ok(Self { lines, client, ends, rest, spare, before, ended, looks, format, under_way })
     }
 
     /// The next records; nothing at the end.
@@ -142,7 +169,7 @@ impl<E: Ends> Text<E> {
                 let length = if self.looks { most.min(self.rest.len()) } else { self.rest.len() };
                 let ended = self.ended && length == self.rest.len();
                 let text = self.rest.get_mut(..length).unwrap_or_default();
-                let end = self.ends.last(text, ended)?;
+                let end = self.ends.last(text, self.before, ended)?;
                 let end = if ended { Some(length) } else { end };
                 match end {
                     Some(0) if ended => return Ok(None),
@@ -170,10 +197,12 @@ impl<E: Ends> Text<E> {
         self.rest.truncate(end);
         let text = std::mem::replace(&mut self.rest, behind);
         self.ends.taken(end);
-        let line = self.line;
+        let line = self.before.lines;
         let lines = memchr::memchr_iter(b'\n', &text).count();
-        self.line += lines as u64;
-        Ok(Piece { text, line, lines, tickets, spare: Arc::clone(&self.spare) })
+        self.before.lines += lines as u64;
+        self.before.bytes += end as u64;
+        let spare = Arc::clone(&self.spare);
+        Ok(Piece { text, line, lines, looked: false, tickets, spare })
     }
 
     /// How much may be held.
@@ -182,7 +211,7 @@ impl<E: Ends> Text<E> {
     }
 
     fn too_long(&self) -> Error {
-        let line = self.line + 1;
+        let line = self.before.lines + 1;
         let limit = LONGEST_RECORD >> 20;
         Error::new(
             Status::TooLong,
