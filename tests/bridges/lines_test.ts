@@ -9,7 +9,15 @@ import {
   assertThrows,
 } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { DipperError, file, InvalidInputError, lines, LocalS3, NotFoundError } from "dipper";
+import {
+  DipperError,
+  file,
+  InvalidInputError,
+  lines,
+  LocalS3,
+  NotFoundError,
+  S3Client,
+} from "dipper";
 import {
   bytesOf,
   FORMS,
@@ -88,6 +96,25 @@ describe("lines", () => {
       assertInstanceOf(offsets, Uint32Array);
       assertEquals([...offsets], [0, 2, 2, 5, 6]);
       assertEquals(await Array.fromAsync(lines(path, { batch: true })), [["ab", "", "cde", "f"]]);
+    });
+  });
+
+  it("end when their client is disposed of, at any line", async () => {
+    const wanted = Array.from({ length: 40_000 }, (_, at) => `${at}`.padStart(90, "."));
+    await withFile(wanted.join("\n"), async (path) => {
+      for (let round = 0; round < 12; round++) {
+        const client = new S3Client();
+        const found: string[] = [];
+        const error = await assertRejects(async () => {
+          for await (const line of client.lines(path)) {
+            if (found.push(line) === 1 + 1800 * round) setTimeout(() => client.dispose(), 0);
+            // The loop turns, so that it happens between any two batches.
+            if (found.length % 300 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+          }
+        }, DipperError);
+        assertEquals(error.code, "ClientGone");
+        assertEquals(found.findIndex((line, at) => line !== wanted[at]), -1, `round ${round}`);
+      }
     });
   });
 

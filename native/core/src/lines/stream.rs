@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -96,6 +97,8 @@ pub struct LineStream {
     stat: Stat,
     /// What runs in the background. Dropped, it ends, and so does a read that waits for it.
     running: Arc<std::sync::Mutex<Option<Running>>>,
+    /// Nothing is read any more: who cut in windows was not where the cutter of one thread is.
+    closed: AtomicBool,
 }
 
 /// What runs in the background.
@@ -277,6 +280,7 @@ async fn open(
         length,
         stat: told,
         running,
+        closed: AtomicBool::new(false),
     };
     Ok((stream, windows))
 }
@@ -462,6 +466,9 @@ impl LineStream {
     ) -> Result<T, Error> {
         let closing = Closing { stream: self, armed: true };
         let mut cutting = Arc::clone(&self.cutting).lock_owned().await;
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(Error::cancelled());
+        }
         let reuse =
             std::mem::take(&mut *self.offsets.lock().unwrap_or_else(PoisonError::into_inner));
         let filled = crate::file::blocking(move || {
@@ -483,6 +490,7 @@ impl LineStream {
 
     /// Ends what runs in the background. A read that waits ends with an error.
     pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
         drop(self.windows.lock().unwrap_or_else(PoisonError::into_inner).take());
         drop(self.running.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
