@@ -33,7 +33,16 @@ import { smallObjects } from "./small_objects.ts";
 import { soak } from "./soak.ts";
 import { streamMemory } from "./stream_memory.ts";
 import { caseTable, figureTable } from "./table.ts";
-import { tablesCsv, tablesFlights, tablesJson, tablesLineitem } from "./tables.ts";
+import {
+  tablesCsv,
+  tablesFlights,
+  tablesJson,
+  tablesLineitem,
+  tablesWriteArrow,
+  tablesWriteCsv,
+  tablesWriteJson,
+  tablesWriteParquet,
+} from "./tables.ts";
 import { treeDownload, treeUpload } from "./trees.ts";
 import { upload } from "./upload.ts";
 import { uploadMemory, uploadMemoryHuge } from "./upload_memory.ts";
@@ -64,6 +73,10 @@ const CASES: readonly BenchCase[] = [
   tablesLineitem,
   tablesCsv,
   tablesJson,
+  tablesWriteCsv,
+  tablesWriteJson,
+  tablesWriteParquet,
+  tablesWriteArrow,
   soak,
 ];
 

@@ -26,6 +26,7 @@ export type Work =
   | "search" // vectors of 768 numbers, as many as `size` bytes are, asked `count` times
   | "progress" // the same object by turns with progress shown and without, `count` pairs
   | "table" // two columns of a file of tables, summed; `way` is the format
+  | "writeTable" // a table in memory, written to a local file; `way` is the format
   | "display" // what a notebook shows of a value, `count` times
   | "soak"; // small objects for a long time
 

@@ -1,6 +1,7 @@
 /**
  * Files of tables on a server: from the request to the sums of two columns in JavaScript. DuckDB reads
- * the same file from the local folder, and nodejs-polars does for text, as they read no S3 there.
+ * the same file from the local folder, and nodejs-polars does for text, as they read no S3 there. And
+ * a table in memory, written to a local file.
  *
  * @module
  */
@@ -80,3 +81,27 @@ export const tablesJson: BenchCase = tableCase("ndjson", "flights.ndjson", 1, [
   NODE_POLARS,
   DUCKDB,
 ]);
+
+/** The flights, which are in memory, as a local file of a format. Nothing is promised of that. */
+function writeCase(format: string, rivals: Contender[]): BenchCase {
+  const read = tableCase(`write ${format}`, "flights.parquet", 1, rivals);
+  const [ours, ...others] = read.contenders;
+  return {
+    ...read,
+    job: { ...read.job, case: "writeTable", way: format },
+    contenders: [{ ...ours!, label: "dipper writeTable()" }, ...others],
+    figures: () => [],
+  };
+}
+
+const DUCKDB_WRITES = peer("DuckDB", "DuckDB", "JavaScript peer");
+const WRITERS = [POLARS, NODE_POLARS, DUCKDB_WRITES];
+
+/** Written as CSV. */
+export const tablesWriteCsv: BenchCase = writeCase("csv", WRITERS);
+/** Written as lines of JSON. */
+export const tablesWriteJson: BenchCase = writeCase("ndjson", WRITERS);
+/** Written as Parquet, with Snappy. */
+export const tablesWriteParquet: BenchCase = writeCase("parquet", WRITERS);
+/** Written as an Arrow file, which DuckDB does not write. */
+export const tablesWriteArrow: BenchCase = writeCase("arrow", [POLARS, NODE_POLARS]);

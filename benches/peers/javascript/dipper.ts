@@ -9,6 +9,7 @@ import {
   checksumBytes,
   DipperError,
   EmbeddingTable,
+  file as localFile,
   type Metric,
   RustBuffer,
   S3Client,
@@ -16,6 +17,7 @@ import {
   type S3File,
   scaleBuffer,
   scaleInplace,
+  writeTable,
 } from "dipper";
 import type { Missing, Outcome } from "../../job.ts";
 import { borrowAndMove } from "../../borrow_and_move.ts";
@@ -125,6 +127,17 @@ async function run(): Promise<Outcome | Missing> {
         }
         return { bytes: job.size, operations: job.count };
       });
+    }
+    case "writeTable": {
+      const table = await localFile(`${job.directory}/${job.key}` as `/${string}`).table();
+      const written = `${job.directory}/dipper.${job.way}` as const;
+      const outcome = await measure(async () => {
+        const { size } = await writeTable(localFile(written as `/${string}`), table);
+        if (table.numRows !== job.count) throw new Error(`${table.numRows} rows`);
+        return { bytes: size!, operations: job.count };
+      });
+      await Deno.remove(written);
+      return outcome;
     }
     case "soak":
       return await soak(client);

@@ -1,6 +1,6 @@
 /**
- * Other readers of tables: two columns of a file, summed in JavaScript. The job says which library,
- * in `library`.
+ * Other readers of tables: two columns of a file, summed in JavaScript; and writers, of a table in
+ * memory to a local file. The job says which library, in `library`.
  *
  * @module
  */
@@ -99,6 +99,42 @@ const libraries = {
     };
   },
 };
+
+/** Where a writer writes. */
+const written = `${job.directory}/${job.library}.${job.way}`;
+
+const writers = {
+  async "nodejs-polars"() {
+    const polars = (await package_("NODEJS_POLARS")).default;
+    const table = polars.readParquet(path);
+    const ways = {
+      csv: () => table.writeCSV(written),
+      ndjson: () => table.writeJSON(written, { format: "lines" }),
+      parquet: () => table.writeParquet(written, { compression: "snappy" }),
+      arrow: () => table.writeIPC(written),
+    };
+    return ways[job.way];
+  },
+  async duckdb() {
+    const { DuckDBInstance } = await package_("DUCKDB");
+    const connection = await (await DuckDBInstance.create(":memory:")).connect();
+    await connection.run(`CREATE TABLE held AS SELECT * FROM read_parquet('${path}')`);
+    const format = { csv: "csv", ndjson: "json", parquet: "parquet" }[job.way];
+    return () => connection.run(`COPY held TO '${written}' (FORMAT ${format})`);
+  },
+};
+
+if (job.case === "writeTable") {
+  const write = await writers[job.library]();
+  report(
+    await measure(async () => {
+      await write();
+      return { bytes: Deno.statSync(written).size, operations: job.count };
+    }),
+  );
+  Deno.removeSync(written);
+  Deno.exit(0);
+}
 
 const work = await libraries[job.library]();
 report(

@@ -1,4 +1,6 @@
-"""polars: two columns of a file on S3, summed."""
+"""polars: two columns of a file on S3, summed; or a table in memory, written to a local file."""
+
+import os
 
 import polars
 
@@ -13,6 +15,24 @@ options = {
     "aws_secret_access_key": job["secretAccessKey"],
     "aws_allow_http": "true",
 }
+
+if job["case"] == "writeTable":
+    table = polars.read_parquet(f"{job['directory']}/{job['key']}")
+    written = f"{job['directory']}/polars.{job['way']}"
+
+    def write():
+        if job["way"] == "parquet":
+            # What dipper does when it is told nothing.
+            table.write_parquet(written, compression="snappy")
+        else:
+            way = {"csv": table.write_csv, "ndjson": table.write_ndjson, "arrow": table.write_ipc}
+            way[job["way"]](written)
+        return os.path.getsize(written), table.height
+
+    report(measured(write))
+    os.remove(written)
+    raise SystemExit
+
 scan = {
     "parquet": polars.scan_parquet,
     "csv": polars.scan_csv,
