@@ -18,7 +18,8 @@ export interface TableOptions extends ExtractionOptions, Dialect {
   /**
    * `"float64"` makes each column of 64-bit integers a `Float64Array`, which JavaScript adds up some
    * ten times as fast as a `BigInt64Array`. It is exact: a number beyond 2^53 is an
-   * `InvalidInputError`. Default: `"int64"`, as they are stored.
+   * `InvalidInputError`. Columns within others and dictionaries stay as they are stored. Default:
+   * `"int64"`, as they are stored.
    */
   int64?: "int64" | "float64";
 }
