@@ -87,11 +87,11 @@ fn the_allocator_counts() {
 #[test]
 fn work_on_lent_memory_allocates_nothing() {
     let _turn = turn();
-    // The threads that share large work come with the first of it, and stay.
+    // The threads that share large work come with the first of it, and stay. Logarithms want most.
     let mut large = vec![1.5_f64; 1 << 20];
     let bytes = size_of_val(&large[..]) as f64;
     // SAFETY: what is lent is valid for its length.
-    assert!(unsafe { dipper_scale(large.as_mut_ptr().cast(), bytes, 0.0, 8.0, 2.0) } >= 0.0);
+    assert!(unsafe { dipper_log(large.as_mut_ptr().cast(), bytes, 0.0, 8.0) } >= 0.0);
     for length in [0, 1, 63, 4096, 1 << 20] {
         let mut x = vec![1.5_f64; length];
         let bytes = (length * 8) as f64;

@@ -235,7 +235,7 @@ fn scale_for(least: f64, greatest: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::borrowed::borrowed;
-    use crate::simd::force_portable;
+    use crate::simd::on_every_path;
 
     fn go_on() -> bool {
         false
@@ -261,12 +261,10 @@ mod tests {
 
     /// Wide and portable, of one isolate and shared.
     fn every_way(mut test: impl FnMut(bool)) {
-        for portable in [false, true] {
-            force_portable(portable);
+        on_every_path(|| {
             test(false);
             test(true);
-        }
-        force_portable(false);
+        });
     }
 
     fn close(a: f64, b: f64) -> bool {

@@ -6,6 +6,8 @@
 //! processor without AVX would compute.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(test)]
+use std::sync::{Mutex, PoisonError};
 
 use pulp::Arch;
 
@@ -14,6 +16,19 @@ static PORTABLE: AtomicBool = AtomicBool::new(false);
 /// From here on every kernel of the process takes its portable path, or no longer.
 pub fn force_portable(on: bool) {
     PORTABLE.store(on, Ordering::Relaxed);
+}
+
+/// Runs a test on the wide path and on the portable one. The path is the whole process's, so such
+/// tests take turns: results of two paths differ in their last bits.
+#[cfg(test)]
+pub(crate) fn on_every_path(mut test: impl FnMut()) {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    for portable in [false, true] {
+        force_portable(portable);
+        test();
+    }
+    force_portable(false);
 }
 
 /// Whether the portable path is forced.

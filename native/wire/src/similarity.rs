@@ -310,7 +310,7 @@ fn sums<T: Term, S: Simd, const R: usize, const Q: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::force_portable;
+    use crate::simd::on_every_path;
 
     const METRICS: [Metric; 3] = [Metric::Dot, Metric::Cosine, Metric::Euclidean];
 
@@ -378,11 +378,9 @@ mod tests {
         }
     }
 
-    // One test, because the portable path is forced for the whole process.
     #[test]
     fn every_path_agrees_with_a_plain_loop() {
-        for portable in [false, true] {
-            force_portable(portable);
+        on_every_path(|| {
             for dimension in (1..70).chain([127, 128, 129, 768, 1000]) {
                 check(dimension, 9, 1);
                 check(dimension, 5, 3);
@@ -392,8 +390,7 @@ mod tests {
             }
             // Several blocks.
             check(768, 100, 3);
-        }
-        force_portable(false);
+        });
     }
 
     #[test]
