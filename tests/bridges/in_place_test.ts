@@ -209,7 +209,7 @@ for (
   const [what, call, ...said] of [
     ["another kind", () => normalizeInplace(x(), { kind: "max" as never }), '"max"', "zscore"],
     ["a kind of nothing", () => normalizeInplace(x(), { kind: "toString" as never }), "toString"],
-    ["a kind that is no text", () => normalizeInplace(x(), { kind: 1 as never }), "a number"],
+    ["a kind that is no text", () => normalizeInplace(x(), { kind: 1 as never }), "kind is 1;"],
     ["no dimension", () => normalizeInplace(x(), { dimension: 0 }), "dimension is 0"],
     ["half a dimension", () => normalizeInplace(x(), { dimension: 1.5 }), "1.5"],
     ["a text as dimension", () => normalizeInplace(x(), { dimension: "3" as never }), "a string"],
