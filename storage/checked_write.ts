@@ -148,9 +148,8 @@ export function writtenAs(
   const { expires, encryption, metadata, tags } = options;
   const same: Record<string, unknown> = {};
   for (const name of [...SAID_OF_OBJECT, "ifNoneMatch", "checksum", "partSize"] as const) {
-    if (options[name] !== undefined) same[name] = options[name];
+    if (name !== "encryption" && options[name] !== undefined) same[name] = options[name];
   }
-  delete same["encryption"];
   const message: WriteMessage = { ...same, metadata: { ...metadata } };
   if (expires !== undefined) message.expires = expires.getTime();
   if (tags !== undefined) message.tags = { ...tags };
