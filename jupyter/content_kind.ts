@@ -142,6 +142,10 @@ const NEEDS_BINARY: ReadonlySet<ContentKind> = new Set(["orc", "bzip2", "parquet
 // deno-lint-ignore no-control-regex
 const CONTROLS = /[\x00-\x07\x0b\x0e-\x1a\x1c-\x1f]/g;
 
+/** A comment ends at its first end: were it to try others, many comments would take for ever. */
+const SVG =
+  /^\s*(?:<\?xml[^>]*>\s*)?(?:<!--(?:[^-]|-(?!->))*-->\s*)*(?:<!DOCTYPE svg[^>]*>\s*)?<svg[\s>]/;
+
 /** So many values are read of a document that goes on; nobody sees more of them. */
 const JSON_VALUES = 400;
 /** So many characters are looked at for controls. */
@@ -237,9 +241,7 @@ function decodeText(head: Uint8Array, complete: boolean): string | undefined {
 }
 
 function sniffText(text: string, complete: boolean): Content {
-  if (
-    /^\s*(?:<\?xml[^>]*>\s*)?(?:<!--[^]*?-->\s*)*(?:<!DOCTYPE svg[^>]*>\s*)?<svg[\s>]/.test(text)
-  ) {
+  if (SVG.test(text)) {
     return { ...found("svg"), text };
   }
   if (/^\s*[[{]/.test(text)) {

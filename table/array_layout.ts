@@ -80,8 +80,10 @@ export function npyHead(bytes: Uint8Array): Head {
     const fields = [...header.matchAll(/\(\s*'([^']*)'/g)].map(([, name]) => name);
     throw new LayoutError(`it holds records (${fields.slice(0, 20).join(", ")})`, true);
   }
+  // Each space belongs to what follows it, and to nothing else: an expression that could divide them
+  // in two ways would try all of them, and a header of a hundred bytes would take for ever.
   const parts =
-    /^\s*\{\s*(?:'descr'\s*:\s*'([^']*)'|'fortran_order'\s*:\s*(True|False)|'shape'\s*:\s*\(([0-9,\sL]*)\)|\s*,\s*)*\s*\}\s*$/;
+    /^\s*\{(?:\s*(?:'descr'\s*:\s*'[^']*'|'fortran_order'\s*:\s*(?:True|False)|'shape'\s*:\s*\([0-9,\sL]*\)|,))*\s*\}\s*$/;
   const whole = parts.test(header);
   const descr = /'descr'\s*:\s*'([^']*)'/.exec(header)?.[1];
   const order = /'fortran_order'\s*:\s*(True|False)/.exec(header)?.[1];

@@ -105,11 +105,20 @@ describe("sniffContent on text", () => {
       '<?xml version="1.0"?>\n<!-- made by hand -->\n<svg xmlns="http://www.w3.org/2000/svg"/>',
       "svg",
     ],
+    ["an SVG after many comments", "<!-- a --->\n<!---->".repeat(50) + "<svg>", "svg"],
     ["HTML that holds an SVG", "<html><svg></svg></html>", "text"],
   ];
   for (const [name, text, kind] of cases) {
     it(`knows ${name}`, () => assertEquals(kindOf(utf8(text)), kind));
   }
+
+  it("tells at once what begins with many comments", () => {
+    // Each of them could end at the end of any that follows: 2^n ways, if all were tried.
+    for (const comment of ["<!---->", "<!-- a -->\n", "<!--", "<!-- -"]) {
+      const many = comment.repeat(60_000 / comment.length);
+      assertEquals(kindOf(utf8(`<?xml version="1.0"?>\n${many}<html>`)), "text");
+    }
+  });
 
   it("knows real files", () => {
     for (

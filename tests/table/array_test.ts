@@ -1,9 +1,10 @@
 /** Arrays of several dimensions as NumPy and safetensors write them, and files that are none. */
 
 import { file, IntegrityError, InvalidInputError, UnsupportedError } from "dipper";
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import { join } from "node:path";
+import { npyHead } from "../../table/array_layout.ts";
 import { python, WrittenFiles } from "./written_files.ts";
 
 /** What a file must be read as: each element by its index, as text. */
@@ -132,6 +133,26 @@ describe("arrays", { ignore: python === undefined }, () => {
       }
     } finally {
       await Deno.remove(path);
+    }
+  });
+});
+
+describe("headers of arrays", () => {
+  const head = (said: string): Uint8Array<ArrayBuffer> => {
+    const text = new TextEncoder().encode(said);
+    const length = [text.length & 255, text.length >> 8];
+    return Uint8Array.of(0x93, ...new TextEncoder().encode("NUMPY"), 1, 0, ...length, ...text);
+  };
+
+  it("are read or refused at once, however many commas and spaces they have", () => {
+    const said = "{'descr': '<f8', 'fortran_order': False, 'shape': (3,)";
+    assertEquals("needs" in npyHead(head(`${said}${" , ".repeat(5000)}}  `)), false);
+    for (const many of [" , ", "  ", ", 'shape': (3,)", ", 'shape': (3,) ", ",\n"]) {
+      for (const end of ["", "x", "}x", "} }"]) {
+        // Twice as many would take four times as long at most; it was 2^n.
+        const bytes = head(`${said}${many.repeat(60_000 / many.length | 0)}${end}`);
+        assertThrows(() => npyHead(bytes), "is not a dictionary");
+      }
     }
   });
 });
