@@ -39,7 +39,13 @@ export async function writeTableTo(
   const unknown = given.find(([name]) => !known.includes(name))?.[0];
   if (unknown !== undefined) throw unknownOption("writeTable", unknown, known, file.uri);
   const encoding = checkedEncoding(named(true) as TableEncoding, file.name, file.uri);
-  const pieces = await tablePieces(table, encoding, file.uri);
+  const { signal } = options ?? {};
+  const pieces = await tablePieces(
+    table,
+    encoding,
+    file.uri,
+    signal instanceof AbortSignal ? signal : undefined,
+  );
   const body = new SizedPieces(pieces, undefined, "writeTable");
   return await file.write(body as unknown as Writable, named(false) as WriteOptions);
 }

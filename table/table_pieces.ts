@@ -11,7 +11,13 @@ import {
 } from "./arrow_messages.ts";
 import { flechette } from "./flechette.ts";
 import type { CheckedEncoding } from "./write_options.ts";
-import { type Columning, isSeries, partsOf, type TableLike } from "./written_tables.ts";
+import {
+  checkAttached,
+  type Columning,
+  isSeries,
+  partsOf,
+  type TableLike,
+} from "./written_tables.ts";
 
 /** One step of the way. */
 export interface TablePiece {
@@ -35,8 +41,11 @@ export async function tablePieces(
   value: unknown,
   { format, encoding, types }: CheckedEncoding,
   uri: string,
+  signal: AbortSignal | undefined,
 ): Promise<TablePieces> {
   const library = await flechette();
+  // Columns of plain values take their time, and nothing can end that.
+  signal?.throwIfAborted();
   const series = isSeries(value);
   const columning: Columning = { library, types, isSeries: series, uri };
   const one = series ? undefined : partsOf(value, columning);
@@ -64,8 +73,11 @@ export async function tablePieces(
     for await (const table of tables()) {
       for (const batch of batchesOf(table)) {
         yield {
-          bring: (upload, options) =>
-            upload.encodeBatch(ipcOf(library, withoutRows(batch)), options),
+          bring: (upload, options) => {
+            // Whoever has the table may have transferred a column meanwhile.
+            checkAttached(batch, columning);
+            return upload.encodeBatch(ipcOf(library, withoutRows(batch)), options);
+          },
         };
       }
     }

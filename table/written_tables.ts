@@ -162,11 +162,7 @@ function lengthOf(name: string, values: unknown, columning: Columning): number {
   if (Array.isArray(values)) return values.length;
   if (ArrayBuffer.isView(values) && !(values instanceof DataView)) {
     if (values.buffer instanceof ArrayBuffer && values.buffer.detached) {
-      throw refused(
-        `the memory of the column ${JSON.stringify(name)} is detached`,
-        "write it before it is transferred",
-        columning,
-      );
+      throw detached(name, columning);
     }
     return (values as Uint8Array).length;
   }
@@ -279,6 +275,7 @@ function checked(table: TableParts, columning: Columning): TableParts {
     );
   }
   if (lengths[0] === 0) return withoutRows(table);
+  checkAttached(table, columning);
   const cut = (column: ColumnParts) => column.data.map(({ length }) => length).join();
   const other = table.children.findIndex((column) => cut(column) !== cut(table.children[0]!));
   if (other >= 0) {
@@ -290,6 +287,27 @@ function checked(table: TableParts, columning: Columning): TableParts {
     );
   }
   return table;
+}
+
+/** Refuses a table of which a column went to a Worker, or anywhere else. */
+export function checkAttached({ schema, children }: TableParts, columning: Columning): void {
+  const gone = children.findIndex(({ data }) => data.some(isDetached));
+  if (gone >= 0) throw detached(schema.fields[gone]!.name, columning);
+}
+
+function isDetached(array: ArrayParts): boolean {
+  const { validity, values, offsets, sizes, typeIds, data = [], children = [] } = array;
+  return [validity, values, offsets, sizes, typeIds, ...data].some((view) =>
+    view?.buffer instanceof ArrayBuffer && view.buffer.detached
+  ) || children.some(isDetached) || (array.dictionary?.data.some(isDetached) ?? false);
+}
+
+function detached(name: string, columning: Columning): Error {
+  return refused(
+    `the memory of the column ${JSON.stringify(name)} is detached`,
+    "write it before it is transferred",
+    columning,
+  );
 }
 
 /** A table without rows needs no arrays. */

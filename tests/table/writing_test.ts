@@ -380,6 +380,44 @@ describe("writing tables", () => {
   });
 
   describe("a write that ends early", () => {
+    it("names a column that went to a Worker, before anything is sent and amid the batches", async () => {
+      const f = client.file("s3://tables/transferred.parquet");
+      await client.writeTable(f, { id: [1, 2], name: ["a", "b"], list: [[1], [2, 3]] });
+      for (const [at, name] of ["id", "name", "list"].entries()) {
+        const table = await f.table();
+        const { values, children } = table.getChildAt(at).data[0] as never as {
+          values?: Float64Array<ArrayBuffer>;
+          children: { values: Float64Array<ArrayBuffer> }[];
+        };
+        structuredClone(null, { transfer: [(values ?? children[0]!.values).buffer] });
+        await assertRejects(
+          () => client.writeTable("s3://tables/not.parquet", table),
+          InvalidInputError,
+          `"${name}" is detached`,
+        );
+      }
+      const later = Float64Array.from({ length: 400_000 }, Math.random);
+      const writing = client.writeTable("s3://tables/not.parquet", { later });
+      const ended = assertRejects(() => writing, InvalidInputError, `"later" is detached`);
+      structuredClone(null, { transfer: [later.buffer] });
+      await ended;
+      assertEquals(await client.file("s3://tables/not.parquet").exists(), false);
+    });
+
+    it("builds no columns of values for a call that was ended", async () => {
+      const ending = new AbortController();
+      let looked = 0;
+      const values = new Proxy([1, 2, 3], {
+        get: (array, name) => (looked += Number(name === "1"), Reflect.get(array, name)),
+      });
+      const writing = client.writeTable("s3://tables/not.parquet", { values }, {
+        signal: ending.signal,
+      });
+      ending.abort(new Error("enough"));
+      await assertRejects(() => writing, Error, "enough");
+      assertEquals(looked, 0);
+    });
+
     it("leaves what was there when the series throws", async () => {
       const f = client.file("s3://tables/kept.parquet");
       await client.writeTable(f, { a: [1] });
