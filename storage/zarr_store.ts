@@ -22,8 +22,8 @@ export function zarrStoreOf(at: (key: string) => ObjectFile, given: ReadOptions)
     try {
       return await read;
     } catch (error) {
-      // A chunk that is not there holds the fill value.
-      if (error instanceof NotFoundError) return undefined;
+      // A chunk that is not there holds the fill value; a store that is not there holds none.
+      if (error instanceof NotFoundError && error.code !== "NoSuchBucket") return undefined;
       throw error;
     }
   };
@@ -35,9 +35,10 @@ export function zarrStoreOf(at: (key: string) => ObjectFile, given: ReadOptions)
     get: (key, options) => found(at(key).bytes(reading(options))),
     getRange(key, range, options) {
       const file = at(key);
-      const part = "suffixLength" in range
-        ? file.slice(-range.suffixLength)
-        : file.slice(range.offset, range.offset + range.length);
+      let part: ObjectFile;
+      if (!("suffixLength" in range)) part = file.slice(range.offset, range.offset + range.length);
+      // From minus zero on is all of it.
+      else part = range.suffixLength === 0 ? file.slice(0, 0) : file.slice(-range.suffixLength);
       return found(part.bytes(reading(options)));
     },
   };

@@ -18,10 +18,16 @@ const DIGITS = 6;
 /** A cell has room for fewer values of a list. */
 const SHOWN_OF_LIST = 100;
 
-/** Gives a table its displays. */
+/** Gives a table its displays, and its columns what others ask them for. */
 export function shownTable(library: FlechetteLibrary, table: Table): Table {
+  for (const column of table.children) Object.defineProperty(column, "toJSON", { value: toJSON });
   const facts = (): ColumnsLike => columnsLike(library, table);
   return displayed(table, () => showColumns(facts()), () => describeColumns(facts()));
+}
+
+/** A column as JSON: its values. Observable Plot asks for them where some are null. */
+function toJSON(this: Column): unknown {
+  return this.toArray();
 }
 
 function columnsLike(library: FlechetteLibrary, table: Table): ColumnsLike {

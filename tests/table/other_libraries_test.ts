@@ -8,6 +8,7 @@ import {
   type LocalFile,
   LocalS3,
   memory,
+  NotFoundError,
   PreconditionFailedError,
   type S3Client,
   writeTable,
@@ -52,6 +53,10 @@ describe("other libraries", () => {
     await s3[Symbol.asyncDispose]();
     await Deno.remove(folder, { recursive: true });
   });
+
+  function local(name: string): LocalFile {
+    return file(`${folder}/${name}` as `/${string}`);
+  }
 
   /** The memory that Rust filled for a column. */
   function memoryOf(table: Table, name: string): ArrayBufferLike {
@@ -103,6 +108,38 @@ describe("other libraries", () => {
       const svg = Plot.plot({ document: document as never, marks: [marks] });
       assertEquals(svg.querySelectorAll("circle").length, rows);
       assertStrictEquals((seen as Float64Array).buffer, memoryOf(table, "half"));
+    });
+  });
+
+  describe("Observable Plot, of columns with nulls", () => {
+    it("takes them in one batch and in several, of any type", async () => {
+      const { document } = parseHTML("<html></html>") as unknown as { document: unknown };
+      const some = local("some.parquet");
+      await writeTable(some, {
+        x: [1, null, 3, 4],
+        name: ["a", null, "b", "a"],
+        when: [new Date(0), new Date(1), null, null],
+      }, { rowGroupSize: 2 });
+      const table = await some.table();
+      assertEquals(table.getChild("x").data.length, 2);
+      assertEquals(JSON.stringify(table.getChild("name")), '["a",null,"b","a"]');
+      const y = (_: unknown, at: number) => at;
+      const drawn = (data: unknown, x: unknown): string[] => {
+        const marks = [Plot.dot(data as never, { x, y } as never)];
+        const svg = Plot.plot({ document: document as never, marks });
+        const circles = svg.querySelectorAll("circle") as Iterable<{
+          getAttribute(name: string): string;
+        }>;
+        return Array.from(circles, (circle) => circle.getAttribute("cx"));
+      };
+      const none = await some.table({ where: "x > 9" });
+      for (const part of [table, await some.table({ limit: 2 }), none]) {
+        for (const x of ["x", "name"]) {
+          assertEquals(drawn(part, x), drawn({ length: part.numRows }, [...part.getChild(x)]), x);
+        }
+        const there = [...part.getChild("when")].filter((value) => value !== null);
+        assertEquals(drawn(part, "when").length, there.length);
+      }
     });
   });
 
@@ -165,7 +202,14 @@ describe("other libraries", () => {
         await store.getRange("/c/0/0", { suffixLength: 8 }),
         new Uint8Array(Float64Array.of(3).buffer),
       );
+      assertEquals(await store.getRange("/c/0/0", { suffixLength: 0 }), new Uint8Array(0));
       assert(await store.getRange("/nothing", { offset: 0, length: 1 }) === undefined);
+    });
+
+    it("tells a bucket that is not there from a chunk that is not", async () => {
+      const store = zarrStore("s3://no-such-bucket/data.zarr/", { client });
+      const error = await assertRejects(() => store.get("/c/0/0"), NotFoundError);
+      assertEquals(error.code, "NoSuchBucket");
     });
   });
 });
