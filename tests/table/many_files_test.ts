@@ -10,9 +10,11 @@ import {
   type S3Client,
   table,
 } from "dipper";
+import * as flechette from "@uwdata/flechette";
 import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
+import { typeText } from "../../table/type_text.ts";
 
 memory(); // Loads the library. Within a test, Deno would count that as a leak.
 
@@ -217,5 +219,81 @@ describe("many files as one table", { ignore: python === undefined }, () => {
       }
     });
     assertEquals(left, reason);
+  });
+});
+
+describe("many files of text as one table", () => {
+  let server: LocalS3;
+  let client: S3Client;
+  beforeAll(async () => {
+    server = await LocalS3.start();
+    client = server.client();
+    await client.createBucket("texts");
+  });
+  afterAll(async () => {
+    client.dispose();
+    await server[Symbol.asyncDispose]();
+  });
+
+  let runs = 0;
+  const written = async (...texts: [string, string][]) => {
+    const folder = `s3://texts/${runs++}/`;
+    for (const [name, text] of texts) await client.file(folder + name).write(text);
+    return folder;
+  };
+  const typesOf = (read: { schema: { fields: { name: string; type: unknown }[] } }) =>
+    read.schema.fields.map(({ type }) => typeText(flechette, type as never));
+
+  it("have integers that 64 bits hold, however large they are in one of them", async () => {
+    const large = 2n ** 63n + 1n;
+    const texts: [string, string][] = [
+      ["a.csv", "id\n7\n"],
+      ["b.ndjson", `{"id":${large}}\n`],
+      ["c.csv", "id\n8\n"],
+    ];
+    for (const order of [texts, texts.toReversed()]) {
+      const folder = await written(...order);
+      const uris = order.map(([name]) => folder + name);
+      const read = await client.table(uris, { useBigInt: true });
+      assertEquals(typesOf(read), ["uint64"]);
+      assertEquals([...read.getChild("id")!].toSorted(), [7n, 8n, large]);
+    }
+    const folder = await written(...texts, ["d.csv", "id\n-5\n"]);
+    const error = await assertRejects(
+      () => client.table(folder + "*"),
+      InvalidInputError,
+      `column "id" is Int64 and does not become UInt64`,
+    );
+    for (const file of ["d.csv", "b.ndjson"]) assert(error.message.includes(folder + file));
+    assert(error.hint?.includes(`{ types: { "id": "string" } }`));
+    const told = await client.table(folder + "*", { types: { id: "string" } });
+    assertEquals([...told.getChild("id")!], ["7", `${large}`, "8", "-5"]);
+  });
+
+  it("have the types of those that have values", async () => {
+    const folder = await written(
+      ["a.csv", "n,when,empty\n,,\n"],
+      ["b.csv", "n,when,empty\n1,2024-02-29,\n"],
+      ["c.csv", "n,when,empty\n,2024-02-29T12:30:00,\n2.5,,\n"],
+    );
+    const read = await client.table(folder);
+    assertEquals(typesOf(read), ["float64", "timestamp[ms]", "utf8"]);
+    const [day, noon] = ["2024-02-29", "2024-02-29T12:30Z"].map(Date.parse);
+    assertEquals(rowsOf(read), [
+      { n: null, when: null, empty: null },
+      { n: 1, when: day, empty: null },
+      { n: null, when: noon, empty: null },
+      { n: 2.5, when: null, empty: null },
+    ]);
+    const nested = await written(
+      ["a.ndjson", '{"a":null,"b":null}\n'],
+      ["b.ndjson", '{"a":{"x":[1]},"b":true}\n'],
+    );
+    assertEquals(rowsOf(await client.table(nested, { where: "b IS NULL OR b" })), [
+      { a: null, b: null },
+      { a: { x: [1] }, b: true },
+    ]);
+    const unlike = await written(["a.csv", "a\n1\n"], ["b.csv", "a\nx\n"]);
+    await assertRejects(() => client.table(unlike), InvalidInputError, "a.csv");
   });
 });

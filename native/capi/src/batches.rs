@@ -42,6 +42,7 @@ pub(crate) async fn run(
                 dialect,
                 columns,
                 weighed: None,
+                only_schema: false,
                 filter,
                 limit,
                 int64_as_float64,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_csv::ReaderBuilder;
-use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use dipper_core::{Client, Error, Status};
 use regex::Regex;
 
@@ -199,7 +199,8 @@ pub(crate) async fn open(
     request: OpenRequest,
     delimiter: u8,
 ) -> Result<Opened, Error> {
-    let OpenRequest { source, dialect, columns, limit, int64_as_float64, .. } = request;
+    let OpenRequest { source, dialect, columns, limit, int64_as_float64, only_schema, .. } =
+        request;
     let marks = Marks {
         delimiter: dialect.delimiter.unwrap_or(delimiter),
         quote: dialect.quote.unwrap_or(Some(b'"')),
@@ -210,7 +211,8 @@ pub(crate) async fn open(
     let mut text = Text::open(client, source, &dialect, ends, "CSV").await?;
     let mut first = text.first(dialect.infer_bytes).await?;
     let names = names(&marks, &dialect, first.first_mut())?;
-    let schema = schema(&marks, &dialect, names, &mut first, columns.as_deref()).await?;
+    let unseen = if only_schema { DataType::Null } else { DataType::Utf8 };
+    let schema = schema(&marks, &dialect, names, &mut first, columns.as_deref(), &unseen).await?;
     let places = places(&schema, columns.as_deref())?;
     let told = selected(&schema, places.as_deref())?;
     let (stat, lines) = (text.lines.stat().clone(), Arc::clone(&text.lines));
@@ -303,13 +305,14 @@ fn unique(names: Vec<String>) -> Vec<String> {
 }
 
 /// The schema: of the types that are told, and of the values in the first pieces. Of columns that
-/// are not wanted it tells nothing but the names.
+/// are not wanted it tells nothing but the names. Those without a value are `unseen`.
 async fn schema(
     marks: &Marks,
     dialect: &Dialect,
     names: Vec<String>,
     first: &mut Vec<Piece>,
     wanted: Option<&[String]>,
+    unseen: &DataType,
 ) -> Result<SchemaRef, Error> {
     let told = dialect
         .types
@@ -352,7 +355,10 @@ async fn schema(
     let mut fields: Vec<Field> = names
         .into_iter()
         .zip(all)
-        .map(|(name, seen)| Field::new(name, seen.data_type(), true))
+        .map(|(name, seen)| match seen.is_nothing() {
+            true => Field::new(name, unseen.clone(), true),
+            false => Field::new(name, seen.data_type(), true),
+        })
         .collect();
     for (place, kind) in told {
         if let Some(field) = fields.get_mut(place) {

@@ -72,6 +72,11 @@ impl Format {
         })
     }
 
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        Self::NAMED.iter().find(|(_, known)| *known == self).map_or("text", |(name, _)| name)
+    }
+
     /// The format that a file's name tells.
     pub(crate) fn of_name(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();

@@ -208,12 +208,13 @@ pub(crate) async fn open(
     request: OpenRequest,
     by_lines: bool,
 ) -> Result<Opened, Error> {
-    let OpenRequest { source, dialect, columns, limit, int64_as_float64, .. } = request;
+    let OpenRequest { source, dialect, columns, limit, int64_as_float64, only_schema, .. } =
+        request;
     let ends = RecordEnds::Unknown { by_lines };
     let mut text = Text::open(client, source, &dialect, ends, "JSON").await?;
     let mut first = text.first(dialect.infer_bytes).await?;
     let shape = shape(&mut first, by_lines).await?;
-    let schema = schema(&shape, &dialect, columns.as_deref())?;
+    let schema = schema(&shape, &dialect, columns.as_deref(), only_schema)?;
     let places = places(&schema, columns.as_deref())?;
     let told = selected(&schema, places.as_deref())?;
     let (stat, lines) = (text.lines.stat().clone(), Arc::clone(&text.lines));
@@ -267,6 +268,7 @@ fn schema(
     shape: &Shape,
     dialect: &Dialect,
     columns: Option<&[String]>,
+    only_schema: bool,
 ) -> Result<SchemaRef, Error> {
     let mut told = dialect
         .types
@@ -277,6 +279,7 @@ fn schema(
     for (name, shape) in shape.fields() {
         let kind = match told.iter().position(|(known, _)| known == name) {
             Some(place) => told.swap_remove(place).1,
+            None if only_schema && shape.is_nothing() => DataType::Null,
             None => match shape.data_type() {
                 Ok(kind) => kind,
                 // Nobody wants it.
@@ -452,7 +455,23 @@ mod tests {
     #[test]
     fn both_ways_to_parse_lead_to_the_same() {
         let mut random = fastrand::Rng::with_seed(13);
-        let kinds = [DataType::Int64, DataType::Float64, DataType::Boolean, DataType::Utf8];
+        let list = |kind| DataType::List(Arc::new(Field::new_list_field(kind, true)));
+        let object = |fields: &[(&str, DataType)]| {
+            let fields = fields.iter().map(|(name, kind)| Field::new(*name, kind.clone(), true));
+            DataType::Struct(fields.collect())
+        };
+        let within = object(&[("a", DataType::Int64), ("b", list(DataType::Float64))]);
+        let kinds = [
+            DataType::Int64,
+            DataType::Float64,
+            DataType::Boolean,
+            DataType::Utf8,
+            list(DataType::Utf8),
+            list(list(DataType::Int64)),
+            object(&[("c", within.clone()), ("d", DataType::Utf8)]),
+            list(within),
+            object(&[]),
+        ];
         let values = [
             "1",
             "-20",
@@ -468,10 +487,36 @@ mod tests {
             "0.1",
             "\"\\u00e9\"",
             "\"é\"",
+            "\"\\ud83e\\uDDA2 \\u0000\"",
+            "\"eight bytes and more \\\\ of them\"",
+            "999999999999999999",
+            "-1234567890123456789",
+            "0.30000000000000004",
+            "9007199254740993.5",
             "[1]",
+            "[ ]",
+            "[[1, -2], null, []]",
+            "[\"x\", null, \"\\t\"]",
             "{\"a\": 1}",
+            "{ \"d\": \"x\", \"c\" :{\"b\": [0.5, null ,2],\"a\":7 } }",
+            "{\"c\": null}",
+            "[{\"b\": []}, {}, null, {\"a\": 2, \"b\": [1e-3]}]",
+            "{}",
             "12345678901234567890",
+            "1.0",
             "007",
+            "1e400",
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "{\"a\": 1,}",
+            "{\"a\": 1, \"a\": 2}",
+            "\"\t\"",
+            "\"\\ud83e\"",
+            "\"\\ud83e\\u0041\"",
+            "\"\\udda2\"",
+            "\"\\u12g4\"",
+            "\"\\x\"",
         ];
         let (mut short, mut refused) = (0, 0);
         for round in 0..20_000 {
@@ -491,7 +536,17 @@ mod tests {
                         Some(DataType::Int64) => ["12", "-3", "null"][random.usize(0..3)],
                         Some(DataType::Float64) => ["0.25", "-3e2", "7"][random.usize(0..3)],
                         Some(DataType::Boolean) => ["true", "false", "null"][random.usize(0..3)],
-                        _ => values[random.usize(0..if tame { 14 } else { values.len() })],
+                        Some(DataType::List(item)) => match item.data_type() {
+                            DataType::Utf8 => "[\"x\", null, 5, \"\\t\"]",
+                            DataType::List(_) => ["[ ]", "[[1, -2],null, []]"][random.usize(0..2)],
+                            _ => "[{\"b\": []}, {}, null, {\"a\": 2, \"b\" : [1e-3] }]",
+                        },
+                        Some(DataType::Struct(fields)) => match fields.len() {
+                            0 => "{ }",
+                            _ => ["{\"d\":\"x\",\"c\":{\"b\":[0.5,2]} }", "{\"c\": null}"]
+                                [random.usize(0..2)],
+                        },
+                        _ => values[random.usize(0..if tame { 20 } else { values.len() })],
                     };
                     members.push(format!("\"{column}\":{value}"));
                 }

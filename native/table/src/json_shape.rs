@@ -90,6 +90,11 @@ impl Shape {
         Ok(shape)
     }
 
+    /// Whether there was no value, but for nulls.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.kinds == 0
+    }
+
     /// The fields of objects, in the order in which they were seen.
     pub(crate) fn fields(&self) -> &[(String, Shape)] {
         &self.fields

@@ -15,8 +15,8 @@ use arrow_array::{
 };
 use arrow_cast::parse::Parser;
 use arrow_cast::{CastOptions, cast_with_options};
-use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
-use dipper_core::{Client, Error, Gate, Metrics, Source, Status};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+use dipper_core::{Client, Error, Gate, Metrics, Source};
 use futures::{StreamExt, TryStreamExt};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -280,6 +280,8 @@ struct Looked {
     index: usize,
     /// Without what its folders tell.
     schema: SchemaRef,
+    /// Whether its types are those of its values.
+    text: bool,
     stat: dipper_core::Stat,
     /// How many bytes its wanted columns take, with what tells its schema.
     total: Option<u64>,
@@ -305,19 +307,20 @@ async fn look(
             let shown = source.shown();
             let weighed = request.columns.clone();
             let request = OpenRequest { source, filter: None, limit: None, ..request.clone() };
-            let request = OpenRequest { columns: None, weighed, ..request };
+            let request = OpenRequest { columns: None, weighed, only_schema: true, ..request };
+            let text = request.told_format().is_some_and(Format::is_text);
             let client = client.cloned();
             async move {
                 let opened = look_at(client.as_ref(), request, index < keep).await;
                 let (opened, begun) = opened.map_err(|error| of_file(error, &shown))?;
-                Ok((index, opened, begun))
+                Ok((index, text, opened, begun))
             }
         })
         .collect();
     let mut same: HashSet<SchemaRef> = HashSet::new();
     futures::stream::iter(looks)
         .buffered(beside(client, LOOKED_AT))
-        .map_ok(|(index, opened, begun)| {
+        .map_ok(|(index, text, opened, begun)| {
             let schema = &opened.schema;
             let fields: Vec<FieldRef> = schema
                 .fields()
@@ -332,7 +335,7 @@ async fn look(
                 schema
             });
             let Opened { stat, total, metrics, .. } = opened;
-            Looked { index, schema, stat, total, metrics: metrics(), begun }
+            Looked { index, schema, text, stat, total, metrics: metrics(), begun }
         })
         .try_collect()
         .await
@@ -358,6 +361,7 @@ fn unified(files: &[TableFile], looked: &[Looked], folders: &Folders) -> Result<
     let mut fields: Vec<Field> = Vec::new();
     let mut places: HashMap<String, (usize, usize)> = HashMap::new();
     let mut done: Option<&SchemaRef> = None;
+    let text = looked.iter().all(|file| file.text);
     for file in looked {
         if done.is_some_and(|done| Arc::ptr_eq(done, &file.schema)) {
             continue;
@@ -379,7 +383,8 @@ fn unified(files: &[TableFile], looked: &[Looked], folders: &Folders) -> Result<
                 continue;
             };
             let Some(known) = fields.get_mut(place) else { continue };
-            let Some(kind) = widened(known.data_type(), field.data_type()) else {
+            let (one, other) = (known.data_type(), field.data_type());
+            let Some(kind) = widened(one, other).or_else(|| widened_text(one, other, text)) else {
                 return Err(Error::invalid(format!(
                     "column {:?} is {} in {}, and {} in {}",
                     field.name(),
@@ -392,6 +397,11 @@ fn unified(files: &[TableFile], looked: &[Looked], folders: &Folders) -> Result<
             };
             known.set_data_type(kind);
         }
+    }
+    // Text without a value in any of them is text, as it is in one.
+    if looked.iter().any(|file| file.text) {
+        let unseen = fields.iter_mut().filter(|field| field.data_type().is_null());
+        unseen.for_each(|field| field.set_data_type(DataType::Utf8));
     }
     let metadata = looked.first().map(|first| first.schema.metadata().clone()).unwrap_or_default();
     let fields = fields.into_iter().map(Arc::new).chain(folders.fields.iter().cloned());
@@ -462,6 +472,22 @@ fn widened(one: &DataType, other: &DataType) -> Option<DataType> {
             Some(Timestamp(finest, zone.clone()))
         }
         (Date32, Date64) | (Date64, Date32) => Some(Date64),
+        _ => None,
+    }
+}
+
+/// As well, of columns whose types are those of their values, as in a single file: where one has an
+/// integer that only 64 bits without a sign hold, none of the others must be negative.
+fn widened_text(one: &DataType, other: &DataType, text: bool) -> Option<DataType> {
+    use DataType::{Date32, Int64, Timestamp, UInt64};
+    match (one, other) {
+        (Int64, UInt64) | (UInt64, Int64) if text => Some(UInt64),
+        (Date32, time @ Timestamp(TimeUnit::Millisecond | TimeUnit::Microsecond, None))
+        | (time @ Timestamp(TimeUnit::Millisecond | TimeUnit::Microsecond, None), Date32)
+            if text =>
+        {
+            Some(time.clone())
+        }
         _ => None,
     }
 }
@@ -543,6 +569,22 @@ impl Plan {
             .boxed())
     }
 
+    /// Why a column of a file does not become that of all.
+    fn not_cast(&self, field: &Field, kind: &DataType, error: &ArrowError) -> Error {
+        let (name, all) = (field.name(), field.data_type());
+        let error =
+            Error::invalid(format!("column {name:?} is {kind} and does not become {all}: {error}"));
+        let tells = |schema: &SchemaRef| {
+            schema.field_with_name(name).is_ok_and(|field| field.data_type() == all)
+        };
+        let others = self.schemas.iter().filter(|(_, schema)| tells(schema));
+        let Some(other) = others.map(|(index, _)| *index).min() else { return error };
+        let message = format!("{}, which it is in {}", error.message, shown(&self.files, other));
+        Error { message, ..error }.hint(format!(
+            "have it read as text, {{ types: {{ {name:?}: \"string\" }} }}, or read these files apart"
+        ))
+    }
+
     /// A batch of a file in the schema of all.
     fn fitted(&self, index: usize, batch: &RecordBatch) -> Result<RecordBatch, Error> {
         let rows = batch.num_rows();
@@ -562,21 +604,15 @@ impl Plan {
                 }
                 match batch.column_by_name(field.name()) {
                     None => Ok(new_null_array(field.data_type(), rows)),
+                    // It may be a text only because it has no value.
+                    Some(column) if column.null_count() == rows => {
+                        Ok(new_null_array(field.data_type(), rows))
+                    }
                     Some(column) if column.data_type() == field.data_type() => {
                         Ok(Arc::clone(column))
                     }
-                    Some(column) => {
-                        cast_with_options(column, field.data_type(), &options).map_err(|error| {
-                            Error::new(
-                                Status::InvalidInput,
-                                format!(
-                                    "column {:?} does not become {}: {error}",
-                                    field.name(),
-                                    field.data_type()
-                                ),
-                            )
-                        })
-                    }
+                    Some(column) => cast_with_options(column, field.data_type(), &options)
+                        .map_err(|error| self.not_cast(field, column.data_type(), &error)),
                 }
             })
             .collect::<Result<Vec<ArrayRef>, Error>>()?;

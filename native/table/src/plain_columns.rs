@@ -129,7 +129,7 @@ pub(crate) fn float(text: &[u8]) -> Option<f64> {
 }
 
 /// What a number is divided by that has so many digits behind its point.
-const POWERS: [f64; 15] =
+pub(crate) const POWERS: [f64; 15] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14];
 
 /// Digits, a point and digits, fifteen of them at most. Both numbers are exact, so that what comes of

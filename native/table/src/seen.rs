@@ -50,6 +50,11 @@ impl Seen {
         self.0 |= other.0;
     }
 
+    /// Whether there was no value.
+    pub(crate) fn is_nothing(self) -> bool {
+        self.0 == 0
+    }
+
     /// The type that holds all of it. Text holds everything; a column without a value is text.
     pub(crate) fn data_type(self) -> DataType {
         let timestamp = || {

@@ -36,6 +36,8 @@ pub struct OpenRequest {
     /// Those whose bytes are told, where they are others: whoever opens a file for its schema opens
     /// it again.
     pub weighed: Option<Vec<String>>,
+    /// Whether only its schema is wanted. Then a column of text without a value has no type yet.
+    pub only_schema: bool,
     /// The rows that are wanted; all of them when unset. What decodes may use it to leave out what it
     /// knows to have none; the others are left out afterwards.
     pub filter: Option<Arc<Filter>>,
@@ -48,7 +50,18 @@ pub struct OpenRequest {
 impl OpenRequest {
     /// The format, where it is known before the file is looked into.
     pub(crate) fn told_format(&self) -> Option<Format> {
-        self.format.or_else(|| Format::of_name(&self.source.name()))
+        self.format_of(&self.source)
+    }
+
+    fn format_of(&self, source: &Source) -> Option<Format> {
+        self.format.or_else(|| Format::of_name(&source.name()))
+    }
+
+    /// Refuses options that no file has a use for.
+    fn check(&self) -> Result<(), Error> {
+        let files: Vec<_> = self.files.iter().map(|file| self.format_of(&file.source)).collect();
+        let alone = [self.told_format()];
+        self.dialect.check(if files.is_empty() { &alone } else { &files })
     }
 }
 
@@ -96,6 +109,7 @@ pub async fn open(
     request: OpenRequest,
 ) -> Result<BatchStream, Error> {
     let shown = request.source.shown();
+    request.check().map_err(|error| error.about(shown.clone()))?;
     let gate = Gate::current().map(|gate| gate.fork());
     // These decoders see to what is wanted by themselves, but for conditions, and numbers behind a
     // limit.

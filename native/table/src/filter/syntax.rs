@@ -228,15 +228,62 @@ pub(super) fn parse(text: &str) -> Result<Expr, Error> {
         .tokenize_with_location()
         .map_err(|error| refused(error.location.into(), shortened(&error.message)))?;
     let tokens = admitted(tokens)?;
+    let begun = tokens.first().and_then(|first| match &first.token {
+        Token::Word(word) => Some((first.span.start.into(), clause(&word.value)?)),
+        _ => None,
+    });
     let mut parser =
         Parser::new(&Condition).with_recursion_limit(DEEPEST).with_tokens_with_locations(tokens);
     let parsed = parser.parse_expr().map_err(refusal)?;
     let after = parser.peek_token();
     if after.token != Token::EOF {
-        let what = format!("{} is not expected here", shortened(&after.token.to_string()));
+        if let Some((at, what)) = begun {
+            return Err(refused(at, what));
+        }
+        let what = shortened(&after.token.to_string());
+        let what = clause(what.trim_matches('"'))
+            .map_or_else(|| format!("{what} is not expected here"), str::to_owned);
         return Err(refused(after.span.start.into(), what));
     }
     converted(parsed, 0)
+}
+
+/// What to do about a word of SQL that begins another part of a query.
+fn clause(word: &str) -> Option<&'static str> {
+    const CLAUSES: [(&str, &str); 5] = [
+        ("where", "leave WHERE out: a condition is what stands behind it"),
+        ("select", "it is a condition and no query: name columns with { columns }"),
+        ("order", "there is no ORDER BY: rows come in the order of the file"),
+        ("limit", "leave LIMIT out: { limit } says how many rows are wanted"),
+        ("contains", "there is no CONTAINS: write LIKE '%text%'"),
+    ];
+    let found = CLAUSES.iter().find(|(clause, _)| word.eq_ignore_ascii_case(clause));
+    found.map(|(_, what)| *what)
+}
+
+/// What two operators without a space between them are meant as.
+fn spelling(last: Option<&Token>, token: &Token) -> Option<&'static str> {
+    match (last?, token) {
+        (Token::DoubleEq, Token::Eq) => Some("=== is written ="),
+        (Token::Neq, Token::Eq) => Some("!== is written <>"),
+        (Token::Eq, Token::Lt) => Some("=< is written <="),
+        _ => None,
+    }
+}
+
+/// What stands in a condition in place of this.
+fn instead(token: &Token) -> &'static str {
+    match token {
+        Token::Overlap => "; it is written AND",
+        Token::StringConcat => "; it is written OR",
+        Token::ExclamationMark => "; it is written NOT",
+        Token::RArrow => "; greater or equal is written >=",
+        Token::SemiColon => "; leave it out",
+        Token::Tilde => "; a pattern of text is written LIKE",
+        Token::LBracket => "; a list stands in parentheses, a name in double quotes",
+        Token::Placeholder(_) | Token::AtSign | Token::Colon => "; write the value itself",
+        _ => "",
+    }
 }
 
 /// The parser's error, which ends with the place.
@@ -289,6 +336,10 @@ fn admitted(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, Error> {
     let mut kept: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     for token in tokens {
         let at = Place::from(token.span.start);
+        let last = kept.last().filter(|last| last.span.end == token.span.start);
+        if let Some(what) = spelling(last.map(|last| &last.token), &token.token) {
+            return Err(refused(at, what));
+        }
         match &token.token {
             Token::Whitespace(Whitespace::Space | Whitespace::Newline | Whitespace::Tab)
             | Token::EOF => continue,
@@ -307,8 +358,10 @@ fn admitted(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, Error> {
                 if let Some(TokenWithSpan { token: Token::Word(word), span }) = kept.last()
                     && (word.quote_style.is_some() || !one_of(&WORDS, &word.value))
                 {
-                    let what =
-                        format!("there are no functions, {} is none", shortened(&word.value));
+                    let what = clause(&word.value).map_or_else(
+                        || format!("there are no functions, {} is none", shortened(&word.value)),
+                        str::to_owned,
+                    );
                     return Err(refused(span.start.into(), what));
                 }
             }
@@ -325,8 +378,8 @@ fn admitted(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, Error> {
             | Token::Div
             | Token::Mod => operators += 1,
             other => {
-                let what = format!("{} cannot stand here", shortened(&other.to_string()));
-                return Err(refused(at, what));
+                let (what, instead) = (shortened(&other.to_string()), instead(other));
+                return Err(refused(at, format!("{what} cannot stand here{instead}")));
             }
         }
         if operators > MOST_OPERATORS {

@@ -80,6 +80,7 @@ impl Place {
             dialect: Dialect::default(),
             columns: None,
             weighed: None,
+            only_schema: false,
             filter: condition.map(|text| Arc::new(Filter::parse(text).unwrap())),
             limit: None,
             int64_as_float64: false,
