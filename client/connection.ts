@@ -236,19 +236,12 @@ export class Connection {
   ): Promise<{ stream: NativeBatches; opened: Completed }> {
     const grants = new Grants();
     const sources = others.map((other) => this.admit(other, grants));
-    const opened = await this.read(
-      subject,
-      (reached) => request(reached, sources),
-      options,
-      grants,
-    );
-    return {
-      stream: new (await import("../ffi/native_batches.ts")).NativeBatches(
-        opened.value as StreamHandle,
-        [...grants.hosts],
-      ),
-      opened,
-    };
+    const [opened, { NativeBatches }] = await Promise.all([
+      this.read(subject, (reached) => request(reached, sources), options, grants),
+      import("../ffi/native_batches.ts"),
+    ]);
+    const stream = new NativeBatches(opened.value as StreamHandle, [...grants.hosts]);
+    return { stream, opened };
   }
 
   /**

@@ -1,20 +1,19 @@
 // Reading a file as a table: its batches one after the other, or all of them.
+//
+// What makes arrays of what comes, and shows them, is loaded while the file is opened: the first table
+// of a program waits for one of the two, not for both.
 
 import type { Connection, ReadSubject } from "../client/connection.ts";
 import { defined } from "../client/connection.ts";
 import { isWatched, type Watched, watching } from "../client/watched.ts";
+import { errorOf } from "../ffi/errors.ts";
 import { adoptedBytes } from "../ffi/memory.ts";
-import { errorOf, IntegrityError } from "../ffi/errors.ts";
-import { metricsFrom, rememberMetrics } from "../ffi/metrics.ts";
-import type { NativeBatch, NativeBatches } from "../ffi/native_batches.ts";
 import type { Progress } from "../ffi/queue.ts";
-import type { ColumnsMessage, TableMessage } from "../ffi/symbols.ts";
+import type { TableMessage } from "../ffi/symbols.ts";
 import { checkTableOptions } from "./checked_options.ts";
-import { type ColumnBatch, columnBatches } from "./columns.ts";
-import { flechette, type FlechetteLibrary, type Schema, type Table } from "./flechette.ts";
 import { dialectOf } from "./dialect_message.ts";
-import { rowsOnly } from "./rows_only.ts";
-import { shownTable } from "./shown_table.ts";
+import { flechette, type Table } from "./flechette.ts";
+import type { Batch, OpenTable } from "./open_table.ts";
 import type { TableOptions } from "./table_options.ts";
 
 /** A file of a table of many. */
@@ -51,110 +50,6 @@ export function readingOf(
   return { signal, onProgress: given.onProgress, watch };
 }
 
-/** What came at once. */
-interface Batch {
-  readonly rows: number;
-  readonly columns: ColumnBatch[];
-}
-
-/** An open file. */
-class OpenTable implements Disposable {
-  readonly #library: FlechetteLibrary;
-  readonly #native: NativeBatches;
-  readonly #options: TableOptions;
-  readonly #origin: TableOrigin;
-  readonly schema: Schema;
-  metrics: ColumnsMessage["metrics"];
-  /** How many rows came, and how many there will be, where that is known. */
-  #rows = 0;
-  readonly #allRows: number | undefined;
-  /** How many bytes will be read, at the most; 0 where nobody knows. */
-  readonly #total: number;
-
-  constructor(
-    library: FlechetteLibrary,
-    native: NativeBatches,
-    schema: Schema,
-    opened: TableMessage,
-    options: TableOptions,
-    origin: TableOrigin,
-  ) {
-    this.#library = library;
-    this.#native = native;
-    this.#options = options;
-    this.#origin = origin;
-    this.schema = schema;
-    this.metrics = opened.metrics;
-    const { where, limit = Infinity } = options;
-    // How many rows match, nobody knows.
-    const { rows, total = 0 } = opened;
-    this.#allRows = rows === undefined || where !== undefined ? undefined : Math.min(rows, limit);
-    this.#total = total;
-  }
-
-  /** The arrays of the next batch; `undefined` at the end. */
-  async next(
-    { signal, onProgress }: Reading,
-    watching: Watched | undefined,
-  ): Promise<Batch | undefined> {
-    const batch = await this.#bring(signal);
-    this.metrics = batch.columns.metrics;
-    const { rows } = batch.columns;
-    const ended = rows === undefined;
-    this.#rows += rows ?? 0;
-    if (onProgress !== undefined || watching !== undefined) {
-      // A condition may turn out to need fewer bytes, and what is asked for again are more.
-      const metrics = metricsFrom(this.metrics);
-      const { bytes } = metrics;
-      const total = ended ? bytes : this.#total && Math.max(this.#total, bytes);
-      const told = { bytes, total, metrics };
-      const counted = { files: this.#rows, ...defined({ totalFiles: this.#allRows }) };
-      watching?.reached({ ...told, ...counted, noun: "row" });
-      onProgress?.(told);
-    }
-    if (ended) return undefined;
-    const types = this.schema.fields.map(({ type }) => type);
-    return { rows, columns: columnBatches(this.#library, types, batch, this.#options) };
-  }
-
-  async #bring(signal: AbortSignal | undefined): Promise<NativeBatch> {
-    try {
-      return await this.#native.next({ signal });
-    } catch (reason) {
-      const { connection, subject } = this.#origin;
-      throw signal?.aborted ? reason : connection.gone(subject) ?? reason;
-    }
-  }
-
-  /** A table of batches. */
-  table(batches: readonly Batch[]): Table {
-    const { Column, Table } = this.#library;
-    const columns = this.schema.fields.map(({ type }, index) =>
-      new Column(batches.map((batch) => batch.columns[index]!), type)
-    );
-    const rows = batches.reduce((sum, { rows }) => sum + rows, 0);
-    if (!Number.isSafeInteger(rows)) throw this.#tooMany(rows);
-    const table = columns.length === 0
-      ? rowsOnly(this.#library, this.schema, rows)
-      : new Table(this.schema, columns, this.#options.useProxy);
-    return rememberMetrics(shownTable(this.#library, table), metricsFrom(this.metrics));
-  }
-
-  /** A file without values can claim any number of rows. */
-  #tooMany(rows: number): IntegrityError {
-    return new IntegrityError(`the file claims ${rows} rows, more than there can be`, {
-      code: "DamagedData",
-      operation: this.#origin.subject.operation,
-      uri: this.#origin.subject.uri,
-      hint: "the file is damaged",
-    });
-  }
-
-  [Symbol.dispose](): void {
-    this.#native.release();
-  }
-}
-
 async function open(
   origin: TableOrigin,
   options: TableOptions,
@@ -162,7 +57,9 @@ async function open(
 ): Promise<OpenTable> {
   const { connection, subject, files } = origin;
   checkTableOptions(options, subject);
-  const library = await flechette();
+  const loading = Promise.all([flechette(), import("./open_table.ts")]);
+  // Whoever waits for it is told, below.
+  loading.catch(() => {});
   const { columns, where: filter, limit } = options;
   let message: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   const { stream, opened } = await connection.openBatches(
@@ -192,8 +89,18 @@ async function open(
     },
     files?.map(({ subject }) => subject),
   );
-  const { schema } = library.tableFromIPC(message);
-  return new OpenTable(library, stream, schema, opened.payload as TableMessage, options, origin);
+  try {
+    // The first batch is decoded while the schema is read.
+    const first = stream.next({ signal });
+    first.catch(() => {});
+    const [library, { OpenTable }] = await loading;
+    const { schema } = library.tableFromIPC(message);
+    const told = opened.payload as TableMessage;
+    return new OpenTable(library, { stream, first, schema, opened: told }, options, origin);
+  } catch (reason) {
+    stream.release();
+    throw reason;
+  }
 }
 
 /** Reads all of a file. */
