@@ -13,6 +13,7 @@ mod layouts;
 mod numbers;
 mod pages;
 mod pruning;
+mod snappy;
 mod thrift;
 
 use std::collections::{HashMap, HashSet};

@@ -23,8 +23,8 @@ use parquet::basic::{Compression, Type};
 use parquet::file::metadata::ColumnChunkMetaData;
 use zstd::bulk::Decompressor;
 
-use super::layouts;
 use super::thrift::{Visit, walk};
+use super::{layouts, snappy};
 use crate::int64::{signed_as_float64, unsigned_as_float64};
 
 /// So many indices are unpacked before they are looked up.
@@ -191,12 +191,12 @@ impl Column<'_> {
         let mut known = 0;
         let mut at = 0;
         for page in &pages {
-            let (apart, body) = self.unpacked(page, tools)?;
             if page.coding == Coding::Dictionary {
                 known = page.values;
-                self.dictionary(page, body, &mut words.dictionary)?;
+                self.dictionary(page, tools, &mut words.dictionary)?;
                 continue;
             }
+            let (apart, body) = self.unpacked(page, tools)?;
             let count = page.values.min(self.rows - at);
             let (levels, body) = match (self.number.optional, page.second) {
                 (false, _) => (None, body),
@@ -214,15 +214,17 @@ impl Column<'_> {
             };
             (present <= page.most).then_some(())?;
             let place = out.get_mut(at..at + count)?;
+            let room = known.checked_next_power_of_two()?.min(words.dictionary.len());
+            let dictionary = words.dictionary.get(..room)?;
             if present == 0 {
                 place.fill(W::default());
             } else if present == count {
-                self.values(page, body, (&words.dictionary, known), place)?;
+                self.values(page, body, (dictionary, known), place)?;
             } else {
                 let values = &mut words.values;
                 values.clear();
                 values.resize(present, W::default());
-                self.values(page, body, (&words.dictionary, known), values)?;
+                self.values(page, body, (dictionary, known), values)?;
                 valid.spread(values, at, place);
             }
             at += count;
@@ -277,6 +279,9 @@ impl Column<'_> {
                 (unpacked.len() == length).then_some(())?;
             }
             Compression::SNAPPY => {
+                if let Some(stored) = snappy::stored(body).filter(|body| body.len() == length) {
+                    return Some((levels, stored));
+                }
                 // What is there of an earlier page is written over, or never read.
                 if unpacked.len() < length {
                     unpacked.try_reserve(length - unpacked.len()).ok()?;
@@ -291,16 +296,23 @@ impl Column<'_> {
         Some((levels, unpacked.get(..length)?))
     }
 
-    /// The values of a dictionary as they are told, and as many more as make their number a power
-    /// of two: what finds them then needs no look at their number.
-    fn dictionary<W: Word>(&self, page: &Page, body: &[u8], into: &mut Vec<W>) -> Option<()> {
-        let bytes = body.get(..page.values.checked_mul(W::BYTES)?)?;
+    /// The values of a dictionary as they are told, and room for so many as make their number a
+    /// power of two: what finds them then needs no look at their number. What is there of an earlier
+    /// dictionary nobody finds.
+    fn dictionary<W: Word>(&self, page: &Page, tools: &mut Tools, into: &mut Vec<W>) -> Option<()> {
         let room = page.values.checked_next_power_of_two()?;
-        into.clear();
-        into.try_reserve(room).ok()?;
-        into.resize(room, W::default());
+        if into.len() < room {
+            into.try_reserve(room - into.len()).ok()?;
+            into.resize(room, W::default());
+        }
         let values = into.get_mut(..page.values)?;
-        bytemuck::cast_slice_mut(values).copy_from_slice(bytes);
+        let place: &mut [u8] = bytemuck::cast_slice_mut(values);
+        if self.codec == Compression::SNAPPY && page.length == place.len() && page.length > 0 {
+            snappy::unpack(self.bytes.get(page.at.clone())?, place)?;
+        } else {
+            let (_, body) = self.unpacked(page, tools)?;
+            place.copy_from_slice(body.get(..place.len())?);
+        }
         // One that is no such number may be nobody's.
         W::tell(values, self.number.told)
     }
