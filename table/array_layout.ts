@@ -4,6 +4,7 @@
 // length of a JSON object (https://github.com/huggingface/safetensors#format). Nothing of them is
 // trusted: what a header claims is compared with the file's length.
 
+import { cutEnd } from "../jupyter/visible_text.ts";
 import type { Dtype } from "./file_array.ts";
 
 /** What the elements of an array are, and the typed array that holds them. */
@@ -50,6 +51,9 @@ export type Head = ArrayLayout | { readonly needs: number };
 const LONGEST_NPY = 64 << 10;
 const LONGEST_SAFETENSORS = 100_000_000;
 const MOST_DIMENSIONS = 64;
+/** An error tells so many names, and so much of each. */
+const MOST_NAMES = 50;
+const NAME_CHARACTERS = 100;
 
 /** How many elements a shape has; `undefined` for more than there can be. */
 export function sizeOf(shape: readonly number[]): number | undefined {
@@ -77,8 +81,8 @@ export function npyHead(bytes: Uint8Array): Head {
   const header = new TextDecoder("latin1").decode(bytes.subarray(from, from + length));
   const records = /'descr'\s*:\s*\[/.exec(header);
   if (records !== null) {
-    const fields = [...header.matchAll(/\(\s*'([^']*)'/g)].map(([, name]) => name);
-    throw new LayoutError(`it holds records (${fields.slice(0, 20).join(", ")})`, true);
+    const fields = [...header.matchAll(/\(\s*'([^']*)'/g)].map(([, name]) => shownName(name!));
+    throw new LayoutError(`it holds records (${fields.slice(0, MOST_NAMES).join(", ")})`, true);
   }
   // Each space belongs to what follows it, and to nothing else: an expression that could divide them
   // in two ways would try all of them, and a header of a hundred bytes would take for ever.
@@ -174,7 +178,8 @@ export function safetensorsHead(bytes: Uint8Array, name: string | undefined): He
   const tensors = Object.keys(header).filter((key) => key !== "__metadata__");
   const wanted = name ?? (tensors.length === 1 ? tensors[0] : undefined);
   if (wanted === undefined || !tensors.includes(wanted)) {
-    const known = tensors.slice(0, 50).join(", ") + (tensors.length > 50 ? ", …" : "");
+    const known = tensors.slice(0, MOST_NAMES).map(shownName).join(", ") +
+      (tensors.length > MOST_NAMES ? ", …" : "");
     throw new NoTensorError(
       name === undefined
         ? `it holds ${tensors.length} tensors, and none is named`
@@ -190,7 +195,7 @@ export function safetensorsHead(bytes: Uint8Array, name: string | undefined): He
   const whole = (list: unknown): list is number[] =>
     Array.isArray(list) && list.every((value) => Number.isSafeInteger(value) && value >= 0);
   if (typeof kind !== "string" || !whole(shape) || !whole(place) || place.length !== 2) {
-    throw new LayoutError(`its tensor "${wanted}" has no dtype, shape or data_offsets`);
+    throw new LayoutError(`its tensor "${shownName(wanted)}" has no dtype, shape or data_offsets`);
   }
   const dtype = Object.hasOwn(SAFETENSORS_KINDS, kind) ? SAFETENSORS_KINDS[kind] : undefined;
   if (dtype === undefined) {
@@ -199,7 +204,7 @@ export function safetensorsHead(bytes: Uint8Array, name: string | undefined): He
   const size = sizeOf(checkedShape(shape));
   const bytesWanted = size === undefined ? NaN : size * ELEMENTS[dtype].BYTES_PER_ELEMENT;
   if (place[1]! - place[0]! !== bytesWanted) {
-    throw new LayoutError(`its tensor "${wanted}" has another length than its shape`);
+    throw new LayoutError(`its tensor "${shownName(wanted)}" has another length than its shape`);
   }
   return { dtype, shape, fortran: false, bigEndian: false, start: start + place[0]! };
 }
@@ -209,6 +214,10 @@ export class NoTensorError extends Error {
   constructor(message: string, readonly hint: string) {
     super(message);
   }
+}
+
+function shownName(name: string): string {
+  return cutEnd(name, NAME_CHARACTERS);
 }
 
 function checkedShape(shape: number[]): number[] {

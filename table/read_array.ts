@@ -1,7 +1,12 @@
 // Reading an array of several dimensions, or some of its rows, by ranges: the elements lie where
 // Rust put them, and nothing is copied.
 
-import { IntegrityError, InvalidInputError, UnsupportedError } from "../ffi/errors.ts";
+import {
+  IntegrityError,
+  InvalidInputError,
+  PreconditionFailedError,
+  UnsupportedError,
+} from "../ffi/errors.ts";
 import {
   type ArrayLayout,
   ELEMENTS,
@@ -34,6 +39,15 @@ export async function readArray(source: ArraySource, options: ArrayOptions): Pro
     const { shown } = source;
     if (error instanceof NoTensorError) {
       throw invalid(`${shown}: ${error.message}`, error.hint, shown);
+    }
+    // Nobody but this asked for the version that its header was read of.
+    if (error instanceof PreconditionFailedError && error.code === "PreconditionFailed") {
+      throw new PreconditionFailedError(`${shown} changed while it was read`, {
+        code: "ObjectChanged",
+        operation: "array",
+        uri: shown,
+        hint: "read it again",
+      });
     }
     if (!(error instanceof LayoutError)) throw error;
     if (error.unsupported) {

@@ -1,11 +1,20 @@
 /** Arrays of several dimensions as NumPy and safetensors write them, and files that are none. */
 
-import { file, IntegrityError, InvalidInputError, UnsupportedError } from "dipper";
+import {
+  file,
+  IntegrityError,
+  InvalidInputError,
+  memory,
+  PreconditionFailedError,
+  UnsupportedError,
+} from "dipper";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import { join } from "node:path";
 import { npyHead } from "../../table/array_layout.ts";
 import { python, WrittenFiles } from "./written_files.ts";
+
+memory(); // Loads the library. Within a test, Deno would count that as a leak.
 
 /** What a file must be read as: each element by its index, as text. */
 interface Expected {
@@ -154,5 +163,55 @@ describe("headers of arrays", () => {
         assertThrows(() => npyHead(bytes), "is not a dictionary");
       }
     }
+  });
+
+  it("names a few of many tensors, and not all of a long name", async () => {
+    const tensor = { dtype: "F32", shape: [1], data_offsets: [0, 4] };
+    const names = Array.from({ length: 1000 }, (_, at) => `${at}${"x".repeat(5000)}`);
+    const said = new TextEncoder().encode(
+      JSON.stringify(Object.fromEntries(names.map((name) => [name, tensor]))),
+    );
+    const path = await Deno.makeTempFile({ suffix: ".safetensors" });
+    try {
+      const length = new BigUint64Array([BigInt(said.length)]);
+      const bytes = await new Blob([length, said, new Float32Array(1)]).bytes();
+      await Deno.writeFile(path, bytes);
+      const error = await assertRejects(() => file(path).array(), InvalidInputError, "1000");
+      assert(error.message.length < 10_000, `${error.message.length} characters`);
+      assertEquals((await file(path).array({ tensor: names[7]! })).shape, [1]);
+    } finally {
+      await Deno.remove(path);
+    }
+  });
+
+  it("are of the version of which the elements are, or it is said that there is another", async () => {
+    const bytes = Uint8Array.of(
+      ...head("{'descr': '<f8', 'fortran_order': False, 'shape': (1000,), }"),
+      ...new Uint8Array(8000),
+    );
+    let asked = 0;
+    await using server = Deno.serve(
+      { port: 0, hostname: "127.0.0.1", onListen() {} },
+      (request) => {
+        const headers = { etag: asked < 2 ? '"a"' : '"b"' };
+        if (asked++ === 0) {
+          return new Response(null, {
+            headers: { ...headers, "content-length": `${bytes.length}` },
+          });
+        }
+        if (request.headers.get("if-match") !== headers.etag) {
+          return new Response(null, { status: 412, headers });
+        }
+        const [, start, end] = /bytes=([0-9]+)-([0-9]+)/.exec(request.headers.get("range")!)!;
+        const range = `bytes ${start}-${end}/${bytes.length}`;
+        return new Response(bytes.slice(Number(start), Number(end) + 1), {
+          status: 206,
+          headers: { ...headers, "content-range": range },
+        });
+      },
+    );
+    const f = file(`http://127.0.0.1:${server.addr.port}/x.npy`);
+    const error = await assertRejects(() => f.array(), PreconditionFailedError, "changed");
+    assertEquals([error.code, asked], ["ObjectChanged", 3]);
   });
 });
