@@ -78,7 +78,9 @@ function columnFacts(
   const counted = [Type.Int, Type.Float, Type.Decimal, Type.Duration].includes(type.typeId);
   const facts = { numeric: counted, nulls: column.nullCount };
   if (!dated && !counted) return facts;
-  const numbers = sampleOf(column, type.typeId === Type.Decimal ? type.scale : 0);
+  // Of bigints that stand for something else: how many of their digits are behind the point.
+  const behind = type.typeId === Type.Timestamp ? 3 * (type.unit - 1) : type.scale ?? 0;
+  const numbers = sampleOf(column, behind);
   if (numbers.length === 0) return facts;
   let [least, greatest] = [Infinity, -Infinity];
   for (const number of numbers) {
@@ -102,15 +104,11 @@ function sampleOf(column: Column, scale: number): number[] {
   const count = Math.min(column.length, SAMPLE);
   const numbers: number[] = [];
   for (let index = 0; index < count; index++) {
-    try {
-      const value = column.at(count > 1 ? Math.round(index * last / (count - 1)) : 0);
-      if (value === null || value === undefined) continue;
-      // Digits of a decimal, or an integer of 64 bits.
-      const number = Number(value) / (typeof value === "bigint" ? 10 ** scale : 1);
-      if (Number.isFinite(number)) numbers.push(number);
-    } catch {
-      // A 64-bit integer that is no number of JavaScript: Flechette refuses to give it.
-    }
+    const value = valueAt(column, count > 1 ? Math.round(index * last / (count - 1)) : 0);
+    if (value === null || value === undefined || value === "\u2026") continue;
+    // Digits of a decimal, counts of a timestamp's unit, or an integer of 64 bits.
+    const number = Number(value) / (typeof value === "bigint" ? 10 ** scale : 1);
+    if (Number.isFinite(number)) numbers.push(number);
   }
   return numbers;
 }

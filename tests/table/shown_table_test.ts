@@ -87,4 +87,24 @@ describe("a table that shows itself", () => {
       await Deno.remove(folder, { recursive: true });
     }
   });
+
+  it("tells the range of integers that are no numbers of JavaScript, and of moments however they are given", async () => {
+    const folder = await Deno.makeTempDir({ prefix: "dipper-shown-" });
+    try {
+      const path = join(folder, "large.arrow");
+      const when = [new Date("2024-01-02T03:04:05Z"), new Date("2025-01-02T03:04:05Z")];
+      await writeTable(path, { id: BigUint64Array.of(2n ** 64n - 1n, 5n), when }, {
+        types: { when: flechette.timestamp(flechette.TimeUnit.MICROSECOND) },
+      });
+      for (
+        const options of [{}, { useBigInt: true }, { useDate: true }, { useBigIntTimestamp: true }]
+      ) {
+        const shown = Deno.inspect(await file(path).table(options));
+        assertMatch(shown, /id +uint64 +0 +5 +1844670{14} /);
+        assertMatch(shown, /when .* 2024-01-02 03:04:05 +2025-01-02 03:04:05 /);
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
 });
