@@ -95,6 +95,33 @@ describe("NumPy", { ignore: python === undefined }, () => {
     assert(column.bytes < all.bytes / 2, `${column.bytes} of ${all.bytes}`);
   });
 
+  it("reads many small arrays that are deflated by few requests", async () => {
+    const all = metricsOf(await table("small.npz"))!;
+    assert(all.requests < 8, `${all.requests} requests`);
+    const one = metricsOf(await table("small.npz", { columns: ["noise_7", "c7.npy"] }))!;
+    assert(one.requests < 6, `${one.requests} requests`);
+    const total = (await files.bytes("small.npz")).length;
+    // The headers and the directory come first, and each array of less than 512 bytes with them.
+    assert(all.bytes < 1.7 * total, `${all.bytes} of ${total}`);
+  });
+
+  it("tells an array that would lie outside its archive", async () => {
+    const bytes = await files.bytes("deflated.npz");
+    const view = new DataView(bytes.buffer);
+    // The last file in the directory, and what it says of itself where it lies.
+    const end = bytes.length - 22;
+    let at = view.getUint32(end + 16, true);
+    let header = 0;
+    while (at < end) {
+      header = view.getUint32(at + 42, true);
+      at += 46 + view.getUint16(at + 28, true) + view.getUint16(at + 30, true);
+    }
+    view.setUint16(header + 26, 0xfff0, true);
+    const f = files.client.file(files.uri("outside.npz"));
+    await f.write(bytes);
+    await assertRejects(() => f.table(), IntegrityError, "lies outside the file");
+  });
+
   it("goes through what is longer than a batch in a small budget, and frees it", async () => {
     using client = files.sibling({ memoryBudget: 32 << 20 });
     for (const name of ["long.npy", "long.npz"]) {

@@ -292,6 +292,13 @@ def numpy(directory: Path) -> None:
     expect("uneven.npz", {"z": np.arange(3.0), "x": np.arange(3)})
     np.savez(directory / "wide.npz", **{f"c{at}": np.array([at, -at], "int32") for at in range(3000)})
     expect("wide.npz", {f"c{at}": np.array([at, -at], "int32") for at in range(3000)})
+    # A name ends with what the names of files end with; one array does not fit in what is looked at first.
+    small = {f"c{at}": np.array([at, -at, at * at, 7], "int64") for at in range(2000)}
+    small["c7.npy"] = np.array([1, 2, 3, 4], "int16")
+    small["noise"] = np.random.default_rng(5).integers(0, 2**50, (4, 300))
+    np.savez_compressed(directory / "small.npz", **small)
+    noise = small.pop("noise")
+    expect("small.npz", {**small, **{f"noise_{at}": noise[:, at] for at in range(300)}})
     # Longer than a batch.
     long = np.arange(6_000_000, dtype="float64")
     np.save(directory / "long.npy", long)

@@ -30,7 +30,7 @@ use archive::Entry;
 use dtype::Dtype;
 pub(crate) use header::MAGIC;
 use header::{Head, Header};
-use inflating::{Inflating, WINDOW};
+use inflating::{Inflating, STATE, WINDOW};
 
 /// A batch has about so many bytes: small files are one batch, and so one typed array a column.
 const BATCH: u64 = 64 << 20;
@@ -69,6 +69,9 @@ pub(crate) async fn open_npz(
     if entries.is_empty() {
         return Err(damaged("NumPy", "it is an archive without arrays"));
     }
+    if entries.len() as u64 > MOST_COLUMNS {
+        return Err(too_many(entries.len()));
+    }
     let size = pieces.stat().size;
     let looks: Vec<Range<u64>> = entries
         .iter()
@@ -77,7 +80,7 @@ pub(crate) async fn open_npz(
     let fronts = pieces.read(&looks, None).await?;
     let (mut arrays, mut refused) = (Vec::new(), Vec::new());
     for (entry, front) in entries.iter().zip(fronts) {
-        let name = entry.name.trim_end_matches(".npy");
+        let name = entry.name.strip_suffix(".npy").unwrap_or(&entry.name);
         match member(&pieces, entry, &front, name).await? {
             Ok(array) => arrays.push(array),
             // It is not in the way of the others, where it is not wanted.
@@ -97,20 +100,21 @@ async fn member(
 ) -> Result<Result<Array, Error>, Error> {
     let start = archive::start(entry, front)?;
     let shown = format!("array {name:?}");
+    let end = start.checked_add(entry.packed).filter(|end| *end <= pieces.stat().size);
+    let end = end.filter(|_| entry.deflated || entry.size == entry.packed);
+    let end = end.ok_or_else(|| damaged("NumPy", format!("{shown} lies outside the file")))?;
+    let known = usize::try_from(start - entry.header).unwrap_or(usize::MAX);
+    let front = front.get(known..).unwrap_or_default();
+    let length = usize::try_from(entry.packed).map_or(front.len(), |size| front.len().min(size));
+    let front = Bytes::copy_from_slice(front.get(..length).unwrap_or_default());
     let (header, held) = if entry.deflated {
-        let (header, inflating) = deflated(pieces, Inflating::new(entry, start)?, &shown).await?;
+        let inflating = Inflating::new(entry, start, front.clone())?;
+        let header = deflated(pieces, inflating, &shown).await?;
+        let length = header.as_ref().map_or(0, |header| header.start);
+        let inflating = Inflating::behind_header(entry, start, front, length)?;
         (header, Held::Deflated(Some(Box::new(inflating))))
     } else {
-        let end = start.checked_add(entry.size).filter(|end| *end <= pieces.stat().size);
-        let end = end.filter(|_| entry.size == entry.packed);
-        let end = end.ok_or_else(|| damaged("NumPy", format!("{shown} lies outside the file")))?;
-        let known = usize::try_from(start - entry.header).unwrap_or(usize::MAX);
-        let front = front.get(known..).map(|front| {
-            let length =
-                usize::try_from(entry.size).map_or(front.len(), |size| front.len().min(size));
-            Bytes::copy_from_slice(front.get(..length).unwrap_or_default())
-        });
-        let (header, place) = stored(pieces, front.unwrap_or_default(), start..end, &shown).await?;
+        let (header, place) = stored(pieces, front, start..end, &shown).await?;
         (header, Held::At(place))
     };
     Ok(header.and_then(|header| Array::new(name, name, header, held, &shown)))
@@ -150,17 +154,13 @@ async fn stored(
 }
 
 /// Reads the header of an array that is deflated.
-async fn deflated(
-    pieces: &Pieces,
-    mut inflating: Inflating,
-    shown: &str,
-) -> Result<(Told, Inflating), Error> {
+async fn deflated(pieces: &Pieces, mut inflating: Inflating, shown: &str) -> Result<Told, Error> {
     let mut front = Vec::new();
     loop {
         let needs = match told(header::head(&front, shown))? {
-            Ok(Head::Read(header)) => return Ok((Ok(header), inflating.begin())),
+            Ok(Head::Read(header)) => return Ok(Ok(header)),
             Ok(Head::Needs(needs)) => needs,
-            Err(error) => return Ok((Err(error), inflating)),
+            Err(error) => return Ok(Err(error)),
         };
         let more = usize::try_from(needs).unwrap_or(usize::MAX).saturating_sub(front.len());
         let taken;
@@ -278,8 +278,7 @@ impl Table {
         });
         let all: Vec<(usize, usize)> = all.collect();
         if all.len() as u64 > MOST_COLUMNS {
-            return Err(Error::new(Status::Unsupported, format!("it has {} columns", all.len()))
-                .hint(format!("a table has {MOST_COLUMNS} columns at most")));
+            return Err(too_many(all.len()));
         }
         let fields: Vec<Field> = arrays
             .iter()
@@ -354,7 +353,7 @@ impl Table {
                     rows.saturating_mul(columns * array.dtype.width as u64)
                 }
                 Held::At(_) => rows.saturating_mul(array.row()),
-                Held::Deflated(inflating) => inflating.as_ref().map_or(0, |held| held.behind()),
+                Held::Deflated(inflating) => inflating.as_ref().map_or(0, |held| held.unread()),
             });
         }
         bytes
@@ -401,13 +400,15 @@ impl Table {
                     parts.push(Part { array: at, columns: mine, read: true });
                 }
                 Held::Deflated(_) => {
-                    more = more.saturating_add(whole);
+                    let state = if count < self.rows { STATE } else { 0 };
+                    more = more.saturating_add(whole).saturating_add(state);
                     parts.push(Part { array: at, columns: mine, read: false });
                 }
             }
         }
         if parts.iter().any(|part| !part.read) {
-            more = more.saturating_add(WINDOW);
+            // What small ones bring together, and what a large one brings beside it.
+            more = more.saturating_add(2 * WINDOW + STATE);
         }
         let mut tickets = pieces.reserve(bytes.saturating_add(more)).await?;
         let reserved = tickets.iter_mut().map(|ticket| ticket.split(bytes)).collect();
@@ -417,7 +418,11 @@ impl Table {
         };
         let mut read = read.into_iter();
         let mut work = Vec::new();
-        for part in parts {
+        let mut parts = parts.into_iter();
+        while let Some(part) = parts.next() {
+            if !part.read {
+                self.read_ahead(pieces, part.array, parts.as_slice()).await?;
+            }
             let Some(array) = self.arrays.get_mut(part.array) else { continue };
             let elements = if part.read {
                 let (bytes, held): (Bytes, Vec<Ticket>) = read.next().unwrap_or_default();
@@ -468,6 +473,44 @@ impl Table {
         let batch = joined("NumPy", decoding.await)?;
         Ok(Decoded { batch, tickets })
     }
+
+    /// Reads what an array that is inflated needs next, and what those behind it need: many small
+    /// ones by few requests.
+    async fn read_ahead(
+        &mut self,
+        pieces: &Pieces,
+        first: usize,
+        rest: &[Part],
+    ) -> Result<(), Error> {
+        let mut room = WINDOW;
+        let (mut places, mut ranges) = (Vec::new(), Vec::new());
+        let rest = rest.iter().filter(|part| !part.read).map(|part| part.array);
+        for place in std::iter::once(first).chain(rest) {
+            let ahead = match self.arrays.get(place).map(|array| &array.held) {
+                Some(Held::Deflated(Some(inflating))) => inflating.ahead(),
+                _ => None,
+            };
+            match ahead {
+                Some(range) if range.end - range.start <= room => {
+                    room -= range.end - range.start;
+                    places.push(place);
+                    ranges.push(range);
+                }
+                _ if ranges.is_empty() => return Ok(()),
+                Some(_) => break,
+                None => {}
+            }
+        }
+        let read = pieces.read(&ranges, Some(Vec::new())).await?;
+        for (place, window) in places.into_iter().zip(read) {
+            if let Some(Array { held: Held::Deflated(Some(inflating)), .. }) =
+                self.arrays.get_mut(place)
+            {
+                inflating.came(window);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What is read at once.
@@ -477,6 +520,11 @@ struct Part {
     columns: Vec<(usize, usize)>,
     /// Whether it is read as it is, and not inflated.
     read: bool,
+}
+
+fn too_many(columns: usize) -> Error {
+    Error::new(Status::Unsupported, format!("it has {columns} columns"))
+        .hint(format!("a table has {MOST_COLUMNS} columns at most"))
 }
 
 fn uneven(first: &Array, other: &Array) -> Error {

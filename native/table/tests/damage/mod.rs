@@ -87,6 +87,8 @@ impl Place {
         };
         let status = |error: Error| {
             assert_ne!(error.status, Status::Internal, "{error}");
+            // It is the file that is wrong, and not what somebody asked for.
+            assert_ne!(error.status, Status::InvalidRange, "{error}");
             error.status
         };
         let stream = open(None, request).await.map_err(status)?;
