@@ -154,6 +154,37 @@ describe("many files as one table", { ignore: python === undefined }, () => {
     );
   });
 
+  it("lets columns that are not wanted be of any types", async () => {
+    const read = await client.table("s3://many/unlike/", { columns: [] });
+    assertEquals([read.numRows, read.numCols], [2, 0]);
+    for (const [name, id] of [["1", [1]], ["2", ["two"]]] as const) {
+      await client.writeTable(`s3://many/partly/${name}.parquet`, { id, n: [name] });
+    }
+    const some = await client.table("s3://many/partly/", { columns: ["n"], where: "n > '1'" });
+    assertEquals(rowsOf(some), [{ n: "2" }]);
+    await assertRejects(
+      () => client.table("s3://many/partly/", { columns: ["n"], where: "id = 1" }),
+      InvalidInputError,
+      '"id"',
+    );
+  });
+
+  it("holds no file that it has read, however many there are", async () => {
+    const names = Array.from({ length: 800 }, (_, at) => `s3://many/texts/${at}.csv`);
+    await Promise.all(names.map((name, at) => client.file(name).write(`n,word\n${at},x\n`)));
+    let [read, early, most] = [0, 0, 0];
+    for await (const batch of client.batches(names)) {
+      assertEquals(batch.at(0)?.n, read);
+      read += batch.numRows;
+      const { rss } = Deno.memoryUsage();
+      if (read === 100) early = rss;
+      most = Math.max(most, rss);
+    }
+    assertEquals(read, 800);
+    // The text that a reader has read ahead was 340 KiB of each.
+    assert(most - early < 100 << 20, `${(most - early) >> 20} MiB more`);
+  });
+
   it("keeps the order of the files, and ends at the limit", async () => {
     const read = await client.table("s3://many/fifty/");
     const expected = Array.from({ length: 150 }, (_, row) => Math.floor(row / 3));

@@ -87,8 +87,8 @@ pub(crate) async fn open_many(
         Some(first) => first.stat.clone(),
         None => return Err(Error::invalid("there are no files")),
     };
-    let whole = unified(&files, &looked, &folders)?;
     let names = request.columns.clone();
+    let whole = unified(&files, &looked, &folders, names.as_deref())?;
     if let Some(columns) = &names {
         for name in columns {
             known(&whole, name)?;
@@ -148,20 +148,27 @@ pub(crate) async fn open_many(
     Ok(Opened { schema: told, stat, rows: None, total, batches, metrics })
 }
 
-/// What was read of files that are done, and of those that are not.
+/// What was read of files that are done, and of those that are not: what tells it holds a file open,
+/// with the text that it has read ahead.
 #[derive(Default)]
 struct Counted {
     ended: Metrics,
-    open: Vec<Arc<dyn Fn() -> Metrics + Send + Sync>>,
+    open: HashMap<usize, Arc<dyn Fn() -> Metrics + Send + Sync>>,
 }
 
 impl Counted {
     fn sum(&self) -> Metrics {
         let mut sum = self.ended;
-        for open in &self.open {
+        for open in self.open.values() {
             sum.add(&open());
         }
         sum
+    }
+
+    fn end(&mut self, index: usize) {
+        if let Some(open) = self.open.remove(&index) {
+            self.ended.add(&open());
+        }
     }
 }
 
@@ -356,8 +363,13 @@ async fn look_at(
 }
 
 /// The schema that holds what all of them hold: columns by name, in the order in which they come,
-/// and behind them what folders tell.
-fn unified(files: &[TableFile], looked: &[Looked], folders: &Folders) -> Result<SchemaRef, Error> {
+/// and behind them what folders tell. Those that are not `wanted` may be of any types.
+fn unified(
+    files: &[TableFile],
+    looked: &[Looked],
+    folders: &Folders,
+    wanted: Option<&[String]>,
+) -> Result<SchemaRef, Error> {
     let mut fields: Vec<Field> = Vec::new();
     let mut places: HashMap<String, (usize, usize)> = HashMap::new();
     let mut done: Option<&SchemaRef> = None;
@@ -385,6 +397,9 @@ fn unified(files: &[TableFile], looked: &[Looked], folders: &Folders) -> Result<
             let Some(known) = fields.get_mut(place) else { continue };
             let (one, other) = (known.data_type(), field.data_type());
             let Some(kind) = widened(one, other).or_else(|| widened_text(one, other, text)) else {
+                if wanted.is_some_and(|wanted| !wanted.contains(field.name())) {
+                    continue;
+                }
                 return Err(Error::invalid(format!(
                     "column {:?} is {} in {}, and {} in {}",
                     field.name(),
@@ -557,7 +572,12 @@ impl Plan {
             None => open_one(self.client.as_ref(), request).await,
         };
         let opened = opened.map_err(|error| of_file(error, &shown))?;
-        counted(&self.metrics).open.push(opened.metrics);
+        counted(&self.metrics).open.insert(index, opened.metrics);
+        let metrics = Arc::clone(&self.metrics);
+        let ended = futures::stream::poll_fn(move |_| {
+            counted(&metrics).end(index);
+            std::task::Poll::Ready(None)
+        });
         let plan = Arc::clone(&self);
         Ok(opened
             .batches
@@ -566,6 +586,7 @@ impl Plan {
                 let batch = plan.fitted(index, &batch).map_err(|error| of_file(error, &shown))?;
                 Ok(Decoded { batch, tickets })
             })
+            .chain(ended)
             .boxed())
     }
 
