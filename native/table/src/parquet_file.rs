@@ -14,6 +14,7 @@ mod numbers;
 mod pages;
 mod pruning;
 mod snappy;
+mod texts;
 mod thrift;
 
 use std::collections::{HashMap, HashSet};
@@ -43,6 +44,7 @@ use crate::int64::{as_float64, schema_as_float64};
 use crate::stream::{Decoded, OpenRequest, Opened};
 use cost::{Cost, Held};
 use numbers::{Number, Scratch};
+use texts::Text;
 
 /// Footers are most often shorter: one column chunk takes some hundred bytes of them.
 const TAIL: u64 = 128 << 10;
@@ -131,7 +133,7 @@ pub(crate) async fn open_begun(begun: Begun, request: OpenRequest) -> Result<Ope
         None => weight(reader.metadata(), &groups, weighed),
     };
     let total = pieces.metrics().bytes.saturating_add(left);
-    let numbers = numbers(&reader, &leaves, request.int64_as_float64);
+    let flat = flat(&reader, &leaves, request.int64_as_float64);
     let plan = Arc::new(Plan {
         pieces: Arc::clone(&pieces),
         whole,
@@ -140,7 +142,7 @@ pub(crate) async fn open_begun(begun: Begun, request: OpenRequest) -> Result<Ope
         projection,
         leaves,
         parts,
-        numbers,
+        flat,
         scratch: Mutex::new(Vec::new()),
         order,
         schema: Arc::clone(&schema),
@@ -308,24 +310,32 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
 }
 
-/// The columns that are numbers as they are stored, by their roots.
-fn numbers(
+/// A column that is decoded here.
+enum Flat {
+    Number(Number),
+    Text(Text),
+}
+
+/// The columns that are decoded here, by their roots.
+fn flat(
     reader: &ArrowReaderMetadata,
     leaves: &[usize],
     int64_as_float64: bool,
-) -> HashMap<usize, Number> {
+) -> HashMap<usize, Flat> {
     let told = match int64_as_float64 {
         true => schema_as_float64(reader.schema()),
         false => Arc::clone(reader.schema()),
     };
     let Some(group) = reader.metadata().row_groups().first() else { return HashMap::new() };
-    let number = |leaf: &usize| {
+    let column = |leaf: &usize| {
         let root = reader.parquet_schema().get_column_root_idx(*leaf);
         let (stored, told) = (reader.schema().fields().get(root)?, told.fields().get(root)?);
+        let (stored, told) = (stored.data_type(), told.data_type());
         let chunk = group.columns().get(*leaf)?;
-        Some((root, Number::of(chunk, stored.data_type(), told.data_type())?))
+        let number = Number::of(chunk, stored, told).map(Flat::Number);
+        Some((root, number.or_else(|| Text::of(chunk, stored, told).map(Flat::Text))?))
     };
-    leaves.iter().filter_map(number).collect()
+    leaves.iter().filter_map(column).collect()
 }
 
 /// Columns that one thread decodes.
@@ -414,8 +424,8 @@ struct Plan {
     leaves: Vec<usize>,
     /// Those who decode a row group of which all is wanted.
     parts: Vec<Part>,
-    /// The columns of numbers, by their roots.
-    numbers: HashMap<usize, Number>,
+    /// The columns that are decoded here, by their roots.
+    flat: HashMap<usize, Flat>,
     /// Memory of those who decode them, for whoever is next.
     scratch: Mutex<Vec<Scratch>>,
     order: Option<Vec<usize>>,
@@ -627,7 +637,7 @@ impl Plan {
         own.map(|(_, came)| came.clone()).collect()
     }
 
-    /// Decodes the columns of a part: numbers by themselves, and what is left.
+    /// Decodes the columns of a part: those that are decoded here, and what is left.
     async fn part(
         self: &Arc<Self>,
         group: Group,
@@ -638,13 +648,13 @@ impl Plan {
     ) -> Result<Vec<Rows>, Error> {
         let Some(part) = self.parts.get(number) else { return Ok(Vec::new()) };
         let rows = usize::try_from(group.rows).unwrap_or(usize::MAX);
-        let some = part.roots.iter().any(|root| self.numbers.contains_key(root));
+        let some = part.roots.iter().any(|root| self.flat.contains_key(root));
         if !some || batch_rows < rows {
             let decoder = self.builder(group, &part.projection, batch_rows).build();
             return self.decoded(group, decoder, came, tickets).await;
         }
-        let numbers = move |plan: &Self| plan.numbers(group, number, rows, came);
-        let (mut columns, came) = self.turn(numbers).await?;
+        let flat = move |plan: &Self| plan.flat(group, number, rows, came);
+        let (mut columns, came) = self.turn(flat).await?;
         let left = part.roots.iter().zip(&columns).filter(|(_, column)| column.is_none());
         let left: Vec<usize> = left.map(|(root, _)| *root).collect();
         if !left.is_empty() {
@@ -661,8 +671,8 @@ impl Plan {
         Ok(vec![Rows { columns, rows }])
     }
 
-    /// Of the columns of a part those that are numbers, and what came of the others.
-    fn numbers(
+    /// Of the columns of a part those that are decoded here, and what came of the others.
+    fn flat(
         &self,
         group: Group,
         number: usize,
@@ -681,10 +691,15 @@ impl Plan {
                 return Err(Error::cancelled());
             }
             let root = self.reader.parquet_schema().get_column_root_idx(*leaf);
-            let decoded = match self.numbers.get(&root) {
-                Some(number) if numbers::unpacks(chunk) => {
+            let decoded = match self.flat.get(&root) {
+                Some(flat) if numbers::unpacks(chunk) => {
                     pages::check(chunk, &data)?;
-                    numbers::column(number, chunk, &data, rows, &mut own)
+                    match flat {
+                        Flat::Number(number) => {
+                            numbers::column(number, chunk, &data, rows, &mut own)
+                        }
+                        Flat::Text(text) => self.text(text, group, chunk, &data, &mut own)?,
+                    }
                 }
                 _ => None,
             };
@@ -696,6 +711,31 @@ impl Plan {
         }
         scratch().push(own);
         Ok((columns, left))
+    }
+
+    /// Decodes a column of texts, if the budget has room for what of it could not be foreseen.
+    fn text(
+        &self,
+        text: &Text,
+        group: Group,
+        chunk: &ColumnChunkMetaData,
+        data: &[u8],
+        scratch: &mut Scratch,
+    ) -> Result<Option<ArrayRef>, Error> {
+        let there = self.reader.metadata().row_group(group.index).num_rows();
+        let mut cost = Cost::default();
+        cost.add(chunk, u64::try_from(there).unwrap_or(0), group.rows)?;
+        // It is counted with its batch; until then there is to be room.
+        let mut more = Vec::new();
+        let reserve = |bytes: usize| {
+            let bytes = (bytes as u64).saturating_sub(cost.decoded);
+            if bytes > 0 {
+                more = self.pieces.take(bytes)?;
+            }
+            Ok(())
+        };
+        let rows = usize::try_from(group.rows).unwrap_or(usize::MAX);
+        texts::column(text, chunk, data, rows, scratch, reserve)
     }
 
     /// Does something on a thread of its own, when there is a core for it.

@@ -24,7 +24,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use zstd::bulk::Decompressor;
 
 use super::thrift::{Visit, walk};
-use super::{layouts, snappy};
+use super::{layouts, snappy, texts};
 use crate::int64::{signed_as_float64, unsigned_as_float64};
 
 /// So many indices are unpacked before they are looked up.
@@ -91,13 +91,15 @@ impl Number {
 /// Memory that one page leaves to the next.
 #[derive(Default)]
 pub(super) struct Scratch {
-    tools: Tools,
+    pub(super) tools: Tools,
+    pub(super) texts: texts::Scratch,
     narrow: Words<u32>,
     wide: Words<u64>,
 }
 
+/// What unpacks pages, and where.
 #[derive(Default)]
-struct Tools {
+pub(super) struct Tools {
     zstd: Option<Decompressor<'static>>,
     page: Vec<u8>,
 }
@@ -108,14 +110,17 @@ struct Words<W> {
     values: Vec<W>,
 }
 
+/// Gives back what is uncommonly large.
+pub(super) fn shrink<T>(vector: &mut Vec<T>) {
+    if vector.capacity() * size_of::<T>() > KEPT {
+        *vector = Vec::new();
+    }
+}
+
 impl Scratch {
     /// Gives back what is uncommonly large.
-    fn shrink(&mut self) {
-        fn shrink<T>(vector: &mut Vec<T>) {
-            if vector.capacity() * size_of::<T>() > KEPT {
-                *vector = Vec::new();
-            }
-        }
+    pub(super) fn shrink(&mut self) {
+        self.texts.shrink();
         shrink(&mut self.tools.page);
         shrink(&mut self.narrow.dictionary);
         shrink(&mut self.narrow.values);
@@ -165,8 +170,8 @@ pub(super) fn column(
     rows: usize,
     scratch: &mut Scratch,
 ) -> Option<ArrayRef> {
-    let column = Column { number, codec: chunk.compression(), bytes, rows };
-    let Scratch { tools, narrow, wide } = scratch;
+    let column = Column { number, chunk: Chunk::new(chunk, bytes, rows, number.optional) };
+    let Scratch { tools, narrow, wide, .. } = scratch;
     let decoded = match number.wide {
         true => column.decoded(tools, wide),
         false => column.decoded(tools, narrow),
@@ -177,17 +182,16 @@ pub(super) fn column(
 
 struct Column<'a> {
     number: &'a Number,
-    codec: Compression,
-    bytes: &'a [u8],
-    rows: usize,
+    chunk: Chunk<'a>,
 }
 
 impl Column<'_> {
     fn decoded<W: Word>(&self, tools: &mut Tools, words: &mut Words<W>) -> Option<ArrayRef> {
-        let pages = self.pages(W::BYTES)?;
-        let mut memory = Allocation::recycled_to_fill(self.rows.checked_mul(W::BYTES)?).ok()?;
+        let chunk = &self.chunk;
+        let pages = chunk.pages(W::BYTES)?;
+        let mut memory = Allocation::recycled_to_fill(chunk.rows.checked_mul(W::BYTES)?).ok()?;
         let out: &mut [W] = bytemuck::try_cast_slice_mut(memory.as_mut_slice()).ok()?;
-        let mut valid = Valid::new(self.rows);
+        let mut valid = Valid::new(chunk.rows);
         let mut known = 0;
         let mut at = 0;
         for page in &pages {
@@ -196,18 +200,9 @@ impl Column<'_> {
                 self.dictionary(page, tools, &mut words.dictionary)?;
                 continue;
             }
-            let (apart, body) = self.unpacked(page, tools)?;
-            let count = page.values.min(self.rows - at);
-            let (levels, body) = match (self.number.optional, page.second) {
-                (false, _) => (None, body),
-                (true, true) => (Some(apart), body),
-                (true, false) => {
-                    let (length, rest) = body.split_first_chunk()?;
-                    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-                    let (levels, rest) = rest.split_at_checked(length)?;
-                    (Some(levels), rest)
-                }
-            };
+            let (apart, body) = chunk.unpacked(page, tools)?;
+            let count = page.values.min(chunk.rows - at);
+            let (levels, body) = chunk.levels(page, apart, body)?;
             let present = match levels {
                 Some(levels) => valid.add(levels, count)?,
                 None => count,
@@ -231,69 +226,12 @@ impl Column<'_> {
         }
         let values = Buffer::from(Bytes::from_owner(SharedAllocation::new(memory)));
         ArrayData::builder(self.number.kind.clone())
-            .len(self.rows)
+            .len(chunk.rows)
             .add_buffer(values)
             .nulls(valid.nulls())
             .build()
             .ok()
             .map(make_array)
-    }
-
-    /// The pages as far as there are rows, if they are known altogether.
-    fn pages(&self, width: usize) -> Option<Vec<Page>> {
-        let mut pages = Vec::new();
-        let (mut at, mut values) = (0, 0_usize);
-        while values < self.rows {
-            let left = self.bytes.get(at..)?;
-            let mut head = Head::new();
-            at += walk(left, &layouts::PAGE, &mut head).ok()?;
-            let (page, length) = head.page(at, width, self.number.optional)?;
-            at += length;
-            match page.coding {
-                Coding::Dictionary if pages.is_empty() => {}
-                Coding::Dictionary => return None,
-                _ => values = values.checked_add(page.values)?,
-            }
-            pages.push(page);
-        }
-        Some(pages)
-    }
-
-    /// The levels of a page that has them apart, and the rest of it.
-    fn unpacked<'a>(&'a self, page: &Page, tools: &'a mut Tools) -> Option<(&'a [u8], &'a [u8])> {
-        let (levels, body) = self.bytes.get(page.at.clone())?.split_at_checked(page.levels)?;
-        let length = page.length.checked_sub(page.levels)?;
-        let codec = if page.packed { self.codec } else { Compression::UNCOMPRESSED };
-        let Tools { zstd, page: unpacked } = tools;
-        match codec {
-            Compression::UNCOMPRESSED => return (body.len() == length).then_some((levels, body)),
-            _ if length == 0 => return Some((levels, &[])),
-            Compression::ZSTD(_) => {
-                let zstd = match zstd {
-                    Some(zstd) => zstd,
-                    None => zstd.insert(Decompressor::new().ok()?),
-                };
-                unpacked.clear();
-                unpacked.try_reserve(length).ok()?;
-                zstd.decompress_to_buffer(body, unpacked).ok()?;
-                (unpacked.len() == length).then_some(())?;
-            }
-            Compression::SNAPPY => {
-                if let Some(stored) = snappy::stored(body).filter(|body| body.len() == length) {
-                    return Some((levels, stored));
-                }
-                // What is there of an earlier page is written over, or never read.
-                if unpacked.len() < length {
-                    unpacked.try_reserve(length - unpacked.len()).ok()?;
-                    unpacked.resize(length, 0);
-                }
-                let place = unpacked.get_mut(..length)?;
-                let came = snap::raw::Decoder::new().decompress(body, place).ok()?;
-                (came == length).then_some(())?;
-            }
-            _ => return None,
-        }
-        Some((levels, unpacked.get(..length)?))
     }
 
     /// The values of a dictionary as they are told, and room for so many as make their number a
@@ -307,10 +245,11 @@ impl Column<'_> {
         }
         let values = into.get_mut(..page.values)?;
         let place: &mut [u8] = bytemuck::cast_slice_mut(values);
-        if self.codec == Compression::SNAPPY && page.length == place.len() && page.length > 0 {
-            snappy::unpack(self.bytes.get(page.at.clone())?, place)?;
+        let Chunk { codec, bytes, .. } = self.chunk;
+        if codec == Compression::SNAPPY && page.length == place.len() && page.length > 0 {
+            snappy::unpack(bytes.get(page.at.clone())?, place)?;
         } else {
-            let (_, body) = self.unpacked(page, tools)?;
+            let (_, body) = self.chunk.unpacked(page, tools)?;
             place.copy_from_slice(body.get(..place.len())?);
         }
         // One that is no such number may be nobody's.
@@ -354,26 +293,126 @@ impl Column<'_> {
             }
             Some(())
         })
+        .map(drop)
+    }
+}
+
+/// A column chunk, and how much of it is wanted.
+pub(super) struct Chunk<'a> {
+    codec: Compression,
+    bytes: &'a [u8],
+    pub(super) rows: usize,
+    optional: bool,
+}
+
+impl<'c> Chunk<'c> {
+    pub(super) fn new(
+        chunk: &ColumnChunkMetaData,
+        bytes: &'c [u8],
+        rows: usize,
+        optional: bool,
+    ) -> Self {
+        Self { codec: chunk.compression(), bytes, rows, optional }
+    }
+
+    /// The pages as far as there are rows, if they are known altogether.
+    pub(super) fn pages(&self, width: usize) -> Option<Vec<Page>> {
+        let mut pages = Vec::new();
+        let (mut at, mut values) = (0, 0_usize);
+        while values < self.rows {
+            let left = self.bytes.get(at..)?;
+            let mut head = Head::new();
+            at += walk(left, &layouts::PAGE, &mut head).ok()?;
+            let (page, length) = head.page(at, width, self.optional)?;
+            at += length;
+            match page.coding {
+                Coding::Dictionary if pages.is_empty() => {}
+                Coding::Dictionary => return None,
+                _ => values = values.checked_add(page.values)?,
+            }
+            pages.push(page);
+        }
+        Some(pages)
+    }
+
+    /// The levels of a page that has them apart, and the rest of it.
+    pub(super) fn unpacked<'a>(
+        &'a self,
+        page: &Page,
+        tools: &'a mut Tools,
+    ) -> Option<(&'a [u8], &'a [u8])> {
+        let (levels, body) = self.bytes.get(page.at.clone())?.split_at_checked(page.levels)?;
+        let length = page.length.checked_sub(page.levels)?;
+        let codec = if page.packed { self.codec } else { Compression::UNCOMPRESSED };
+        let Tools { zstd, page: unpacked } = tools;
+        match codec {
+            Compression::UNCOMPRESSED => return (body.len() == length).then_some((levels, body)),
+            _ if length == 0 => return Some((levels, &[])),
+            Compression::ZSTD(_) => {
+                let zstd = match zstd {
+                    Some(zstd) => zstd,
+                    None => zstd.insert(Decompressor::new().ok()?),
+                };
+                unpacked.clear();
+                unpacked.try_reserve(length).ok()?;
+                zstd.decompress_to_buffer(body, unpacked).ok()?;
+                (unpacked.len() == length).then_some(())?;
+            }
+            Compression::SNAPPY => {
+                if let Some(stored) = snappy::stored(body).filter(|body| body.len() == length) {
+                    return Some((levels, stored));
+                }
+                // What is there of an earlier page is written over, or never read.
+                if unpacked.len() < length {
+                    unpacked.try_reserve(length - unpacked.len()).ok()?;
+                    unpacked.resize(length, 0);
+                }
+                let place = unpacked.get_mut(..length)?;
+                let came = snap::raw::Decoder::new().decompress(body, place).ok()?;
+                (came == length).then_some(())?;
+            }
+            _ => return None,
+        }
+        Some((levels, unpacked.get(..length)?))
+    }
+
+    /// The levels of a page, if it has any, and the rest of it.
+    pub(super) fn levels<'a>(
+        &self,
+        page: &Page,
+        apart: &'a [u8],
+        body: &'a [u8],
+    ) -> Option<(Option<&'a [u8]>, &'a [u8])> {
+        match (self.optional, page.second) {
+            (false, _) => Some((None, body)),
+            (true, true) => Some((Some(apart), body)),
+            (true, false) => {
+                let (length, rest) = body.split_first_chunk()?;
+                let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+                let (levels, rest) = rest.split_at_checked(length)?;
+                Some((Some(levels), rest))
+            }
+        }
     }
 }
 
 /// A page, and how it is read.
-struct Page {
+pub(super) struct Page {
     at: std::ops::Range<usize>,
-    coding: Coding,
-    values: usize,
+    pub(super) coding: Coding,
+    pub(super) values: usize,
     /// No more of them are there, as it says.
-    most: usize,
+    pub(super) most: usize,
     /// Bytes of it when it is unpacked.
-    length: usize,
+    pub(super) length: usize,
     /// Of the second version: its levels stand before what is packed.
     second: bool,
-    levels: usize,
+    pub(super) levels: usize,
     packed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Coding {
+pub(super) enum Coding {
     Dictionary,
     Plain,
     Indices,
@@ -466,19 +505,19 @@ impl Head {
 }
 
 /// Which rows have a value. Nothing is kept as long as all do.
-struct Valid {
+pub(super) struct Valid {
     bits: Option<BooleanBufferBuilder>,
     rows: usize,
     most: usize,
 }
 
 impl Valid {
-    fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize) -> Self {
         Self { bits: None, rows: 0, most }
     }
 
     /// Adds `count` rows of a page, and says how many of them have a value.
-    fn add(&mut self, levels: &[u8], count: usize) -> Option<usize> {
+    pub(super) fn add(&mut self, levels: &[u8], count: usize) -> Option<usize> {
         let (mut levels, mut left, mut present) = (levels, count, 0);
         while left > 0 {
             let (run, rest) = Packed::read(levels, 1)?;
@@ -513,6 +552,12 @@ impl Valid {
         Some(present)
     }
 
+    /// Whether a row has one, of those that were added.
+    #[inline]
+    pub(super) fn there(&self, row: usize) -> bool {
+        self.bits.as_ref().is_none_or(|bits| bits.get_bit(row))
+    }
+
     fn all(&mut self, length: usize) {
         if let Some(bits) = &mut self.bits {
             bits.append_n(length, true);
@@ -532,13 +577,12 @@ impl Valid {
     fn spread<W: Word>(&self, values: &[W], at: usize, out: &mut [W]) {
         let mut values = values.iter();
         for (place, row) in out.iter_mut().zip(at..) {
-            let there = self.bits.as_ref().is_none_or(|bits| bits.get_bit(row));
-            let value = if there { values.next() } else { None };
+            let value = if self.there(row) { values.next() } else { None };
             *place = value.copied().unwrap_or_default();
         }
     }
 
-    fn nulls(self) -> Option<NullBuffer> {
+    pub(super) fn nulls(self) -> Option<NullBuffer> {
         self.bits.map(|mut bits| NullBuffer::new(bits.finish()))
     }
 }
@@ -553,14 +597,14 @@ fn ones(bytes: &[u8], length: usize) -> usize {
 
 /// A run as it is stored: one value again and again, or each by itself in so many bits; and how many
 /// there are.
-enum Packed<'a> {
+pub(super) enum Packed<'a> {
     Same(u32, usize),
     Each(&'a [u8], usize),
 }
 
 impl<'a> Packed<'a> {
     /// The first run, and what follows. A run of none is no run: it could be read for ever.
-    fn read(bytes: &'a [u8], width: usize) -> Option<(Self, &'a [u8])> {
+    pub(super) fn read(bytes: &'a [u8], width: usize) -> Option<(Self, &'a [u8])> {
         let (mut head, mut at) = (0_u64, 0);
         loop {
             let byte = *bytes.get(at)?;
@@ -585,7 +629,7 @@ impl<'a> Packed<'a> {
 }
 
 /// Indices, unpacked.
-enum Run<'a> {
+pub(super) enum Run<'a> {
     Same(u32, usize),
     Each(&'a [u32]),
 }
@@ -599,13 +643,13 @@ impl Run<'_> {
     }
 }
 
-/// Tells `count` indices, run by run.
-fn runs(
+/// Tells `count` indices, run by run. What follows the last of these runs is left.
+pub(super) fn runs(
     bytes: &[u8],
     width: usize,
     count: usize,
     mut tell: impl FnMut(Run<'_>) -> Option<()>,
-) -> Option<()> {
+) -> Option<&[u8]> {
     if width > WIDEST {
         return None;
     }
@@ -639,7 +683,7 @@ fn runs(
             }
         }
     }
-    Some(())
+    Some(bytes)
 }
 
 /// Unpacks numbers of so many bits, eight by eight.
