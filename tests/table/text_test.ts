@@ -161,6 +161,65 @@ describe("CSV", { ignore: python === undefined }, () => {
     assertEquals((await column(`${times[1]}7891`))[0], "utf8");
   });
 
+  it("reads times without seconds, with quotes or without", async () => {
+    const text = "a,b\n2024-02-29T12:30,x\n,y\n1600-02-29 23:59,z\n2024-03-01,\n";
+    const times = ["2024-02-29T12:30Z", "", "1600-02-29T23:59Z", "2024-03-01"];
+    const wanted = times.map((time) => time === "" ? null : Date.parse(time));
+    for (const written of [text, text.replace("x", '"x"'), text.replaceAll(/[^,\n]+/g, '"$&"')]) {
+      const read = (await given(written)).getChild("a");
+      assertEquals([typeText(flechette, read.type), ...read], ["timestamp[ms]", ...wanted]);
+    }
+    const zoned = (await given('a,b\n2024-02-29T12:30+02:00,"1"\n')).getChild("a");
+    assertEquals(zoned.at(0), Date.parse("2024-02-29T10:30Z"));
+    const error = await assertRejects(
+      () => given(`a,b\n${'2024-02-29T12:30,"x"\n'.repeat(200_000)}soon,x\n`, { inferBytes: 1 }),
+      IntegrityError,
+      "soon",
+    );
+    assertStringIncludes(error.message, "200002");
+  });
+
+  it("refuses options that its format does not have", async () => {
+    const path = "given.ndjson";
+    await files.client.file(files.uri(path)).write('{"a":1}\n');
+    const wrong: [Record<string, unknown>, string][] = [
+      [{ delimiter: ";" }, "delimiter is an option of CSV, and this file is read as ndjson"],
+      [{ nullValues: ["NA"] }, "nullValues"],
+      [{ columnNames: ["b"] }, "columnNames"],
+    ];
+    for (const [options, told] of wrong) {
+      await assertRejects(() => table(path, options), InvalidInputError, told);
+    }
+    const parquet = files.client.file(files.uri("given.parquet"));
+    await files.client.writeTable(parquet.uri, { a: [1, 2] });
+    for (const name of ["delimiter", "quote", "escape", "comment"]) {
+      await assertRejects(() => parquet.table({ [name]: ";" }), InvalidInputError, name);
+    }
+    for (
+      const options of [
+        { header: false },
+        { skipLines: 1 },
+        { types: { a: "string" } },
+        { inferBytes: 1 },
+        { encoding: "latin1" },
+        { compression: "gzip" } as const,
+      ]
+    ) {
+      await assertRejects(() => parquet.table(options), InvalidInputError, Object.keys(options)[0]);
+    }
+    assertEquals((await parquet.table({ skipLines: 0, nullValues: [] })).numRows, 2);
+    // In a table of several formats it is meant for those that have it.
+    await files.client.file(files.uri("given.csv")).write("a;b\n3;x\n");
+    const both = ["given.csv", "given.parquet"].map((name) => files.uri(name));
+    const read = await files.client.table(both, { delimiter: ";" });
+    assertEquals([...read.getChild("a")!], [3, 1, 2]);
+    await assertRejects(
+      () => files.client.table([files.uri(path), both[1]!], { delimiter: ";" }),
+      InvalidInputError,
+      "none of these files",
+    );
+  });
+
   it("reads what is empty, and names without a name", async () => {
     assertEquals((await given("")).names, []);
     assertEquals((await given("a,b\n")).names, ["a", "b"]);

@@ -3,11 +3,14 @@
 //! Where a record ends depends on the quotes before it, so that is found out in order; the records
 //! are parsed side by side.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
+use arrow_cast::{CastOptions, cast_with_options};
 use arrow_csv::ReaderBuilder;
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use dipper_core::{Client, Error, Status};
 use regex::Regex;
 
@@ -17,7 +20,7 @@ use crate::csv_plain;
 use crate::dialect::Dialect;
 use crate::error::{damaged, joined};
 use crate::int64::{converted_to, schema_as_float64};
-use crate::seen::{Seen, named_type};
+use crate::seen::{Seen, named_type, with_seconds};
 use crate::selection::{limited, places, selected};
 use crate::stream::{OpenRequest, Opened};
 use crate::text::{Before, Ends, Piece, Text};
@@ -470,11 +473,32 @@ impl Parser {
     }
 
     fn parse_any(&self, piece: &Piece, columns: usize) -> Result<Vec<RecordBatch>, Error> {
+        let decoded = self.decoded(piece, columns, &self.schema);
+        let is_time = |field: &FieldRef| matches!(field.data_type(), DataType::Timestamp(..));
+        if decoded.is_ok() || !self.told.fields().iter().any(is_time) {
+            return decoded;
+        }
+        // The decoder knows no times without seconds.
+        let texts = self.schema.fields().iter().map(|field| match is_time(field) {
+            true => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)),
+            false => Arc::clone(field),
+        });
+        let texts = Arc::new(Schema::new(texts.collect::<Fields>()));
+        let batches = self.decoded(piece, columns, &texts)?;
+        times(batches, &self.told).map_err(|error| self.failed(piece, error))
+    }
+
+    fn decoded(
+        &self,
+        piece: &Piece,
+        columns: usize,
+        schema: &SchemaRef,
+    ) -> Result<Vec<RecordBatch>, Error> {
         // A record has a byte for each field at least, and the decoder makes room for as many
         // fields as it is told.
         let lines = memchr::memchr2_iter(b'\n', b'\r', &piece.text).count() + 1;
         let rows = lines.min(piece.text.len() / columns + 1);
-        let mut builder = ReaderBuilder::new(SchemaRef::clone(&self.schema))
+        let mut builder = ReaderBuilder::new(SchemaRef::clone(schema))
             .with_delimiter(self.marks.delimiter)
             // No text has this byte.
             .with_quote(self.marks.quote.unwrap_or(0xff))
@@ -532,6 +556,40 @@ impl Parser {
         Error::new(Status::DamagedData, format!("this CSV file cannot be decoded: {shown}"))
             .hint(hint)
     }
+}
+
+/// The batches with times where there are texts in their place.
+fn times(batches: Vec<RecordBatch>, told: &SchemaRef) -> Result<Vec<RecordBatch>, ArrowError> {
+    let mut before = 0;
+    let time = |column: &ArrayRef, field: &FieldRef, before: usize| {
+        let (name, kind) = (field.name(), field.data_type());
+        let DataType::Timestamp(..) = kind else { return Ok(Arc::clone(column)) };
+        let texts = column.as_string::<i32>().iter().map(|text| match text.unwrap_or_default() {
+            "" => None,
+            text => Some(with_seconds(text).map_or(Cow::Borrowed(text), Cow::Owned)),
+        });
+        let texts: StringArray = texts.collect();
+        let times = cast_with_options(&texts, kind, &CastOptions::default())?;
+        match (0..times.len()).find(|row| times.is_null(*row) && texts.is_valid(*row)) {
+            None => Ok(times),
+            Some(row) => {
+                let (value, line) = (texts.value(row), before + row);
+                // As the decoder says it.
+                let what = "Error while parsing value";
+                Err(ArrowError::ParseError(format!(
+                    "{what} '{value}' as type '{kind}' for column {name:?} at line {line}"
+                )))
+            }
+        }
+    };
+    let timed = |batch: RecordBatch| {
+        let columns = batch.columns().iter().zip(told.fields());
+        let columns = columns.map(|(column, field)| time(column, field, before));
+        let columns = columns.collect::<Result<Vec<_>, ArrowError>>()?;
+        before += batch.num_rows();
+        RecordBatch::try_new(SchemaRef::clone(told), columns)
+    };
+    batches.into_iter().map(timed).collect()
 }
 
 /// The same message with its line counted from the beginning of the file.
@@ -676,6 +734,9 @@ mod tests {
             "2001-01-01T00:01:00",
             "1970-01-01T00:00:00.5Z",
             "2024-02-29T12:30:00+02:00",
+            "2024-02-29T12:30",
+            "1600-02-29 23:59",
+            "2024-02-29T12:30-02:00",
         ];
         let parts = [
             "1",
@@ -702,6 +763,8 @@ mod tests {
             "2024-02-29 1:2",
             "1500-01-01T00:00:00",
             "2024-02-29T12:30:60",
+            "2024-02-29T12:30Z",
+            "2024-02-29T24:30",
         ];
         let (mut short, mut refused) = (0, 0);
         for round in 0..20_000 {

@@ -17,7 +17,7 @@ use crate::csv_fields::{FIELDS, PlainMarks, Records, each};
 use crate::filled_numbers::FilledNumbers;
 use crate::int64::signed_as_float64;
 use crate::plain_columns::{PlainColumn, float, integer, integer_at};
-use crate::seen::far_time;
+use crate::seen::other_time;
 
 /// Parses a text of these columns, of so many rows at most; of `told`, those at `places` of the file,
 /// as they are `given`. Nothing, where the general decoder must look at it.
@@ -126,7 +126,7 @@ impl Column {
                     // What is more exact is cut off, as the general decoder does.
                     match string_to_timestamp_nanos(field) {
                         Ok(time) => Some(time.div_euclid(*nanoseconds)),
-                        Err(_) => far_time(field, *unit),
+                        Err(_) => other_time(field, *unit),
                     }
                 });
                 records.texts(place)?.try_for_each(|field| {

@@ -109,7 +109,8 @@ fn kind(field: &[u8]) -> u16 {
         {
             BOOL
         }
-        _ if matches!(text, "NaN" | "nan" | "inf" | "-inf" | "Infinity") => FLOAT,
+        // As programs write them: `inf` and `nan`, R and Julia `Inf`, JavaScript `Infinity`.
+        [b'i' | b'I' | b'n' | b'N', ..] if Float64Type::parse(text).is_some() => FLOAT,
         _ => TEXT,
     }
 }
@@ -151,9 +152,10 @@ fn time(text: &str) -> u16 {
     if !is_time {
         return TEXT;
     }
-    let far = match string_to_timestamp_nanos(text) {
+    let whole = with_seconds(text);
+    let far = match string_to_timestamp_nanos(whole.as_deref().unwrap_or(text)) {
         Ok(_) => 0,
-        Err(_) if far_time(text, TimeUnit::Microsecond).is_some() => FAR,
+        Err(_) if other_time(text, TimeUnit::Microsecond).is_some() => FAR,
         Err(_) => return TEXT,
     };
     let behind = rest.get(1..).unwrap_or_default();
@@ -171,11 +173,23 @@ fn time(text: &str) -> u16 {
     unit | far | if zoned { ZONE } else { NO_ZONE }
 }
 
-/// A time that no 64 bits of nanoseconds hold, in milliseconds or microseconds.
-pub(crate) fn far_time(text: &str, unit: TimeUnit) -> Option<i64> {
+/// A time without seconds, as ISO 8601 and JavaScript know it, with those that the decoders want.
+pub(crate) fn with_seconds(text: &str) -> Option<String> {
+    let (minutes, behind) = text.split_at_checked(16)?;
+    let [.., b':', ten, one] = minutes.as_bytes() else { return None };
+    let is_time = ten.is_ascii_digit() && one.is_ascii_digit();
+    let ends = matches!(behind.as_bytes(), [] | [b'Z' | b'z' | b'+' | b'-', ..]);
+    (is_time && ends).then(|| format!("{minutes}:00{behind}"))
+}
+
+/// A time that no 64 bits of nanoseconds hold, in milliseconds or microseconds, or one without
+/// seconds.
+pub(crate) fn other_time(text: &str, unit: TimeUnit) -> Option<i64> {
     let utc: Tz = "+00:00".parse().ok()?;
-    let time = string_to_datetime(&utc, text).ok()?;
+    let whole = with_seconds(text);
+    let time = string_to_datetime(&utc, whole.as_deref().unwrap_or(text)).ok()?;
     match unit {
+        TimeUnit::Nanosecond if whole.is_some() => time.timestamp_nanos_opt(),
         TimeUnit::Millisecond => Some(time.timestamp_millis()),
         TimeUnit::Microsecond => Some(time.timestamp_micros()),
         _ => None,
@@ -246,6 +260,9 @@ mod tests {
             (vec![" 2024-02-29"], DataType::Utf8),
             (vec!["1", "2.5"], DataType::Float64),
             (vec!["1e5", ".5", "-1.", "NaN", "inf"], DataType::Float64),
+            (vec!["Inf", "-Inf", "+inf", "Infinity", "-Infinity", "nan"], DataType::Float64),
+            (vec!["Nancy", "1"], DataType::Utf8),
+            (vec!["NA", "1"], DataType::Utf8),
             (vec!["true", "False"], DataType::Boolean),
             (vec!["true", "1"], DataType::Utf8),
             (vec!["2024-02-29"], DataType::Date32),
@@ -268,6 +285,19 @@ mod tests {
             (vec!["1", "x"], DataType::Utf8),
             (vec!["1-2"], DataType::Utf8),
             (vec!["2024-02-29 nonsense"], DataType::Utf8),
+            (vec!["2024-02-29T12:30", "2024-02-29 23:59"], naive(TimeUnit::Millisecond)),
+            (vec!["2024-02-29T12:30", "2024-02-29"], naive(TimeUnit::Millisecond)),
+            (vec!["2024-02-29T12:30", "2024-02-29T12:30:00.123456"], naive(TimeUnit::Microsecond)),
+            (
+                vec!["2024-02-29T12:30Z", "2024-02-29T12:30+02:00"],
+                DataType::Timestamp(TimeUnit::Millisecond, Some("+00:00".into())),
+            ),
+            (vec!["9999-12-31T12:30"], naive(TimeUnit::Millisecond)),
+            (vec!["2024-02-29T12:60"], DataType::Utf8),
+            (vec!["2024-02-29T12:3"], DataType::Utf8),
+            (vec!["2024-02-29T12:30 x"], DataType::Utf8),
+            (vec!["2024-02-29T1230"], DataType::Utf8),
+            (vec!["2024/02/29", "12:30"], DataType::Utf8),
         ] {
             assert_eq!(of(&values), kind, "{values:?}");
         }
