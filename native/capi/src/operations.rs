@@ -472,7 +472,10 @@ async fn run(
             return Ok(Outcome { extent, payload, ..Outcome::default() });
         }
         Request::AbortUpload { upload } => {
-            uploads::sink(handle(*upload)?)?.0.gone().await;
+            let upload = handle(*upload)?;
+            uploads::sink(upload)?.0.gone().await;
+            // Nobody takes any more what is encoded.
+            uploads::encoding(upload)?.lock().await.take();
             return Ok(Outcome::default());
         }
         Request::UploadClosed { upload } => {

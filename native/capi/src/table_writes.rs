@@ -3,20 +3,23 @@
 
 use std::sync::Arc;
 
-use dipper_core::{Buffer, Error};
+use dipper_core::{Buffer, Error, ledger};
 use dipper_table::{EncodeOptions, Encoder, TableFormat};
 
 use crate::export::handle;
 use crate::messages::{EncodingMessage, MetricsMessage, Request, TableFormatMessage};
 use crate::operations::{Outcome, json};
-use crate::uploads::{self, Sink};
+use crate::uploads;
 
 /// Prepares the encoder of an upload, hands it a batch, or ends it.
 pub(crate) async fn run(request: Request, body: Option<Arc<Buffer>>) -> Result<Outcome, Error> {
     match request {
         Request::EncodeTable { upload, format, encoding } => {
-            let held = uploads::encoding(handle(upload)?)?;
-            let encoder = Encoder::new(options(format, encoding))?;
+            let upload = handle(upload)?;
+            let held = uploads::encoding(upload)?;
+            let (sink, _) = uploads::sink(upload)?;
+            let limit = ledger().budget().limit();
+            let encoder = Encoder::new(options(format, encoding), sink, limit)?;
             let mut held = held.lock().await;
             if held.is_some() {
                 return Err(Error::invalid("the upload is a file of columns already"));
@@ -31,13 +34,8 @@ pub(crate) async fn run(request: Request, body: Option<Arc<Buffer>>) -> Result<O
             let stream = body.ok_or_else(|| Error::internal("a batch without a buffer"))?;
             let mut held = held.lock().await;
             // Who is cancelled meanwhile leaves none: nothing may follow a gap.
-            let mut encoder = held.take().ok_or_else(none)?.take(stream).await?;
-            loop {
-                let (again, bytes) = encoder.encoded().await?;
-                encoder = again;
-                let Some(bytes) = bytes else { break };
-                hand(&sink, &bytes).await?;
-            }
+            let mut encoder = held.take().ok_or_else(none)?;
+            encoder.take(stream).await?;
             *held = Some(encoder);
             let payload = match progress {
                 true => json(&MetricsMessage::from(sink.metrics()))?,
@@ -46,29 +44,13 @@ pub(crate) async fn run(request: Request, body: Option<Arc<Buffer>>) -> Result<O
             Ok(Outcome { payload, ..Outcome::default() })
         }
         Request::EncodeEnd { upload } => {
-            let upload = handle(upload)?;
-            let (sink, _) = uploads::sink(upload)?;
-            let held = uploads::encoding(upload)?;
+            let held = uploads::encoding(handle(upload)?)?;
             let mut held = held.lock().await;
-            let last = held.take().ok_or_else(none)?.end().await?;
-            hand(&sink, &last).await?;
+            held.take().ok_or_else(none)?.end().await?;
             Ok(Outcome::default())
         }
         _ => Err(Error::internal("not about writing tables")),
     }
-}
-
-/// Hands bytes over as fast as they are taken.
-async fn hand(sink: &Sink, bytes: &[u8]) -> Result<(), Error> {
-    let mut left = bytes;
-    while !left.is_empty() {
-        let taken = sink.write(left)?;
-        left = left.get(taken..).unwrap_or_default();
-        if !left.is_empty() {
-            sink.room().await?;
-        }
-    }
-    Ok(())
 }
 
 fn none() -> Error {

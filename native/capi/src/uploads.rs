@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dipper_core::{Error, FileUpload, Metrics, OperationGuard, Upload, Written, ledger};
-use dipper_table::Encoder;
+use dipper_table::{Encoder, Piece, PieceSink};
 use dipper_wire::{Handle, SlotTable};
 use tokio::sync::Mutex;
 
@@ -59,8 +59,7 @@ impl Sink {
         self.abort();
         match self {
             Self::Object(upload) => upload.ended().await,
-            // A step that is on its way belongs to the operation that waits for it.
-            Self::File(_) => {}
+            Self::File(upload) => upload.ended().await,
         }
     }
 
@@ -81,6 +80,27 @@ impl Sink {
     }
 }
 
+impl PieceSink for Sink {
+    async fn bring(&self, pieces: Vec<Piece>) -> Result<Vec<Piece>, Error> {
+        match self {
+            Self::File(upload) => upload.bring(pieces).await,
+            Self::Object(upload) => {
+                for piece in &pieces {
+                    let mut left = piece.as_ref();
+                    while !left.is_empty() {
+                        let taken = upload.write(left)?;
+                        left = left.get(taken..).unwrap_or_default();
+                        if !left.is_empty() {
+                            upload.room().await?;
+                        }
+                    }
+                }
+                Ok(pieces)
+            }
+        }
+    }
+}
+
 /// An open upload.
 pub struct Open {
     /// The client that it goes through.
@@ -92,7 +112,7 @@ pub struct Open {
 }
 
 /// Turns tables into the bytes of an upload; one batch at a time.
-pub type Encoding = Arc<Mutex<Option<Encoder>>>;
+pub type Encoding = Arc<Mutex<Option<Encoder<Sink>>>>;
 
 struct Named {
     queue: Handle,

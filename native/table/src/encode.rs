@@ -1,43 +1,51 @@
 //! Tables that are written: batches come as Arrow IPC, bytes of a file go.
 //!
-//! An encoder holds what its format needs to: of Parquet the row group that fills, of the
-//! others nothing between two batches. Long batches are encoded in steps, so that what is
-//! encoded and not yet taken stays short.
+//! A task of its own encodes and brings what was encoded to its place, so that the next batch may
+//! come meanwhile; one waits, no more. The task holds what its format needs to: of Parquet the row
+//! group that fills, of text some short steps that are under way on all cores, of Arrow nothing.
 
-use std::collections::VecDeque;
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+mod groups;
+mod ipc;
+mod packed;
+mod piece;
+mod rows;
+
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer as ArrowBuffer;
 use arrow_cast::{CastOptions, can_cast_types, cast_with_options};
 use arrow_ipc::CompressionType;
 use arrow_ipc::reader::StreamDecoder;
-use arrow_ipc::writer::{FileWriter, IpcWriteOptions, StreamWriter};
-use arrow_json::writer::{
-    JsonArray, LineDelimited, Writer as JsonWriter, WriterBuilder as JsonBuilder,
-};
+use arrow_ipc::writer::IpcWriteOptions;
 use arrow_schema::{
     ArrowError, DataType, Field, Fields, IntervalUnit, Schema, SchemaRef, TimeUnit, UnionFields,
 };
 use bytes::Bytes;
-use dipper_core::{Buffer, Error, Status};
-use flate2::write::GzEncoder;
-use parquet::arrow::ArrowWriter;
+use dipper_core::{Buffer, Error, Status, ledger};
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use self::groups::Groups;
+use self::ipc::Ipc;
+use self::packed::Packed;
+pub use self::piece::{Piece, PieceSink};
+use self::piece::{bring_all, lent};
+use self::rows::Rows;
+use crate::ahead::ahead;
 use crate::csv_rows::CsvRows;
 use crate::error::joined;
-use crate::json_times::Times;
 
-/// So many rows are encoded before what they became is taken.
-const STEP: usize = 1 << 16;
 /// A row group of Parquet has no more rows than this, unless the caller says so.
 const GROUP_ROWS: usize = 1 << 20;
-/// A row group is held until it is full: no longer than it has so many bytes.
-const GROUP_BYTES: usize = 128 << 20;
+/// So many batches wait while one is written.
+const WAITING: usize = 1;
+/// The next batch comes early where there is memory for so many of its size.
+const WAITING_SHARE: u64 = 4;
 
 /// The formats that tables are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,106 +96,41 @@ pub struct EncodeOptions {
     pub plain: bool,
 }
 
-/// Where writers write, and what was not taken from there.
-#[derive(Clone, Default)]
-struct Out(Arc<Mutex<Vec<u8>>>);
-
-impl Out {
-    fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Write for Out {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Where text is written, which may be compressed as a whole.
-enum TextOut {
-    Plain(Out),
-    Gzip(Box<GzEncoder<Out>>),
-    Zstd(Box<zstd::Encoder<'static, Out>>),
-}
-
-impl TextOut {
-    fn new(out: Out, options: &EncodeOptions) -> Result<Self, Error> {
-        let begun = |error| Error::internal(format!("zstd cannot be set up: {error}"));
-        Ok(match options.compression.as_deref() {
-            None | Some("none") => Self::Plain(out),
-            Some("gzip") => Self::Gzip(Box::new(GzEncoder::new(out, Default::default()))),
-            Some("zstd") => {
-                let mut encoder = zstd::Encoder::new(out, 0).map_err(begun)?;
-                encoder.include_checksum(true).map_err(begun)?;
-                Self::Zstd(Box::new(encoder))
-            }
-            Some(other) => return Err(unknown(options.format, other, "gzip, zstd or none")),
-        })
-    }
-
-    fn finish(self) -> io::Result<()> {
-        match self {
-            Self::Plain(_) => Ok(()),
-            Self::Gzip(encoder) => encoder.finish().map(drop),
-            Self::Zstd(encoder) => encoder.finish().map(drop),
-        }
-    }
-}
-
-impl Write for TextOut {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(out) => out.write(bytes),
-            Self::Gzip(encoder) => encoder.write(bytes),
-            Self::Zstd(encoder) => encoder.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        // Nothing is gained by blocks that end early.
-        Ok(())
-    }
-}
-
+/// How a file is written, once its columns are known.
 enum Writer {
-    Parquet(Box<ArrowWriter<Out>>),
-    Arrow(Box<FileWriter<Out>>),
-    ArrowStream(Box<StreamWriter<Out>>),
-    Csv(CsvRows, TextOut),
-    Ndjson(Box<JsonWriter<TextOut, LineDelimited>>),
-    Json(Box<JsonWriter<TextOut, JsonArray>>),
+    Parquet(Box<Groups>),
+    Ipc(Box<Ipc>, Vec<u8>),
+    Rows(Rows, Vec<u8>, Option<Packed>),
 }
 
-/// A table that is being written.
-pub struct Encoder {
+/// A table that is being written. Dropped before it is ended, it stops.
+pub struct Encoder<S> {
     options: EncodeOptions,
-    out: Out,
-    /// From the first batch on: as it comes, as it is written, and who writes it.
-    begun: Option<(SchemaRef, SchemaRef, Writer)>,
-    waiting: VecDeque<RecordBatch>,
-    /// Who writes times as JSON.
-    times: Times,
+    sink: Arc<S>,
+    /// How many bytes may be held.
+    limit: u64,
+    /// From the first batch on.
+    begun: Option<Begun>,
+    /// Whether memory of batches is still in use.
+    lent: TaskTracker,
 }
 
-/// What an encoder does next.
-enum Step {
-    Take(Arc<Buffer>),
-    Encode,
-    End,
+/// What is known from the first batch on: the columns as they come and as they are written, and who
+/// writes them.
+struct Begun {
+    given: SchemaRef,
+    written: SchemaRef,
+    batches: Sender<RecordBatch>,
+    /// Whether all that was handed over is written.
+    task: AbortOnDropHandle<Result<(), Error>>,
 }
 
-impl Encoder {
-    /// Prepares an encoder.
+impl<S: PieceSink> Encoder<S> {
+    /// Prepares an encoder. `limit` tells how many bytes may be held.
     ///
     /// # Errors
     /// `InvalidInput` for a compression that the format does not have.
-    pub fn new(options: EncodeOptions) -> Result<Self, Error> {
+    pub fn new(options: EncodeOptions, sink: Arc<S>, limit: u64) -> Result<Self, Error> {
         match options.format {
             TableFormat::Parquet => {
                 parquet_compression(options.compression.as_deref())?;
@@ -196,96 +139,72 @@ impl Encoder {
                 ipc_options(&options)?;
             }
             _ => {
-                TextOut::new(Out::default(), &options)?;
+                Packed::new(&options)?;
             }
         }
-        let (out, waiting) = (Out::default(), VecDeque::new());
-        Ok(Self { options, out, begun: None, waiting, times: Times::default() })
+        let lent = TaskTracker::new();
+        lent.close();
+        Ok(Self { options, sink, limit, begun: None, lent })
     }
 
-    /// Takes a stream of Arrow IPC, schema included. [`encoded`](Self::encoded) tells what
-    /// becomes of it. The memory must not change meanwhile.
+    /// Takes a stream of Arrow IPC, schema included. It is written while the next one comes: what
+    /// fails then is told by the next call. The memory must not change meanwhile.
     ///
     /// # Errors
     /// `InvalidInput` for what is no such stream, for columns that are others than before, and
     /// `Unsupported` for what the format has no place for.
-    pub async fn take(self, stream: Arc<Buffer>) -> Result<Self, Error> {
-        Ok(self.step(Step::Take(stream)).await?.0)
-    }
-
-    /// Encodes a part of what was taken: the next bytes, and whether there may be more.
-    ///
-    /// # Errors
-    /// `InvalidInput` and `Unsupported` for values that the format has no place for.
-    pub async fn encoded(self) -> Result<(Self, Option<Vec<u8>>), Error> {
-        if self.waiting.is_empty() {
-            return Ok((self, None));
-        }
-        let (encoder, bytes) = self.step(Step::Encode).await?;
-        Ok((encoder, Some(bytes)))
-    }
-
-    /// Ends the file: its last bytes.
-    ///
-    /// # Errors
-    /// `InvalidInput` when nothing was taken: a file needs columns.
-    pub async fn end(self) -> Result<Vec<u8>, Error> {
-        Ok(self.step(Step::End).await?.1)
-    }
-
-    /// On a thread that may compute for long.
-    async fn step(mut self, step: Step) -> Result<(Self, Vec<u8>), Error> {
+    pub async fn take(&mut self, stream: Arc<Buffer>) -> Result<(), Error> {
         let format = self.options.format.shown();
-        let work = tokio::task::spawn_blocking(move || {
-            match step {
-                // What opening the file wrote goes with what comes next.
-                Step::Take(stream) => {
-                    self.decode(&stream)?;
-                    return Ok((self, Vec::new()));
-                }
-                Step::Encode => self.encode()?,
-                Step::End => self.finish()?,
-            }
-            let bytes = self.out.take();
-            Ok((self, bytes))
-        });
-        joined(format, work.await)
-    }
-
-    fn decode(&mut self, stream: &Arc<Buffer>) -> Result<(), Error> {
-        let memory = Bytes::from_owner(Lent(Arc::clone(stream)));
-        let mut memory = ArrowBuffer::from(memory);
-        let mut decoder = StreamDecoder::new();
-        let mut batches = Vec::new();
-        while !memory.is_empty() {
-            if let Some(batch) = decoder.decode(&mut memory).map_err(no_table)? {
-                batches.push(batch);
+        let bytes = stream.memory().len() as u64;
+        let memory = Bytes::from_owner(Lent(stream, self.lent.token()));
+        let decoding = tokio::task::spawn_blocking(move || decoded(memory));
+        let (schema, batches) = joined(format, decoding.await)?;
+        let begun = match self.begun.take() {
+            Some(begun) => begun,
+            None => self.begin(&schema)?,
+        };
+        let begun = self.begun.insert(begun);
+        compared(&begun.given, &schema)?;
+        for batch in batches {
+            let (given, written) = (Arc::clone(&begun.given), Arc::clone(&begun.written));
+            let casting = tokio::task::spawn_blocking(move || as_begun(batch, &given, &written));
+            let batch = joined(format, casting.await)?;
+            if begun.batches.send(batch).await.is_err() {
+                return Err(self.failure().await);
             }
         }
-        let schema = decoder
-            .schema()
-            .ok_or_else(|| Error::invalid("what came is no table: it has no schema"))?;
-        let (given, written) = self.begin(&schema)?;
-        for batch in batches {
-            let batch = as_begun(batch, &given, &written)?;
-            let rows = batch.num_rows();
-            if matches!(self.options.format, TableFormat::Arrow | TableFormat::ArrowStream) {
-                self.waiting.push_back(batch);
-                continue;
-            }
-            for start in (0..rows).step_by(STEP) {
-                self.waiting.push_back(batch.slice(start, STEP.min(rows - start)));
-            }
+        // The next one comes while this one is written: where memory is short it waits.
+        let free = self.limit.saturating_sub(ledger().budget().used());
+        if free / WAITING_SHARE < bytes {
+            self.lent.wait().await;
         }
         Ok(())
     }
 
-    /// The schema as it came first, and as it is written. The first one opens the file.
-    fn begin(&mut self, schema: &SchemaRef) -> Result<(SchemaRef, SchemaRef), Error> {
-        if let Some((given, written, _)) = &self.begun {
-            compared(given, schema)?;
-            return Ok((Arc::clone(given), Arc::clone(written)));
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// `InvalidInput` when nothing was taken: a file needs columns; and what writing failed with.
+    pub async fn end(mut self) -> Result<(), Error> {
+        let Some(Begun { batches, task, .. }) = self.begun.take() else {
+            return Err(Error::invalid("there is no table to write: nothing came")
+                .hint("yield at least one table; it may have no rows"));
+        };
+        drop(batches);
+        joined(self.options.format.shown(), task.await)
+    }
+
+    /// Why no more is taken.
+    async fn failure(&mut self) -> Error {
+        let Some(begun) = self.begun.take() else { return Error::cancelled() };
+        match joined(self.options.format.shown(), begun.task.await) {
+            Err(error) => error,
+            Ok(()) => Error::internal("the encoder ended before its table"),
         }
+    }
+
+    /// Opens the file for the columns as they came first.
+    fn begin(&self, schema: &SchemaRef) -> Result<Begun, Error> {
         if schema.fields().is_empty() {
             return Err(Error::invalid("the table has no columns")
                 .hint("a file of columns needs at least one"));
@@ -308,13 +227,26 @@ impl Encoder {
             _ => written,
         };
         let writer = self.open(&written)?;
-        self.begun = Some((Arc::clone(schema), Arc::clone(&written), writer));
-        Ok((Arc::clone(schema), written))
+        let (batches, mut receiver) = mpsc::channel(WAITING);
+        let (sink, format) = (Arc::clone(&self.sink), self.options.format);
+        let width = ahead(self.limit, rows::MOST_STEP) + 1;
+        let task = tokio::spawn(async move {
+            let batches = &mut receiver;
+            match writer {
+                Writer::Parquet(groups) => groups::write(*groups, &*sink, batches).await,
+                Writer::Ipc(ipc, head) => in_messages(ipc, head, format, &*sink, batches).await,
+                Writer::Rows(rows, head, packed) => {
+                    rows::tell(rows, head, packed, width, &*sink, batches).await
+                }
+            }
+        });
+        let task = AbortOnDropHandle::new(task);
+        Ok(Begun { given: Arc::clone(schema), written, batches, task })
     }
 
     fn open(&self, schema: &SchemaRef) -> Result<Writer, Error> {
-        let out = self.out.clone();
         let options = &self.options;
+        let refused = |error: &ArrowError| refused(options.format, error);
         for field in schema.fields() {
             if !has_place(options.format, field.data_type()) {
                 return Err(Error::new(
@@ -331,105 +263,83 @@ impl Encoder {
                 ));
             }
         }
-        Ok(match options.format {
+        let text = |rows, head| Ok(Writer::Rows(rows, head, Packed::new(options)?));
+        match options.format {
             TableFormat::Parquet => {
                 let properties = WriterProperties::builder()
                     .set_created_by("dipper".to_owned())
                     .set_compression(parquet_compression(options.compression.as_deref())?)
-                    .set_max_row_group_row_count(Some(
-                        options.row_group_rows.unwrap_or(GROUP_ROWS).max(1),
-                    ))
-                    .set_max_row_group_bytes(Some(GROUP_BYTES))
                     .build();
-                let writer = ArrowWriter::try_new(out, Arc::clone(schema), Some(properties));
-                Writer::Parquet(Box::new(writer.map_err(|error| of_parquet(&error))?))
+                let most_rows = options.row_group_rows.unwrap_or(GROUP_ROWS);
+                let groups = Groups::begin(schema, properties, most_rows);
+                Ok(Writer::Parquet(Box::new(groups.map_err(|error| of_parquet(&error))?)))
             }
-            TableFormat::Arrow => {
-                let writer = FileWriter::try_new_with_options(out, schema, ipc_options(options)?);
-                Writer::Arrow(Box::new(writer.map_err(|error| self.refused(&error))?))
-            }
-            TableFormat::ArrowStream => {
-                let writer = StreamWriter::try_new_with_options(out, schema, ipc_options(options)?);
-                Writer::ArrowStream(Box::new(writer.map_err(|error| self.refused(&error))?))
+            TableFormat::Arrow | TableFormat::ArrowStream => {
+                let file = options.format == TableFormat::Arrow;
+                let begun = Ipc::begin(schema, ipc_options(options)?, file);
+                let (ipc, head) = begun.map_err(|error| refused(&error))?;
+                Ok(Writer::Ipc(Box::new(ipc), head))
             }
             TableFormat::Csv => {
                 let columns = schema.fields().len();
                 let rows = CsvRows::new(options.delimiter, &options.null_value, columns);
-                let mut out = TextOut::new(out, options)?;
                 // Names are there without rows, too.
-                if options.header {
-                    let wrote = out.write_all(&rows.names(schema));
-                    wrote.map_err(|error| self.refused(&error.into()))?;
-                }
-                Writer::Csv(rows, out)
+                let head = if options.header { rows.names(schema) } else { Vec::new() };
+                text(Rows::Csv(rows), head)
             }
-            TableFormat::Ndjson => {
-                let out = TextOut::new(out, options)?;
-                Writer::Ndjson(Box::new(self.json().build(out)))
-            }
-            TableFormat::Json => {
-                let out = TextOut::new(out, options)?;
-                Writer::Json(Box::new(self.json().build(out)))
-            }
-        })
-    }
-
-    fn json(&self) -> JsonBuilder {
-        JsonBuilder::new()
-            .with_explicit_nulls(true)
-            .with_encoder_factory(Arc::new(self.times.clone()))
-    }
-
-    fn encode(&mut self) -> Result<(), Error> {
-        let Some(batch) = self.waiting.pop_front() else { return Ok(()) };
-        let Some((_, _, writer)) = &mut self.begun else { return Ok(()) };
-        let wrote = match writer {
-            Writer::Parquet(writer) => {
-                return writer.write(&batch).map_err(|error| of_parquet(&error));
-            }
-            Writer::Arrow(writer) => writer.write(&batch),
-            Writer::ArrowStream(writer) => writer.write(&batch),
-            Writer::Csv(rows, out) => {
-                rows.rows(&batch).and_then(|lines| Ok(out.write_all(&lines)?))
-            }
-            Writer::Ndjson(writer) => writer.write(&batch).and_then(|()| self.times.checked()),
-            Writer::Json(writer) => writer.write(&batch).and_then(|()| self.times.checked()),
-        };
-        wrote.map_err(|error| self.refused(&error))
-    }
-
-    fn finish(&mut self) -> Result<(), Error> {
-        let Some((_, _, writer)) = self.begun.take() else {
-            return Err(Error::invalid("there is no table to write: nothing came")
-                .hint("yield at least one table; it may have no rows"));
-        };
-        let ended = match writer {
-            Writer::Parquet(mut writer) => {
-                return writer.finish().map(drop).map_err(|error| of_parquet(&error));
-            }
-            Writer::Arrow(mut writer) => writer.finish(),
-            Writer::ArrowStream(mut writer) => writer.finish(),
-            Writer::Csv(_, out) => out.finish().map_err(ArrowError::from),
-            Writer::Ndjson(mut writer) => {
-                writer.finish().and_then(|()| Ok(writer.into_inner().finish()?))
-            }
-            Writer::Json(mut writer) => {
-                writer.finish().and_then(|()| Ok(writer.into_inner().finish()?))
-            }
-        };
-        ended.map_err(|error| self.refused(&error))
-    }
-
-    fn refused(&self, error: &ArrowError) -> Error {
-        Error::new(
-            Status::Unsupported,
-            format!("this table cannot be written as {}: {error}", self.options.format.shown()),
-        )
+            TableFormat::Ndjson => text(Rows::json(schema, false), Vec::new()),
+            TableFormat::Json => text(Rows::json(schema, true), b"[".to_vec()),
+        }
     }
 }
 
+/// The schema and the batches of a stream of Arrow IPC.
+fn decoded(memory: Bytes) -> Result<(SchemaRef, Vec<RecordBatch>), Error> {
+    let mut memory = ArrowBuffer::from(memory);
+    let mut decoder = StreamDecoder::new();
+    let mut batches = Vec::new();
+    while !memory.is_empty() {
+        if let Some(batch) = decoder.decode(&mut memory).map_err(no_table)? {
+            batches.push(batch);
+        }
+    }
+    let schema = decoder
+        .schema()
+        .ok_or_else(|| Error::invalid("what came is no table: it has no schema"))?;
+    Ok((schema, batches))
+}
+
+/// Writes all batches as messages.
+async fn in_messages(
+    mut ipc: Box<Ipc>,
+    head: Vec<u8>,
+    format: TableFormat,
+    sink: &impl PieceSink,
+    batches: &mut Receiver<RecordBatch>,
+) -> Result<(), Error> {
+    sink.bring(vec![Piece::Own(head)]).await?;
+    while let Some(batch) = batches.recv().await {
+        let work = tokio::task::spawn_blocking(move || {
+            let buffers = ipc.batch(&batch).map_err(|error| refused(format, &error))?;
+            Ok((ipc, buffers))
+        });
+        let buffers;
+        (ipc, buffers) = joined(format.shown(), work.await)?;
+        bring_all(sink, lent(buffers)).await?;
+    }
+    let last = ipc.end().map_err(|error| refused(format, &error))?;
+    bring_all(sink, lent(last)).await
+}
+
+fn refused(format: TableFormat, error: &ArrowError) -> Error {
+    Error::new(
+        Status::Unsupported,
+        format!("this table cannot be written as {}: {error}", format.shown()),
+    )
+}
+
 /// Memory of JavaScript's, for as long as arrays lie in it.
-struct Lent(Arc<Buffer>);
+struct Lent(Arc<Buffer>, #[expect(dead_code, reason = "tells that it is gone")] TaskTrackerToken);
 
 impl AsRef<[u8]> for Lent {
     fn as_ref(&self) -> &[u8] {
@@ -631,9 +541,25 @@ fn ipc_options(options: &EncodeOptions) -> Result<IpcWriteOptions, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::{Mutex, PoisonError};
+
     use arrow_array::{Int32Array, StringArray};
+    use arrow_ipc::writer::StreamWriter;
 
     use super::*;
+
+    /// Keeps all that comes.
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<u8>>);
+
+    impl PieceSink for Kept {
+        async fn bring(&self, pieces: Vec<Piece>) -> Result<Vec<Piece>, Error> {
+            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            pieces.iter().for_each(|piece| kept.extend_from_slice(piece.as_ref()));
+            Ok(pieces)
+        }
+    }
 
     fn options(format: TableFormat) -> EncodeOptions {
         EncodeOptions {
@@ -662,19 +588,14 @@ mod tests {
     }
 
     async fn written(format: TableFormat, messages: &[Vec<u8>]) -> Result<Vec<u8>, Error> {
-        let mut encoder = Encoder::new(options(format))?;
-        let mut bytes = Vec::new();
+        let kept = Arc::new(Kept::default());
+        let mut encoder = Encoder::new(options(format), Arc::clone(&kept), 1 << 30)?;
         for message in messages {
-            encoder = encoder.take(Buffer::from_vec(message.clone())?).await?;
-            loop {
-                let (again, more) = encoder.encoded().await?;
-                encoder = again;
-                let Some(more) = more else { break };
-                bytes.extend(more);
-            }
+            encoder.take(Buffer::from_vec(message.clone())?).await?;
         }
-        bytes.extend(encoder.end().await?);
-        Ok(bytes)
+        encoder.end().await?;
+        let kept = kept.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(kept.clone())
     }
 
     const FORMATS: [TableFormat; 6] = [

@@ -1,0 +1,228 @@
+//! Parquet: the columns of a row group are encoded side by side. The group is held until it is full.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{Field, SchemaRef};
+use dipper_core::Error;
+use dipper_wire::crew::{Unfinished, share_out};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{
+    ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
+};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use tokio::sync::mpsc::Receiver;
+
+use super::of_parquet;
+use super::piece::{PieceSink, bring_all, lent};
+use crate::error::joined;
+
+/// So many rows are encoded before anybody may stop it.
+const STEP_ROWS: usize = 1 << 17;
+/// So many values are too few to wake a thread for.
+const FEW: usize = 1 << 13;
+/// A row group is held until it is full: no longer than it has so many bytes.
+const GROUP_BYTES: usize = 128 << 20;
+
+/// Writes batches.
+pub(crate) struct Groups {
+    schema: SchemaRef,
+    file: SerializedFileWriter<Vec<u8>>,
+    factory: ArrowRowGroupWriterFactory,
+    /// The row group that fills.
+    group: Option<Group>,
+    most_rows: usize,
+}
+
+struct Group {
+    columns: Vec<Column>,
+    rows: usize,
+}
+
+/// A column, which consists of several where it is nested.
+struct Column {
+    field: Arc<Field>,
+    leaves: Vec<ArrowColumnWriter>,
+    /// What it became, once it is closed.
+    chunks: Vec<ArrowColumnChunk>,
+}
+
+impl Column {
+    fn write(&mut self, array: &ArrayRef) -> Result<(), ParquetError> {
+        let leaves = compute_leaves(&self.field, array)?;
+        for (leaf, writer) in leaves.iter().zip(&mut self.leaves) {
+            writer.write(leaf)?;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), ParquetError> {
+        for writer in self.leaves.drain(..) {
+            self.chunks.push(writer.close()?);
+        }
+        Ok(())
+    }
+}
+
+impl Group {
+    fn bytes(&self) -> usize {
+        let leaves = self.columns.iter().flat_map(|column| &column.leaves);
+        leaves.map(ArrowColumnWriter::get_estimated_total_bytes).sum()
+    }
+
+    /// How many more rows may come.
+    fn room(&self, most_rows: usize) -> usize {
+        let rows = most_rows.saturating_sub(self.rows);
+        let bytes = self.bytes();
+        match bytes.checked_div(self.rows) {
+            // Nothing tells yet how long a row becomes.
+            None | Some(0) => rows,
+            Some(each) => rows.min(GROUP_BYTES.saturating_sub(bytes) / each),
+        }
+    }
+}
+
+/// Does something with every column, side by side.
+fn each<T: Send>(
+    columns: impl Iterator<Item = T> + Send,
+    few: bool,
+    work: impl Fn(T) -> Result<(), ParquetError> + Sync,
+) -> Result<(), ParquetError> {
+    let threads = if few { 1 } else { usize::MAX };
+    let work = |(): &mut (), column| work(column);
+    match share_out(threads, columns, || false, || (), work, |()| Ok(())) {
+        Err(Unfinished::Failed(error)) => Err(error),
+        // Nobody stops it.
+        Ok(()) | Err(Unfinished::Stopped) => Ok(()),
+    }
+}
+
+impl Groups {
+    /// Begins a file.
+    pub(crate) fn begin(
+        schema: &SchemaRef,
+        properties: WriterProperties,
+        most_rows: usize,
+    ) -> Result<Self, ParquetError> {
+        let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(schema), Some(properties))?;
+        let (file, factory) = writer.into_serialized_writer()?;
+        let schema = Arc::clone(schema);
+        Ok(Self { schema, file, factory, group: None, most_rows: most_rows.max(1) })
+    }
+
+    /// Encodes some rows, and tells how many.
+    fn add(&mut self, batch: &RecordBatch) -> Result<usize, ParquetError> {
+        if let Some(group) = &self.group
+            && group.room(self.most_rows) == 0
+        {
+            self.close()?;
+        }
+        let group = match &mut self.group {
+            Some(group) => group,
+            None => {
+                let group = self.opened()?;
+                self.group.insert(group)
+            }
+        };
+        let rows = batch.num_rows().min(STEP_ROWS).min(group.room(self.most_rows));
+        let batch = batch.slice(0, rows);
+        let few = rows * group.columns.len() < FEW;
+        let columns = group.columns.iter_mut().zip(batch.columns());
+        each(columns, few, |(column, array)| column.write(array))?;
+        group.rows += rows;
+        if group.room(self.most_rows) == 0 {
+            self.close()?;
+        }
+        Ok(rows)
+    }
+
+    fn opened(&self) -> Result<Group, ParquetError> {
+        let index = self.file.flushed_row_groups().len();
+        let descriptor = self.file.schema_descr();
+        let roots = (0..descriptor.num_columns()).map(|leaf| descriptor.get_column_root_idx(leaf));
+        let fields = self.schema.fields().iter();
+        let column = |field: &Arc<Field>| Column {
+            field: Arc::clone(field),
+            leaves: Vec::new(),
+            chunks: Vec::new(),
+        };
+        let mut columns: Vec<Column> = fields.map(column).collect();
+        for (root, leaf) in roots.zip(self.factory.create_column_writers(index)?) {
+            let column = columns.get_mut(root);
+            let column =
+                column.ok_or_else(|| ParquetError::General("a leaf of none".to_owned()))?;
+            column.leaves.push(leaf);
+        }
+        Ok(Group { columns, rows: 0 })
+    }
+
+    /// Ends the row group that fills.
+    fn close(&mut self) -> Result<(), ParquetError> {
+        let Some(mut group) = self.group.take() else { return Ok(()) };
+        each(group.columns.iter_mut(), false, Column::close)?;
+        let mut writer = self.file.next_row_group()?;
+        for chunk in group.columns.into_iter().flat_map(|column| column.chunks) {
+            chunk.append_to_row_group(&mut writer)?;
+        }
+        writer.close()?;
+        Ok(())
+    }
+
+    /// Ends the file.
+    fn end(&mut self) -> Result<(), ParquetError> {
+        self.close()?;
+        self.file.finish().map(drop)
+    }
+
+    /// What was written since it was asked for last.
+    fn written(&mut self) -> Result<Vec<u8>, ParquetError> {
+        self.file.flush()?;
+        Ok(std::mem::take(self.file.inner_mut()))
+    }
+}
+
+/// What a step leaves: the writer, what it wrote, and how many rows it took.
+type Done = (Groups, Vec<u8>, usize);
+
+/// Does a step on a thread that may compute for long.
+async fn step(
+    mut groups: Groups,
+    work: impl FnOnce(&mut Groups) -> Result<usize, ParquetError> + Send + 'static,
+) -> Result<Done, Error> {
+    let ended = tokio::task::spawn_blocking(move || {
+        let rows = work(&mut groups).map_err(|error| of_parquet(&error))?;
+        let bytes = groups.written().map_err(|error| of_parquet(&error))?;
+        Ok((groups, bytes, rows))
+    });
+    joined("Parquet", ended.await)
+}
+
+/// Writes all batches. While a row group goes out the next one fills.
+pub(crate) async fn write(
+    mut groups: Groups,
+    sink: &impl PieceSink,
+    batches: &mut Receiver<RecordBatch>,
+) -> Result<(), Error> {
+    let mut bytes = Vec::new();
+    while let Some(mut batch) = batches.recv().await {
+        while batch.num_rows() > 0 {
+            let some = batch.clone();
+            let encoded = step(groups, move |groups| groups.add(&some));
+            let ((all, more, rows), ()) = tokio::try_join!(encoded, go_out(sink, bytes))?;
+            (groups, bytes) = (all, more);
+            batch = batch.slice(rows, batch.num_rows() - rows);
+        }
+    }
+    let last = step(groups, |groups| groups.end().map(|()| 0));
+    let ((_, last, _), ()) = tokio::try_join!(last, go_out(sink, bytes))?;
+    go_out(sink, last).await
+}
+
+async fn go_out(sink: &impl PieceSink, bytes: Vec<u8>) -> Result<(), Error> {
+    match bytes.is_empty() {
+        true => Ok(()),
+        false => bring_all(sink, lent([bytes.into()])).await,
+    }
+}
