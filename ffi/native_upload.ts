@@ -8,15 +8,7 @@
 import { DipperError, InvalidInputError } from "./errors.ts";
 import { library } from "./library.ts";
 import { submit, type SubmitOptions } from "./queue.ts";
-import { releaseBuffer } from "./memory.ts";
-import { holdBuffer, type RustBuffer } from "./rust_buffer.ts";
-import type {
-  EncodingMessage,
-  MetricsMessage,
-  TableFormatMessage,
-  UploadHandle,
-  WrittenMessage,
-} from "./symbols.ts";
+import type { MetricsMessage, Request, UploadHandle, WrittenMessage } from "./symbols.ts";
 
 const forgotten = new FinalizationRegistry<UploadHandle>(release);
 
@@ -56,38 +48,10 @@ export class NativeUpload {
     }
   }
 
-  /** Makes it a file of columns: batches are brought from now on, and no bytes. */
-  async encode(
-    format: TableFormatMessage,
-    encoding: EncodingMessage,
-    options: SubmitOptions,
-  ): Promise<void> {
-    const request = { operation: "encodeTable", upload: this.#handle, format, encoding } as const;
-    await submit({ granted: [...this.#granted], request }, options);
-  }
-
-  /**
-   * Hands a table over, as a stream of Arrow IPC, as fast as it is taken. Nobody else may write to
-   * the buffer; it is disposed.
-   */
-  async encodeBatch(stream: RustBuffer, options: UploadOptions): Promise<void> {
-    const { operation = "writeTable" } = options;
-    const buffer = holdBuffer(stream, operation);
-    stream.dispose();
-    if (buffer === undefined) return;
-    try {
-      const request = { operation: "encodeBatch", upload: this.#handle, buffer } as const;
-      const { payload } = await submit({ granted: [...this.#granted], request }, options);
-      if (payload !== undefined) options.told?.(payload as MetricsMessage);
-    } finally {
-      releaseBuffer(buffer);
-    }
-  }
-
-  /** Ends the file of columns that it is. */
-  async encodeEnd(options: SubmitOptions): Promise<void> {
-    const request = { operation: "encodeEnd", upload: this.#handle } as const;
-    await submit({ granted: [...this.#granted], request }, options);
+  /** Asks something of it, for who brings more than bytes. */
+  async ask(about: (upload: UploadHandle) => Request, options: SubmitOptions): Promise<unknown> {
+    const request = about(this.#handle);
+    return (await submit({ granted: [...this.#granted], request }, options)).payload;
   }
 
   /** Sends what is left, and waits until all is there. */
@@ -144,7 +108,8 @@ export class NativeUpload {
   }
 }
 
-function gone(operation: string): InvalidInputError {
+/** The rejection for what is not there any more. */
+export function gone(operation: string): InvalidInputError {
   return new InvalidInputError("the data was detached or shortened while it was written", {
     code: "InvalidInput",
     operation,

@@ -321,15 +321,19 @@ export class RustBuffer implements Disposable {
 /** How long to wait for V8 to free what it collected, in milliseconds, try by try. */
 const PATIENCE = [0, 1, 2, 4, 8, 16, 32];
 
-/**
- * Reserves a buffer. When the budget is full, it may be full of garbage: the collector is asked to
- * look. V8 frees what it finds on another thread, so this waits a moment for it.
- */
 function reserve(byteLength: number): BufferHandle {
-  const { native, node } = library();
+  return withRoom(byteLength, () => library().native.bufferNew(queueHandle(), byteLength));
+}
+
+/**
+ * Makes what needs memory. A full budget may be full of garbage: the collector is asked to look.
+ * It frees what it finds on another thread, so this waits a moment for it.
+ */
+export function withRoom<T>(byteLength: number, make: () => T): T {
+  const { node } = library();
   for (const patience of PATIENCE) {
     try {
-      return native.bufferNew(queueHandle(), byteLength);
+      return make();
     } catch (error) {
       const couldFit = byteLength <= memory().budget;
       if (!(error instanceof BudgetExceededError) || !couldFit) throw error;
@@ -338,7 +342,7 @@ function reserve(byteLength: number): BufferHandle {
     }
   }
   try {
-    return native.bufferNew(queueHandle(), byteLength);
+    return make();
   } catch (error) {
     throw error instanceof BudgetExceededError && isActive() ? inNotebook(error) : error;
   }

@@ -15,7 +15,7 @@ export type OperationHandle = number & { readonly __handle: "OperationHandle" };
 export type AskHandle = number & { readonly __handle: "AskHandle" };
 
 /** Changes whenever the boundary does. */
-export const ABI_HASH = 608995083167109;
+export const ABI_HASH = 3265309413843090;
 
 /** Every exported function, as `Deno.dlopen` wants it. */
 export const symbols = {

@@ -1,8 +1,7 @@
-// A table as messages of Arrow IPC, one batch at a time, in memory that Rust owns: the one copy on
-// the way to an encoder. Each batch stands alone, with its schema and its dictionaries, so batches
+// A table as messages of Arrow IPC, one batch at a time, in pieces that lie where the table's arrays
+// are. Each batch stands alone, with its schema and its dictionaries, so batches
 // whose dictionaries differ do not get each other's values.
 
-import { type RustBuffer, stagingBuffer } from "../ffi/rust_buffer.ts";
 import type { DataType, FlechetteLibrary, Schema } from "./flechette.ts";
 
 /** The arrays of a column in one batch, named as Flechette names them. */
@@ -61,28 +60,17 @@ function differs(array: ArrayParts, path: string, seen: Map<string, unknown>): b
   return array.children?.some((child, index) => differs(child, `${path}.${index}`, seen)) ?? false;
 }
 
-/** A table of one batch as a stream of Arrow IPC. */
-export function ipcOf(library: FlechetteLibrary, table: TableParts): RustBuffer {
+/** A table of one batch as the pieces of a stream of Arrow IPC; most are the table's own memory. */
+export function ipcOf(library: FlechetteLibrary, table: TableParts): Uint8Array[] {
   const pieces: Uint8Array[] = [];
-  let length = 0;
-  const write = (bytes: Uint8Array) => {
-    pieces.push(bytes);
-    length += bytes.byteLength;
-  };
+  const write = (bytes: Uint8Array) => void pieces.push(bytes);
   const sink = {
     write,
     pad: (bytes: number) => write(new Uint8Array(bytes)),
     finish: () => null,
   };
   library.tableToIPC(withBuffers(library, withOwnTypes(library, table)) as never, { sink });
-  const stream = stagingBuffer(length);
-  const memory = stream.view();
-  let at = 0;
-  for (const piece of pieces) {
-    memory.set(movable(piece), at);
-    at += piece.byteLength;
-  }
-  return stream;
+  return pieces;
 }
 
 /**
@@ -179,10 +167,4 @@ function withBuffers(library: FlechetteLibrary, table: TableParts): TableParts {
     data: data.map((array) => ({ ...array, ...none, type: bool() })),
   }));
   return { schema: table.schema, children };
-}
-
-/** V8 refuses immutable memory as the source of set(), but not of a copy. */
-function movable(bytes: Uint8Array): Uint8Array {
-  const readOnly = (bytes.buffer as ArrayBuffer & { immutable?: boolean }).immutable === true;
-  return readOnly ? new Uint8Array(bytes) : bytes;
 }

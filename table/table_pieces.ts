@@ -1,6 +1,7 @@
 // A table on its way into an upload: each batch goes down as Arrow IPC, and the encoder puts what
 // becomes of it into the upload. No encoded byte comes up.
 
+import { encodeBatch, encodeEnd, encodeTable } from "../ffi/encoded_upload.ts";
 import type { NativeUpload, UploadOptions } from "../ffi/native_upload.ts";
 import {
   batchesOf,
@@ -69,19 +70,21 @@ export async function tablePieces(
   };
 
   async function* stepsOf(): AsyncGenerator<TablePiece, undefined> {
-    yield { bring: (upload, options) => upload.encode(format, { ...encoding, plain }, options) };
+    yield {
+      bring: (upload, options) => encodeTable(upload, format, { ...encoding, plain }, options),
+    };
     for await (const table of tables()) {
       for (const batch of batchesOf(table)) {
         yield {
           bring: (upload, options) => {
             // Whoever has the table may have transferred a column meanwhile.
             checkAttached(batch, columning);
-            return upload.encodeBatch(ipcOf(library, withoutRows(batch)), options);
+            return encodeBatch(upload, ipcOf(library, withoutRows(batch)), options);
           },
         };
       }
     }
-    yield { bring: (upload, options) => upload.encodeEnd(options) };
+    yield { bring: encodeEnd };
     return undefined;
   }
 

@@ -527,7 +527,7 @@ memoryTest("requests that name garbage fail by their completions", async () => {
       { operation: "put", object, buffer: garbage, write: { metadata: {} }, progress: false },
       { operation: "uploadRoom", upload: garbage },
       { operation: "encodeTable", upload: garbage, format: "parquet", encoding: { plain: false } },
-      { operation: "encodeBatch", upload: garbage, buffer: garbage },
+      { operation: "encodeBatch", upload: garbage },
       { operation: "encodeEnd", upload: garbage },
       { operation: "uploadClosed", upload: garbage },
       { operation: "finishUpload", upload: garbage },

@@ -802,11 +802,11 @@ pub enum Request {
     /// Sends what is left of an upload and waits until the object is there: a
     /// `WrittenMessage`.
     FinishUpload { upload: f64 },
-    /// Makes an upload a file of columns: what is brought from now on are batches.
+    /// Makes an upload a file of columns: what is written from now on are batches.
     EncodeTable { upload: f64, format: TableFormatMessage, encoding: EncodingMessage },
-    /// Encodes a table into its upload, from a buffer that is a stream of Arrow IPC and is left as
-    /// it is meanwhile. Where progress was asked for, the payload is a `MetricsMessage`.
-    EncodeBatch { upload: f64, buffer: f64 },
+    /// Encodes the batch that was written: a stream of Arrow IPC. It ends when the next may come.
+    /// Where progress was asked for, the payload is a `MetricsMessage`.
+    EncodeBatch { upload: f64 },
     /// Ends the file of columns that an upload is. `FinishUpload` comes next.
     EncodeEnd { upload: f64 },
     /// Waits until an upload takes no more bytes, and tells why: for who has nothing to bring

@@ -308,8 +308,7 @@ fn prepare(
 /// The buffer that a request sends, held from before the call returns.
 fn body_of(request: &Request) -> Result<Option<Arc<Buffer>>, Error> {
     let (Request::Put { buffer: Some(buffer), .. }
-    | Request::WriteFile { buffer: Some(buffer), .. }
-    | Request::EncodeBatch { buffer, .. }) = request
+    | Request::WriteFile { buffer: Some(buffer), .. }) = request
     else {
         return Ok(None);
     };
@@ -483,7 +482,7 @@ async fn run(
             return Ok(Outcome::default());
         }
         Request::EncodeTable { .. } | Request::EncodeBatch { .. } | Request::EncodeEnd { .. } => {
-            return Box::pin(table_writes::run(*request, body)).await;
+            return Box::pin(table_writes::run(*request)).await;
         }
         Request::FinishUpload { upload } => {
             let (sink, _) = uploads::sink(handle(*upload)?)?;

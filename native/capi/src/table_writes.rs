@@ -1,9 +1,7 @@
 //! Uploads that are files of columns: batches come from JavaScript as Arrow IPC, and what they
 //! become goes into the upload from here. It never passes through JavaScript.
 
-use std::sync::Arc;
-
-use dipper_core::{Buffer, Error, ledger};
+use dipper_core::{Error, ledger};
 use dipper_table::{EncodeOptions, Encoder, TableFormat};
 
 use crate::export::handle;
@@ -12,7 +10,7 @@ use crate::operations::{Outcome, json};
 use crate::uploads;
 
 /// Prepares the encoder of an upload, hands it a batch, or ends it.
-pub(crate) async fn run(request: Request, body: Option<Arc<Buffer>>) -> Result<Outcome, Error> {
+pub(crate) async fn run(request: Request) -> Result<Outcome, Error> {
     match request {
         Request::EncodeTable { upload, format, encoding } => {
             let upload = handle(upload)?;
@@ -24,14 +22,15 @@ pub(crate) async fn run(request: Request, body: Option<Arc<Buffer>>) -> Result<O
             if held.is_some() {
                 return Err(Error::invalid("the upload is a file of columns already"));
             }
+            uploads::stage(upload)?;
             *held = Some(encoder);
             Ok(Outcome::default())
         }
-        Request::EncodeBatch { upload, .. } => {
+        Request::EncodeBatch { upload } => {
             let upload = handle(upload)?;
             let (sink, progress) = uploads::sink(upload)?;
             let held = uploads::encoding(upload)?;
-            let stream = body.ok_or_else(|| Error::internal("a batch without a buffer"))?;
+            let stream = uploads::staged(upload)?;
             let mut held = held.lock().await;
             // Who is cancelled meanwhile leaves none: nothing may follow a gap.
             let mut encoder = held.take().ok_or_else(none)?;

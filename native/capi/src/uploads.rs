@@ -1,10 +1,13 @@
 //! Uploads that handles name: a program brings their bytes piece by piece.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
-use dipper_core::{Error, FileUpload, Metrics, OperationGuard, Upload, Written, ledger};
+use dipper_core::{
+    Buffer, Error, FileUpload, Metrics, OperationGuard, Staged, Upload, Written, ledger,
+};
 use dipper_table::{Encoder, Piece, PieceSink};
 use dipper_wire::{Handle, SlotTable};
+use futures::future::BoxFuture;
 use tokio::sync::Mutex;
 
 use crate::declaration::kind;
@@ -81,22 +84,22 @@ impl Sink {
 }
 
 impl PieceSink for Sink {
-    async fn bring(&self, pieces: Vec<Piece>) -> Result<Vec<Piece>, Error> {
+    fn bring(&self, pieces: Vec<Piece>) -> BoxFuture<'_, Result<Vec<Piece>, Error>> {
         match self {
-            Self::File(upload) => upload.bring(pieces).await,
-            Self::Object(upload) => {
+            Self::File(upload) => Box::pin(upload.bring(pieces)),
+            Self::Object(_) => Box::pin(async move {
                 for piece in &pieces {
                     let mut left = piece.as_ref();
                     while !left.is_empty() {
-                        let taken = upload.write(left)?;
+                        let taken = self.write(left)?;
                         left = left.get(taken..).unwrap_or_default();
                         if !left.is_empty() {
-                            upload.room().await?;
+                            self.room().await?;
                         }
                     }
                 }
                 Ok(pieces)
-            }
+            }),
         }
     }
 }
@@ -112,12 +115,37 @@ pub struct Open {
 }
 
 /// Turns tables into the bytes of an upload; one batch at a time.
-pub type Encoding = Arc<Mutex<Option<Encoder<Sink>>>>;
+pub type Encoding = Arc<Mutex<Option<Encoder>>>;
+
+/// Where bytes go that are no file's but a batch's; nothing where the upload takes bytes.
+type Staging = Arc<std::sync::Mutex<Option<Batch>>>;
+
+/// A batch that comes piece by piece. The first piece is its length, as a double.
+#[derive(Default)]
+struct Batch(Option<Staged>);
+
+impl Batch {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+        if let Some(staged) = &mut self.0 {
+            staged.take(bytes)?;
+            return Ok(bytes.len());
+        }
+        let length = bytes.try_into().map(f64::from_le_bytes);
+        let length = length.map_err(|_| Error::invalid("a batch begins with its length"))?;
+        let possible = (0.0..=9_007_199_254_740_991.0).contains(&length) && length.fract() == 0.0;
+        if !possible {
+            return Err(Error::invalid(format!("a batch cannot have {length} bytes")));
+        }
+        self.0 = Some(Staged::new(length as usize)?);
+        Ok(bytes.len())
+    }
+}
 
 struct Named {
     queue: Handle,
     open: Open,
     encoding: Encoding,
+    staged: Staging,
     /// It counts as an operation for as long as it is open.
     _counted: OperationGuard,
 }
@@ -129,6 +157,7 @@ pub fn insert(queue: &Queue, open: Open) -> Result<Handle, Error> {
             queue: queue.handle(),
             open,
             encoding: Encoding::default(),
+            staged: Staging::default(),
             _counted: ledger().operation(),
         })
         .ok_or_else(|| Error::internal("more than 16 million uploads are open"))
@@ -146,9 +175,32 @@ pub fn encoding(handle: Handle) -> Result<Encoding, Error> {
     UPLOADS.with(handle, |named| Arc::clone(&named.encoding)).map_err(|_| stale("upload"))
 }
 
-/// Takes as many bytes as there is room for.
+/// Takes as many bytes as there is room for; all, where they are of a batch.
 pub fn write(handle: Handle, bytes: &[u8]) -> Result<usize, Error> {
+    let staging = staging(handle)?;
+    if let Some(batch) = &mut *staging.lock().unwrap_or_else(PoisonError::into_inner) {
+        return batch.write(bytes);
+    }
     sink(handle)?.0.write(bytes)
+}
+
+/// What is written from now on is of batches.
+pub fn stage(handle: Handle) -> Result<(), Error> {
+    let staging = staging(handle)?;
+    staging.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
+    Ok(())
+}
+
+/// The batch that was written.
+pub fn staged(handle: Handle) -> Result<Arc<Buffer>, Error> {
+    let staging = staging(handle)?;
+    let mut staging = staging.lock().unwrap_or_else(PoisonError::into_inner);
+    let staged = staging.as_mut().and_then(|batch| batch.0.take());
+    staged.ok_or_else(|| Error::invalid("no batch was written"))?.finish()
+}
+
+fn staging(handle: Handle) -> Result<Staging, Error> {
+    UPLOADS.with(handle, |named| Arc::clone(&named.staged)).map_err(|_| stale("upload"))
 }
 
 /// Forgets an upload. What is not finished ends, and nothing of it is left.

@@ -206,3 +206,92 @@ impl CsvRows {
         line.push(b'"');
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{
+        ArrayRef, BooleanArray, Float32Array, Float64Array, Int64Array, LargeStringArray,
+        StringArray,
+    };
+    use arrow_cast::cast;
+
+    use super::*;
+
+    /// What the formatter tells of each value, with quotes where it needs some.
+    fn expected(rows: &CsvRows, batch: &RecordBatch) -> Vec<u8> {
+        let mut lines = Vec::new();
+        for row in 0..batch.num_rows() {
+            for (place, column) in batch.columns().iter().enumerate() {
+                if place > 0 {
+                    lines.push(rows.delimiter);
+                }
+                if column.logical_nulls().is_some_and(|nulls| nulls.is_null(row)) {
+                    lines.extend_from_slice(&rows.null);
+                    continue;
+                }
+                let formatter = ArrayFormatter::try_new(column, &FormatOptions::default()).unwrap();
+                rows.put(formatter.value(row).to_string().as_bytes(), &mut lines);
+            }
+            lines.push(b'\n');
+        }
+        lines
+    }
+
+    fn columns() -> Vec<(&'static str, ArrayRef)> {
+        let whole = [None, Some(0), Some(-7), Some(i64::MAX), Some(i64::MIN), Some(100), Some(1)];
+        let whole: ArrayRef = Arc::new(Int64Array::from_iter(whole));
+        let small =
+            Int64Array::from(vec![None, Some(0), Some(7), Some(99), Some(100), None, Some(1)]);
+        let small: ArrayRef = Arc::new(small);
+        let fractions = vec![1.5, -0.0, f64::NAN, f64::INFINITY, 1e300, 1e-7, 0.1 + 0.2];
+        let texts =
+            ["", "a", "with \"quotes\"", "a, comma; 1.5-T", "two\nlines", "\r", "zw\u{f6}lf"];
+        let bare = ["a", "b", "", "c", "d", "e", "f"];
+        let mut columns: Vec<(&str, ArrayRef)> = vec![
+            ("i64", Arc::clone(&whole)),
+            ("f64", Arc::new(Float64Array::from(fractions.clone()))),
+            ("f32", Arc::new(Float32Array::from_iter_values(fractions.iter().map(|f| *f as f32)))),
+            ("text", Arc::new(StringArray::from_iter_values(texts))),
+            ("large", Arc::new(LargeStringArray::from_iter_values(texts))),
+            ("bare", Arc::new(StringArray::from_iter_values(bare))),
+            (
+                "bool",
+                Arc::new(BooleanArray::from(vec![true, false, true, true, false, true, false])),
+            ),
+        ];
+        use DataType::{Date32, Dictionary, Int8, Int16, Int32, UInt8, UInt16, UInt32, UInt64};
+        for kind in [Int8, Int16, Int32, UInt8, UInt16, UInt32, UInt64] {
+            columns.push(("small", cast(&small, &kind).unwrap()));
+        }
+        columns.push(("day", cast(&cast(&small, &Int32).unwrap(), &Date32).unwrap()));
+        let words = Dictionary(Box::new(Int8), Box::new(DataType::Utf8));
+        columns.push(("words", cast(&columns[3].1, &words).unwrap()));
+        columns
+    }
+
+    #[test]
+    fn lines_are_what_the_formatter_tells() {
+        for delimiter in [b',', b';', b'\t', b'-', b'.', b'1', b'T', b'a'] {
+            for null in ["", "NA", "a,b"] {
+                let all = columns();
+                let batch = RecordBatch::try_from_iter(
+                    all.iter()
+                        .enumerate()
+                        .map(|(at, (name, array))| (format!("{name}{at}"), array.clone())),
+                );
+                let batch = batch.unwrap();
+                let rows = CsvRows::new(delimiter, null, all.len());
+                for part in [batch.clone(), batch.slice(2, 3), batch.slice(7, 0)] {
+                    let mut lines = Vec::new();
+                    rows.add(&part, &mut lines).unwrap();
+                    assert_eq!(
+                        String::from_utf8(lines).unwrap(),
+                        String::from_utf8(expected(&rows, &part)).unwrap()
+                    );
+                }
+            }
+        }
+    }
+}

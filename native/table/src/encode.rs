@@ -10,7 +10,7 @@ mod packed;
 mod piece;
 mod rows;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer as ArrowBuffer;
@@ -104,9 +104,9 @@ enum Writer {
 }
 
 /// A table that is being written. Dropped before it is ended, it stops.
-pub struct Encoder<S> {
+pub struct Encoder {
     options: EncodeOptions,
-    sink: Arc<S>,
+    sink: Arc<dyn PieceSink>,
     /// How many bytes may be held.
     limit: u64,
     /// From the first batch on.
@@ -115,22 +115,31 @@ pub struct Encoder<S> {
     lent: TaskTracker,
 }
 
-/// What is known from the first batch on: the columns as they come and as they are written, and who
-/// writes them.
-struct Begun {
+/// The columns, as they come and as they are written.
+#[derive(Clone)]
+struct Columns {
     given: SchemaRef,
     written: SchemaRef,
+}
+
+/// What is known from the first batch on, and who writes.
+struct Begun {
+    columns: Columns,
     batches: Sender<RecordBatch>,
     /// Whether all that was handed over is written.
     task: AbortOnDropHandle<Result<(), Error>>,
 }
 
-impl<S: PieceSink> Encoder<S> {
+impl Encoder {
     /// Prepares an encoder. `limit` tells how many bytes may be held.
     ///
     /// # Errors
     /// `InvalidInput` for a compression that the format does not have.
-    pub fn new(options: EncodeOptions, sink: Arc<S>, limit: u64) -> Result<Self, Error> {
+    pub fn new(
+        options: EncodeOptions,
+        sink: Arc<dyn PieceSink>,
+        limit: u64,
+    ) -> Result<Self, Error> {
         match options.format {
             TableFormat::Parquet => {
                 parquet_compression(options.compression.as_deref())?;
@@ -157,18 +166,16 @@ impl<S: PieceSink> Encoder<S> {
         let format = self.options.format.shown();
         let bytes = stream.memory().len() as u64;
         let memory = Bytes::from_owner(Lent(stream, self.lent.token()));
-        let decoding = tokio::task::spawn_blocking(move || decoded(memory));
-        let (schema, batches) = joined(format, decoding.await)?;
+        let known = self.begun.as_ref().map(|begun| begun.columns.clone());
+        let options = self.options.clone();
+        let decoded = computed(format, move || decoded(memory, known, &options)).await;
+        let (columns, batches) = decoded?;
         let begun = match self.begun.take() {
             Some(begun) => begun,
-            None => self.begin(&schema)?,
+            None => self.begin(columns)?,
         };
         let begun = self.begun.insert(begun);
-        compared(&begun.given, &schema)?;
         for batch in batches {
-            let (given, written) = (Arc::clone(&begun.given), Arc::clone(&begun.written));
-            let casting = tokio::task::spawn_blocking(move || as_begun(batch, &given, &written));
-            let batch = joined(format, casting.await)?;
             if begun.batches.send(batch).await.is_err() {
                 return Err(self.failure().await);
             }
@@ -203,37 +210,16 @@ impl<S: PieceSink> Encoder<S> {
         }
     }
 
-    /// Opens the file for the columns as they came first.
-    fn begin(&self, schema: &SchemaRef) -> Result<Begun, Error> {
-        if schema.fields().is_empty() {
-            return Err(Error::invalid("the table has no columns")
-                .hint("a file of columns needs at least one"));
-        }
-        for (index, field) in schema.fields().iter().enumerate() {
-            if schema.fields().iter().take(index).any(|earlier| earlier.name() == field.name()) {
-                return Err(Error::invalid(format!(
-                    "two columns have the name {:?}",
-                    field.name()
-                ))
-                .hint("rename one of them"));
-            }
-        }
-        let written = match self.options.plain {
-            true => rewritten(schema, &without_dictionary),
-            false => Arc::clone(schema),
-        };
-        let written = match self.options.format {
-            TableFormat::Parquet => rewritten(&written, &as_parquet_tells),
-            _ => written,
-        };
-        let writer = self.open(&written)?;
+    /// Opens the file.
+    fn begin(&self, columns: Columns) -> Result<Begun, Error> {
+        let writer = self.open(&columns.written)?;
         let (batches, mut receiver) = mpsc::channel(WAITING);
         let (sink, format) = (Arc::clone(&self.sink), self.options.format);
         let width = ahead(self.limit, rows::MOST_STEP) + 1;
         let task = tokio::spawn(async move {
             let batches = &mut receiver;
             match writer {
-                Writer::Parquet(groups) => groups::write(*groups, &*sink, batches).await,
+                Writer::Parquet(groups) => groups::write(groups, &*sink, batches).await,
                 Writer::Ipc(ipc, head) => in_messages(ipc, head, format, &*sink, batches).await,
                 Writer::Rows(rows, head, packed) => {
                     rows::tell(rows, head, packed, width, &*sink, batches).await
@@ -241,7 +227,7 @@ impl<S: PieceSink> Encoder<S> {
             }
         });
         let task = AbortOnDropHandle::new(task);
-        Ok(Begun { given: Arc::clone(schema), written, batches, task })
+        Ok(Begun { columns, batches, task })
     }
 
     fn open(&self, schema: &SchemaRef) -> Result<Writer, Error> {
@@ -293,8 +279,57 @@ impl<S: PieceSink> Encoder<S> {
     }
 }
 
-/// The schema and the batches of a stream of Arrow IPC.
-fn decoded(memory: Bytes) -> Result<(SchemaRef, Vec<RecordBatch>), Error> {
+impl Columns {
+    /// As they came first.
+    fn new(schema: SchemaRef, options: &EncodeOptions) -> Result<Self, Error> {
+        if schema.fields().is_empty() {
+            return Err(Error::invalid("the table has no columns")
+                .hint("a file of columns needs at least one"));
+        }
+        for (index, field) in schema.fields().iter().enumerate() {
+            if schema.fields().iter().take(index).any(|earlier| earlier.name() == field.name()) {
+                return Err(Error::invalid(format!(
+                    "two columns have the name {:?}",
+                    field.name()
+                ))
+                .hint("rename one of them"));
+            }
+        }
+        let written = match options.plain {
+            true => rewritten(&schema, &without_dictionary),
+            false => Arc::clone(&schema),
+        };
+        let written = match options.format {
+            TableFormat::Parquet => rewritten(&written, &as_parquet_tells),
+            _ => written,
+        };
+        Ok(Self { given: schema, written })
+    }
+}
+
+/// Computes on a thread that may take long.
+async fn computed<T: Send + 'static>(
+    format: &str,
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let place = Arc::new(Mutex::new(None));
+    let there = Arc::clone(&place);
+    // One kind of task for all: each kind would have its own code.
+    let work: Box<dyn FnOnce() + Send> = Box::new(move || {
+        let done = work();
+        *there.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+    });
+    joined(format, tokio::task::spawn_blocking(work).await.map(Ok))?;
+    let done = place.lock().unwrap_or_else(PoisonError::into_inner).take();
+    done.unwrap_or_else(|| Err(Error::cancelled()))
+}
+
+/// The columns and the batches of a stream of Arrow IPC, as they are written.
+fn decoded(
+    memory: Bytes,
+    known: Option<Columns>,
+    options: &EncodeOptions,
+) -> Result<(Columns, Vec<RecordBatch>), Error> {
     let mut memory = ArrowBuffer::from(memory);
     let mut decoder = StreamDecoder::new();
     let mut batches = Vec::new();
@@ -306,7 +341,16 @@ fn decoded(memory: Bytes) -> Result<(SchemaRef, Vec<RecordBatch>), Error> {
     let schema = decoder
         .schema()
         .ok_or_else(|| Error::invalid("what came is no table: it has no schema"))?;
-    Ok((schema, batches))
+    let columns = match known {
+        Some(columns) => {
+            compared(&columns.given, &schema)?;
+            columns
+        }
+        None => Columns::new(schema, options)?,
+    };
+    let cast = |batch| as_begun(batch, &columns.given, &columns.written);
+    let batches = batches.into_iter().map(cast).collect::<Result<_, _>>()?;
+    Ok((columns, batches))
 }
 
 /// Writes all batches as messages.
@@ -314,17 +358,17 @@ async fn in_messages(
     mut ipc: Box<Ipc>,
     head: Vec<u8>,
     format: TableFormat,
-    sink: &impl PieceSink,
+    sink: &dyn PieceSink,
     batches: &mut Receiver<RecordBatch>,
 ) -> Result<(), Error> {
     sink.bring(vec![Piece::Own(head)]).await?;
     while let Some(batch) = batches.recv().await {
-        let work = tokio::task::spawn_blocking(move || {
+        let work = move || {
             let buffers = ipc.batch(&batch).map_err(|error| refused(format, &error))?;
             Ok((ipc, buffers))
-        });
+        };
         let buffers;
-        (ipc, buffers) = joined(format.shown(), work.await)?;
+        (ipc, buffers) = computed(format.shown(), work).await?;
         bring_all(sink, lent(buffers)).await?;
     }
     let last = ipc.end().map_err(|error| refused(format, &error))?;
@@ -542,10 +586,10 @@ fn ipc_options(options: &EncodeOptions) -> Result<IpcWriteOptions, Error> {
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::sync::{Mutex, PoisonError};
 
     use arrow_array::{Int32Array, StringArray};
     use arrow_ipc::writer::StreamWriter;
+    use futures::future::BoxFuture;
 
     use super::*;
 
@@ -554,10 +598,10 @@ mod tests {
     struct Kept(Mutex<Vec<u8>>);
 
     impl PieceSink for Kept {
-        async fn bring(&self, pieces: Vec<Piece>) -> Result<Vec<Piece>, Error> {
+        fn bring(&self, pieces: Vec<Piece>) -> BoxFuture<'_, Result<Vec<Piece>, Error>> {
             let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             pieces.iter().for_each(|piece| kept.extend_from_slice(piece.as_ref()));
-            Ok(pieces)
+            Box::pin(std::future::ready(Ok(pieces)))
         }
     }
 
@@ -588,8 +632,12 @@ mod tests {
     }
 
     async fn written(format: TableFormat, messages: &[Vec<u8>]) -> Result<Vec<u8>, Error> {
+        encoded(options(format), messages).await
+    }
+
+    async fn encoded(options: EncodeOptions, messages: &[Vec<u8>]) -> Result<Vec<u8>, Error> {
         let kept = Arc::new(Kept::default());
-        let mut encoder = Encoder::new(options(format), Arc::clone(&kept), 1 << 30)?;
+        let mut encoder = Encoder::new(options, Arc::clone(&kept) as _, 1 << 30)?;
         for message in messages {
             encoder.take(Buffer::from_vec(message.clone())?).await?;
         }
@@ -643,6 +691,163 @@ mod tests {
                 turned[cut] ^= 0x55;
                 let _ = written(format, &[turned]).await;
             }
+        }
+    }
+
+    /// Batches of many types: with and without nulls, cut from the middle of others, and empty.
+    fn all_types() -> Vec<RecordBatch> {
+        use arrow_array::types::Int32Type;
+        use arrow_array::{
+            BooleanArray, Decimal128Array, FixedSizeBinaryArray, Float64Array, ListArray,
+            NullArray, StringViewArray, StructArray, TimestampMicrosecondArray,
+        };
+        let some = |row: &i32| row % 3 != 0;
+        let rows = 0..50;
+        let word = |row: i32| (row % 3 != 0).then(|| "w\u{f6}rd".repeat(row as usize % 6));
+        let texts: StringArray = rows.clone().map(word).collect();
+        let lists = rows.clone().map(|row| some(&row).then(|| vec![Some(row), None]));
+        let lists = ListArray::from_iter_primitive::<Int32Type, _, _>(lists);
+        let inner: arrow_array::ArrayRef = Arc::new(texts.clone());
+        let field = Arc::new(Field::new("t", DataType::Utf8, true));
+        let bytes = rows.clone().map(|row| some(&row).then_some([row as u8; 3]));
+        let numbers = rows.clone().map(|row| some(&row).then_some(f64::from(row) / 8.0));
+        let words = DataType::Dictionary(Box::new(DataType::Int16), Box::new(DataType::Utf8));
+        let columns: Vec<(&str, arrow_array::ArrayRef)> = vec![
+            (
+                "n",
+                Arc::new(Int32Array::from_iter(rows.clone().map(|row| some(&row).then_some(row)))),
+            ),
+            ("whole", Arc::new(Int32Array::from_iter_values(rows.clone()))),
+            ("f", Arc::new(Float64Array::from_iter(numbers))),
+            ("b", Arc::new(BooleanArray::from_iter(rows.clone().map(|row| Some(row % 2 == 0))))),
+            ("t", Arc::new(texts.clone())),
+            ("view", Arc::new(rows.clone().map(word).collect::<StringViewArray>())),
+            ("words", arrow_cast::cast(&texts, &words).unwrap()),
+            ("list", Arc::new(lists)),
+            ("nested", Arc::new(StructArray::from(vec![(field, inner)]))),
+            (
+                "fixed",
+                Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(bytes, 3).unwrap()),
+            ),
+            ("money", Arc::new(Decimal128Array::from_iter_values(rows.clone().map(i128::from)))),
+            (
+                "moment",
+                Arc::new(TimestampMicrosecondArray::from_iter_values(rows.clone().map(i64::from))),
+            ),
+            ("null", Arc::new(NullArray::new(rows.len()))),
+        ];
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        vec![batch.slice(7, 30), batch.slice(0, 0), batch.slice(0, 1), batch]
+    }
+
+    #[tokio::test]
+    async fn what_is_written_is_what_came() {
+        let batches = all_types();
+        let schema = batches[0].schema();
+        let joined = |batches: &[RecordBatch]| {
+            arrow_select::concat::concat_batches(&schema, batches).unwrap()
+        };
+        let message = |batch: &RecordBatch| {
+            let mut writer = StreamWriter::try_new(Vec::new(), &schema).unwrap();
+            writer.write(batch).unwrap();
+            writer.finish().unwrap();
+            writer.into_inner().unwrap()
+        };
+        // A file has one dictionary, a stream may have others later.
+        for (format, batches) in [
+            (TableFormat::Arrow, batches.get(3..).unwrap()),
+            (TableFormat::ArrowStream, &batches),
+            (TableFormat::Parquet, &batches),
+        ] {
+            for compression in [None, Some("zstd"), Some("lz4")] {
+                let options = EncodeOptions {
+                    compression: compression.map(str::to_owned),
+                    row_group_rows: Some(17),
+                    ..options(format)
+                };
+                let messages: Vec<_> = batches.iter().map(message).collect();
+                let bytes = encoded(options, &messages).await.unwrap();
+                let read: Vec<RecordBatch> = match format {
+                    TableFormat::Arrow => {
+                        let reader =
+                            arrow_ipc::reader::FileReader::try_new(io::Cursor::new(bytes), None);
+                        reader.unwrap().map(Result::unwrap).collect()
+                    }
+                    TableFormat::ArrowStream => {
+                        let reader =
+                            arrow_ipc::reader::StreamReader::try_new(io::Cursor::new(bytes), None);
+                        reader.unwrap().map(Result::unwrap).collect()
+                    }
+                    _ => {
+                        let reader =
+                            parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(
+                                Bytes::from(bytes),
+                            );
+                        let reader = reader.unwrap();
+                        let groups = reader.metadata().row_groups().iter();
+                        let rows: Vec<_> = groups.map(|group| group.num_rows()).collect();
+                        assert_eq!(rows, [17, 17, 17, 17, 13]);
+                        reader.build().unwrap().map(Result::unwrap).collect()
+                    }
+                };
+                // Parquet does not keep which of several types of texts it was.
+                let told = |batch: &RecordBatch| format!("{:?}", batch.columns());
+                assert_eq!(
+                    told(&joined(&read)),
+                    told(&joined(batches)),
+                    "{format:?} {compression:?}"
+                );
+                if format != TableFormat::Parquet {
+                    assert_eq!(read.len(), batches.len());
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_with_two_dictionaries_is_refused() {
+        let mut messages = Vec::new();
+        for word in ["a", "b"] {
+            let words = DataType::Dictionary(Box::new(DataType::Int16), Box::new(DataType::Utf8));
+            let words = arrow_cast::cast(&StringArray::from(vec![word]), &words).unwrap();
+            let batch = RecordBatch::try_from_iter([("w", words)]).unwrap();
+            let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+            writer.write(&batch).unwrap();
+            writer.finish().unwrap();
+            messages.push(writer.into_inner().unwrap());
+        }
+        assert!(written(TableFormat::Arrow, &messages).await.is_err());
+        assert!(
+            written(TableFormat::Arrow, &[messages[0].clone(), messages[0].clone()]).await.is_ok()
+        );
+        assert!(written(TableFormat::ArrowStream, &messages).await.is_ok());
+    }
+
+    /// Refuses all that comes.
+    struct Full;
+
+    impl PieceSink for Full {
+        fn bring(&self, _pieces: Vec<Piece>) -> BoxFuture<'_, Result<Vec<Piece>, Error>> {
+            let full = Error::new(Status::FileFailed, "the disk is full");
+            Box::pin(std::future::ready(Err(full)))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_fails_later_is_told() {
+        for format in FORMATS {
+            let mut encoder = Encoder::new(options(format), Arc::new(Full), 1 << 30).unwrap();
+            let mut told = Ok(());
+            for _ in 0..5 {
+                told = encoder.take(Buffer::from_vec(message(100_000)).unwrap()).await;
+                if told.is_err() {
+                    break;
+                }
+            }
+            if told.is_ok() {
+                told = encoder.end().await;
+            }
+            assert_eq!(told.unwrap_err().status, Status::FileFailed, "{format:?}");
         }
     }
 }

@@ -15,12 +15,11 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use tokio::sync::mpsc::Receiver;
 
-use super::of_parquet;
 use super::piece::{PieceSink, bring_all, lent};
-use crate::error::joined;
+use super::{computed, of_parquet};
 
-/// So many rows are encoded before anybody may stop it.
-const STEP_ROWS: usize = 1 << 17;
+/// About so many values are encoded before anybody may stop it.
+const STEP_VALUES: usize = 1 << 21;
 /// So many values are too few to wake a thread for.
 const FEW: usize = 1 << 13;
 /// A row group is held until it is full: no longer than it has so many bytes.
@@ -114,6 +113,9 @@ impl Groups {
 
     /// Encodes some rows, and tells how many.
     fn add(&mut self, batch: &RecordBatch) -> Result<usize, ParquetError> {
+        if batch.num_rows() == 0 {
+            return Ok(0);
+        }
         if let Some(group) = &self.group
             && group.room(self.most_rows) == 0
         {
@@ -126,7 +128,10 @@ impl Groups {
                 self.group.insert(group)
             }
         };
-        let rows = batch.num_rows().min(STEP_ROWS).min(group.room(self.most_rows));
+        let rows = batch.num_rows().min(group.room(self.most_rows));
+        // Steps of about the same size: a short one would not be worth its threads.
+        let most = (STEP_VALUES / group.columns.len().max(1)).max(1);
+        let rows = rows.div_ceil(rows.div_ceil(most).max(1));
         let batch = batch.slice(0, rows);
         let few = rows * group.columns.len() < FEW;
         let columns = group.columns.iter_mut().zip(batch.columns());
@@ -183,44 +188,38 @@ impl Groups {
     }
 }
 
-/// What a step leaves: the writer, what it wrote, and how many rows it took.
-type Done = (Groups, Vec<u8>, usize);
-
-/// Does a step on a thread that may compute for long.
-async fn step(
-    mut groups: Groups,
-    work: impl FnOnce(&mut Groups) -> Result<usize, ParquetError> + Send + 'static,
-) -> Result<Done, Error> {
-    let ended = tokio::task::spawn_blocking(move || {
-        let rows = work(&mut groups).map_err(|error| of_parquet(&error))?;
-        let bytes = groups.written().map_err(|error| of_parquet(&error))?;
-        Ok((groups, bytes, rows))
-    });
-    joined("Parquet", ended.await)
-}
-
 /// Writes all batches. While a row group goes out the next one fills.
 pub(crate) async fn write(
-    mut groups: Groups,
-    sink: &impl PieceSink,
+    mut groups: Box<Groups>,
+    sink: &dyn PieceSink,
     batches: &mut Receiver<RecordBatch>,
 ) -> Result<(), Error> {
     let mut bytes = Vec::new();
-    while let Some(mut batch) = batches.recv().await {
-        while batch.num_rows() > 0 {
-            let some = batch.clone();
-            let encoded = step(groups, move |groups| groups.add(&some));
-            let ((all, more, rows), ()) = tokio::try_join!(encoded, go_out(sink, bytes))?;
-            (groups, bytes) = (all, more);
-            batch = batch.slice(rows, batch.num_rows() - rows);
-        }
+    let mut batch = batches.recv().await;
+    loop {
+        let some = batch.clone();
+        let encoded = computed("Parquet", move || {
+            let rows = match &some {
+                Some(batch) => groups.add(batch),
+                None => groups.end().map(|()| 0),
+            };
+            let done = rows.and_then(|rows| Ok((rows, groups.written()?)));
+            let (rows, bytes) = done.map_err(|error| of_parquet(&error))?;
+            Ok((groups, rows, bytes))
+        });
+        let ((all, rows, more), ()) = tokio::try_join!(encoded, go_out(sink, bytes))?;
+        (groups, bytes) = (all, more);
+        batch = match batch {
+            Some(batch) if rows < batch.num_rows() => {
+                Some(batch.slice(rows, batch.num_rows() - rows))
+            }
+            Some(_) => batches.recv().await,
+            None => return go_out(sink, bytes).await,
+        };
     }
-    let last = step(groups, |groups| groups.end().map(|()| 0));
-    let ((_, last, _), ()) = tokio::try_join!(last, go_out(sink, bytes))?;
-    go_out(sink, last).await
 }
 
-async fn go_out(sink: &impl PieceSink, bytes: Vec<u8>) -> Result<(), Error> {
+async fn go_out(sink: &dyn PieceSink, bytes: Vec<u8>) -> Result<(), Error> {
     match bytes.is_empty() {
         true => Ok(()),
         false => bring_all(sink, lent([bytes.into()])).await,

@@ -2,6 +2,7 @@
 
 use arrow_buffer::Buffer as ArrowBuffer;
 use dipper_core::Error;
+use futures::future::BoxFuture;
 
 /// Bytes of a file.
 pub enum Piece {
@@ -23,7 +24,7 @@ impl AsRef<[u8]> for Piece {
 /// Who takes the bytes of a file.
 pub trait PieceSink: Send + Sync + 'static {
     /// Takes pieces in their order, once there is room for them, and gives them back.
-    fn bring(&self, pieces: Vec<Piece>) -> impl Future<Output = Result<Vec<Piece>, Error>> + Send;
+    fn bring(&self, pieces: Vec<Piece>) -> BoxFuture<'_, Result<Vec<Piece>, Error>>;
 }
 
 /// So much is brought at once: nobody can stop who writes it.
@@ -42,7 +43,7 @@ pub(crate) fn lent(buffers: impl IntoIterator<Item = ArrowBuffer>) -> Vec<Piece>
 }
 
 /// Brings them, not too many at once.
-pub(crate) async fn bring_all(sink: &impl PieceSink, pieces: Vec<Piece>) -> Result<(), Error> {
+pub(crate) async fn bring_all(sink: &dyn PieceSink, pieces: Vec<Piece>) -> Result<(), Error> {
     let (mut some, mut bytes) = (Vec::new(), 0);
     for piece in pieces {
         bytes += piece.as_ref().len();

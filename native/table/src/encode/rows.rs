@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::packed::Packed;
 use super::piece::{Piece, PieceSink};
-use super::{TableFormat, refused};
+use super::{TableFormat, computed, refused};
 use crate::csv_rows::CsvRows;
 use crate::error::joined;
 use crate::json_values::JsonValues;
@@ -117,7 +117,7 @@ pub(crate) async fn tell(
     head: Vec<u8>,
     mut packed: Option<Packed>,
     width: usize,
-    sink: &impl PieceSink,
+    sink: &dyn PieceSink,
     batches: &mut Receiver<RecordBatch>,
 ) -> Result<(), Error> {
     let rows = Arc::new(rows);
@@ -153,8 +153,7 @@ pub(crate) async fn tell(
     }
     bring(sink, &mut packed, rows.ending().to_vec()).await?;
     let Some(packed) = packed else { return Ok(()) };
-    let last = tokio::task::spawn_blocking(move || packed.finish()).await;
-    let last = joined(rows.format().shown(), last)?;
+    let last = computed(rows.format().shown(), move || packed.finish()).await?;
     sink.bring(vec![Piece::Own(last)]).await.map(drop)
 }
 
@@ -168,7 +167,7 @@ async fn next(under_way: &mut UnderWay) -> Result<Result<Vec<u8>, Error>, tokio:
 
 /// Brings a text, and gives back memory that can be used again.
 async fn bring(
-    sink: &impl PieceSink,
+    sink: &dyn PieceSink,
     packed: &mut Option<Packed>,
     text: Vec<u8>,
 ) -> Result<Option<Vec<u8>>, Error> {
@@ -179,12 +178,79 @@ async fn bring(
         };
         return Ok(sink.bring(vec![Piece::Own(text)]).await?.pop().and_then(own));
     };
-    let work = tokio::task::spawn_blocking(move || {
+    let packing = computed("text", move || {
         let bytes = packing.pack(&text)?;
         Ok((packing, text, bytes))
     });
-    let (packing, text, bytes) = joined("text", work.await)?;
+    let (packing, text, bytes) = packing.await?;
     *packed = Some(packing);
     sink.bring(vec![Piece::Own(bytes)]).await?;
     Ok(Some(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::types::Int32Type;
+    use arrow_array::{
+        BooleanArray, Date32Array, Float64Array, Int64Array, LargeStringArray, ListArray,
+        StringArray,
+    };
+    use arrow_json::writer::{JsonArray as Whole, LineDelimited, WriterBuilder};
+
+    use super::*;
+
+    /// The same as `arrow-json` by itself, however it is cut.
+    #[test]
+    fn objects_are_those_of_the_writer() {
+        let texts = ["", "a", "\"", "\\", "\u{1}", "zw\u{f6}lf", "\n"];
+        let clean = ["a", "b", "", "c", "d", "e", "f"];
+        let lists = (0..7).map(|row| (row % 3 > 0).then(|| vec![Some(row), None]));
+        let list: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(lists));
+        let inner: ArrayRef = Arc::new(StringArray::from_iter_values(texts));
+        let field = Arc::new(Field::new("in\"ner", DataType::Utf8, true));
+        let nested: ArrayRef = Arc::new(StructArray::from(vec![(field, Arc::clone(&inner))]));
+        let whole = (0..7).map(|row| (row != 2).then_some(i64::MAX - row));
+        let columns: [(&str, ArrayRef); 9] = [
+            ("n", Arc::new(Int64Array::from_iter(whole))),
+            ("f", Arc::new(Float64Array::from(vec![0.1, -0.0, f64::NAN, 1e300, 1.0, 1e-9, 3.0]))),
+            ("t", Arc::new(StringArray::from_iter_values(clean))),
+            ("l", Arc::new(LargeStringArray::from_iter_values(clean))),
+            ("e", inner),
+            (
+                "d",
+                Arc::new(Date32Array::from_iter((0..7).map(|day| (day > 1).then_some(day * 99)))),
+            ),
+            (
+                "b",
+                Arc::new(BooleanArray::from_iter((0..7).map(|row| (row != 4).then_some(row > 2)))),
+            ),
+            ("list", list),
+            ("nested", nested),
+        ];
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let settings = || WriterBuilder::new().with_explicit_nulls(true);
+        let (mut lines, mut array) = (Vec::new(), Vec::new());
+        let mut writer = settings().build::<_, LineDelimited>(&mut lines);
+        writer.write(&batch).unwrap();
+        writer.finish().unwrap();
+        let mut writer = settings().build::<_, Whole>(&mut array);
+        writer.write(&batch).unwrap();
+        writer.finish().unwrap();
+        for cut in 0..=7 {
+            for (is_array, expected) in [(false, &lines), (true, &array)] {
+                let rows = Rows::json(&batch.schema(), is_array);
+                let mut text = if is_array { b"[".to_vec() } else { Vec::new() };
+                for (at, part) in
+                    [batch.slice(0, cut), batch.slice(cut, 7 - cut)].iter().enumerate()
+                {
+                    rows.add(part, at == 0 || cut == 0, &mut text).unwrap();
+                }
+                text.extend_from_slice(rows.ending());
+                assert_eq!(
+                    String::from_utf8(text).unwrap(),
+                    String::from_utf8(expected.clone()).unwrap()
+                );
+            }
+        }
+    }
 }
