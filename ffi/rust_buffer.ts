@@ -325,10 +325,7 @@ function reserve(byteLength: number): BufferHandle {
   return withRoom(byteLength, () => library().native.bufferNew(queueHandle(), byteLength));
 }
 
-/**
- * Makes what needs memory. A full budget may be full of garbage: the collector is asked to look.
- * It frees what it finds on another thread, so this waits a moment for it.
- */
+/** Makes what needs memory; a full budget may hold garbage. V8 frees that on another thread. */
 export function withRoom<T>(byteLength: number, make: () => T): T {
   const { node } = library();
   for (const patience of PATIENCE) {
