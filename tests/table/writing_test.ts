@@ -223,6 +223,19 @@ describe("writing tables", () => {
       );
     });
 
+    it("writes moments of UTC as text, and tells what has no year of four digits", async () => {
+      const { timestamp, TimeUnit } = flechette;
+      const types = { at: timestamp(TimeUnit.MILLISECOND, "UTC") };
+      const f = local(`${folder}/utc.csv`);
+      await writeTable(f, { at: [new Date("2024-02-29T12:00:00Z"), null] }, { types });
+      assertEquals(await f.text(), 'at\n2024-02-29T12:00:00Z\n""\n');
+      const lines = local(`${folder}/utc.ndjson`);
+      await writeTable(lines, { at: [new Date("1969-12-31T23:59:59.9Z")] }, { types });
+      assertEquals(await lines.text(), '{"at":"1969-12-31T23:59:59.900Z"}\n');
+      const far = { at: [new Date(8.64e15)] };
+      await assertRejects(() => writeTable(f, far, { types }), UnsupportedError);
+    });
+
     it("writes an array of JSON", async () => {
       const rows = [{ a: 1, b: { c: ["x", null] } }, { a: null, b: { c: [] } }];
       const f = client.file("s3://tables/rows.json");
@@ -428,6 +441,30 @@ describe("writing tables", () => {
       await assertRejects(() => client.writeTable(f, series()), RangeError, "the source broke");
       assertEquals((await f.table()).toArray(), [{ a: 1 }] as never);
       assertEquals(await client.incompleteUploads("s3://tables/").toArray(), []);
+    });
+
+    it("leaves nothing of a local file that is aborted, whatever the format", async () => {
+      const rows = 1_000_000;
+      const number = Float64Array.from({ length: rows }, (_, row) => row / 7);
+      const table = { number, whole: new Int32Array(rows).fill(7) };
+      const inside = await Deno.makeTempDir({ dir: folder });
+      for (const format of ["parquet", "arrow", "arrows", "csv", "ndjson", "json"]) {
+        const f = local(`${inside}/t.${format}`);
+        const { size } = await writeTable(f, table);
+        await f.delete();
+        for (const after of [0, 5, 20]) {
+          const ending = new AbortController();
+          const writing = writeTable(f, table, { signal: ending.signal });
+          const timer = setTimeout(() => ending.abort(new Error("enough")), after);
+          await writing.catch(({ message }) => assertEquals(message, "enough"));
+          clearTimeout(timer);
+          // It may have had its name already; then it is whole.
+          const left = [...Deno.readDirSync(inside)].map(({ name }) => name);
+          assertEquals(left.filter((name) => name !== f.name), [], `${format} after ${after} ms`);
+          if (left.length > 0) assertEquals((await f.stat()).size, size);
+          await f.delete();
+        }
+      }
     });
 
     it("leaves what was there when it is aborted, and rejects with the reason", async () => {

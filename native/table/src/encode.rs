@@ -46,6 +46,8 @@ const GROUP_ROWS: usize = 1 << 20;
 const WAITING: usize = 1;
 /// The next batch comes early where there is memory for so many of its size.
 const WAITING_SHARE: u64 = 4;
+/// However small it is, the upload needs memory, too.
+const WAITING_LEAST: u64 = 8 << 20;
 
 /// The formats that tables are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,7 +184,7 @@ impl Encoder {
         }
         // The next one comes while this one is written: where memory is short it waits.
         let free = self.limit.saturating_sub(ledger().budget().used());
-        if free / WAITING_SHARE < bytes {
+        if free / WAITING_SHARE < bytes + WAITING_LEAST {
             self.lent.wait().await;
         }
         Ok(())
