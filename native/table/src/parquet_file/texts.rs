@@ -224,24 +224,29 @@ impl Column<'_> {
         let ends: &mut [O] = bytemuck::try_cast_slice_mut(offsets.as_mut_slice()).ok()?;
         let (first, ends) = ends.split_first_mut()?;
         *first = O::usize_as(0);
-        let mut out = Out { bytes: values.as_mut_slice(), at: 0 };
-        let dictionary = &scratch.dictionary;
+        let out = values.as_mut_slice();
+        let (indices, dictionary) = (&*scratch.indices, &scratch.dictionary);
+        let (words, places, bytes) = (&*dictionary.words, &*dictionary.places, &*dictionary.bytes);
+        let last = places.len().wrapping_sub(1);
         let (own, mut left) = ends.split_at_mut_checked(at)?;
-        match dictionary.longest as usize {
+        let mut length = match dictionary.longest as usize {
             longest if longest <= SHORT => {
-                let last = dictionary.words.len().wrapping_sub(1);
-                let add = |out: &mut Out, index| out.add_word(dictionary.words[index & last]);
-                out.found(&scratch.indices, &valid, own, add)?;
+                let last = words.len().wrapping_sub(1);
+                found(out, indices, &valid, own, move |out, at, index| {
+                    add_word(out, at, words[index & last])
+                })?
             }
             longest if longest <= MEDIUM => {
-                let add = |out: &mut Out, index| out.add_of::<MEDIUM>(dictionary, index);
-                out.found(&scratch.indices, &valid, own, add)?;
+                found(out, indices, &valid, own, move |out, at, index| {
+                    let [start, length] = places[index & last];
+                    add::<MEDIUM>(out, at, bytes, start as usize, length as usize)
+                })?
             }
-            _ => {
-                let add = |out: &mut Out, index| out.add_of::<LONG>(dictionary, index);
-                out.found(&scratch.indices, &valid, own, add)?;
-            }
-        }
+            _ => found(out, indices, &valid, own, move |out, at, index| {
+                let [start, length] = places[index & last];
+                add::<LONG>(out, at, bytes, start as usize, length as usize)
+            })?,
+        };
         for page in plain {
             let unpacked = self.chunk.unpacked(&page, tools)?;
             let (count, present, body) = self.present(&page, unpacked, at, &mut valid)?;
@@ -249,13 +254,12 @@ impl Column<'_> {
             (page.most > 0 || body.is_empty()).then_some(())?;
             let (own, rest) = std::mem::take(&mut left).split_at_mut_checked(count)?;
             left = rest;
-            match present == count {
-                true => out.stored(body, own)?,
-                false => out.stored_where(body, |row| valid.there(at + row), own)?,
-            }
+            length = match present == count {
+                true => stored(out, length, body, |_| true, own)?,
+                false => stored(out, length, body, |row| valid.there(at + row), own)?,
+            };
             at += count;
         }
-        let length = out.at;
         values.shorten(length);
         let buffer = |memory| Buffer::from(Bytes::from_owner(SharedAllocation::new(memory)));
         let offsets = OffsetBuffer::<O>::new(ScalarBuffer::new(buffer(offsets), 0, rows + 1));
@@ -357,104 +361,89 @@ fn begins(value: &[u8]) -> bool {
     value.first().is_none_or(|byte| byte & 0xc0 != 0x80)
 }
 
-/// The values of a column, as far as they are written.
-struct Out<'a> {
-    bytes: &'a mut [u8],
-    at: usize,
+/// Writes what indices find, one behind the other, and where each ends, in rows that have one;
+/// says where the last one does. `add` writes one.
+///
+/// By itself, so that all that it needs stays in registers.
+#[inline(never)]
+fn found<O: OffsetSizeTrait>(
+    out: &mut [u8],
+    indices: &[u32],
+    valid: &Valid,
+    ends: &mut [O],
+    add: impl Fn(&mut [u8], usize, usize) -> Option<usize>,
+) -> Option<usize> {
+    let mut at = 0;
+    if indices.len() == ends.len() {
+        for (end, index) in ends.iter_mut().zip(indices) {
+            at = add(out, at, *index as usize)?;
+            *end = O::usize_as(at);
+        }
+        return Some(at);
+    }
+    let mut indices = indices.iter();
+    for (row, end) in ends.iter_mut().enumerate() {
+        if valid.there(row) {
+            at = add(out, at, *indices.next()? as usize)?;
+        }
+        *end = O::usize_as(at);
+    }
+    Some(at)
 }
 
-impl Out<'_> {
-    /// Adds what indices find, in rows that have one.
-    #[inline(always)]
-    fn found<O: OffsetSizeTrait>(
-        &mut self,
-        indices: &[u32],
-        valid: &Valid,
-        ends: &mut [O],
-        add: impl Fn(&mut Self, usize) -> Option<()>,
-    ) -> Option<()> {
-        if indices.len() == ends.len() {
-            for (end, index) in ends.iter_mut().zip(indices) {
-                add(self, *index as usize)?;
-                *end = O::usize_as(self.at);
-            }
-            return Some(());
-        }
-        let mut indices = indices.iter();
-        for (row, end) in ends.iter_mut().enumerate() {
-            if valid.there(row) {
-                add(self, *indices.next()? as usize)?;
-            }
-            *end = O::usize_as(self.at);
-        }
-        Some(())
+/// Writes the short value that a word holds.
+#[inline(always)]
+fn add_word(out: &mut [u8], at: usize, word: u64) -> Option<usize> {
+    let bytes = word.to_le_bytes();
+    let length = (word >> (8 * SHORT)) as usize;
+    match out.get_mut(at..).and_then(|to| to.first_chunk_mut()) {
+        Some(place) => *place = bytes,
+        None => out.get_mut(at..at + length)?.copy_from_slice(bytes.get(..length)?),
     }
+    Some(at + length)
+}
 
-    /// Adds the short value that a word holds.
-    #[inline(always)]
-    fn add_word(&mut self, word: u64) -> Option<()> {
-        let bytes = word.to_le_bytes();
-        let length = usize::from(bytes[SHORT]);
-        match self.bytes.get_mut(self.at..).and_then(|to| to.first_chunk_mut()) {
-            Some(place) => *place = bytes,
-            None => {
-                let place = self.bytes.get_mut(self.at..self.at + length)?;
-                place.copy_from_slice(bytes.get(..length)?);
-            }
+/// Writes a value.
+#[inline(always)]
+fn add<const MOVE: usize>(
+    out: &mut [u8],
+    at: usize,
+    from: &[u8],
+    start: usize,
+    length: usize,
+) -> Option<usize> {
+    let value = from.get(start..).and_then(|from| from.first_chunk::<MOVE>());
+    let place = out.get_mut(at..).and_then(|to| to.first_chunk_mut::<MOVE>());
+    match (value, place) {
+        (Some(value), Some(place)) if length <= MOVE => *place = *value,
+        _ => {
+            let place = out.get_mut(at..at.checked_add(length)?)?;
+            place.copy_from_slice(from.get(start..start.checked_add(length)?)?);
         }
-        self.at += length;
-        Some(())
     }
+    Some(at + length)
+}
 
-    /// Adds a value of the dictionary.
-    #[inline(always)]
-    fn add_of<const MOVE: usize>(&mut self, dictionary: &Dictionary, index: usize) -> Option<()> {
-        let last = dictionary.places.len().wrapping_sub(1);
-        let [start, length] = dictionary.places[index & last];
-        self.add::<MOVE>(&dictionary.bytes, start as usize, length as usize)
-    }
-
-    /// Adds values as they stand in a page.
-    fn stored<O: OffsetSizeTrait>(&mut self, body: &[u8], ends: &mut [O]) -> Option<()> {
-        self.stored_where(body, |_| true, ends)
-    }
-
-    /// Adds them, in rows that have one.
-    #[inline]
-    fn stored_where<O: OffsetSizeTrait>(
-        &mut self,
-        body: &[u8],
-        there: impl Fn(usize) -> bool,
-        ends: &mut [O],
-    ) -> Option<()> {
-        let mut start = 0;
-        for (row, end) in ends.iter_mut().enumerate() {
-            if there(row) {
-                let head = body.get(start..)?.first_chunk()?;
-                let length = usize::try_from(u32::from_le_bytes(*head)).ok()?;
-                self.add::<LONG>(body, start + LENGTH, length)?;
-                start += LENGTH + length;
-            }
-            *end = O::usize_as(self.at);
+/// Writes values from `at` on as they stand in a page, in rows that have one.
+#[inline(never)]
+fn stored<O: OffsetSizeTrait>(
+    out: &mut [u8],
+    mut at: usize,
+    body: &[u8],
+    there: impl Fn(usize) -> bool,
+    ends: &mut [O],
+) -> Option<usize> {
+    let mut start = 0;
+    for (row, end) in ends.iter_mut().enumerate() {
+        if there(row) {
+            let head = body.get(start..)?.first_chunk()?;
+            let length = usize::try_from(u32::from_le_bytes(*head)).ok()?;
+            at = add::<LONG>(out, at, body, start + LENGTH, length)?;
+            start += LENGTH + length;
         }
-        Some(())
+        *end = O::usize_as(at);
     }
-
-    /// Adds a value.
-    #[inline(always)]
-    fn add<const MOVE: usize>(&mut self, from: &[u8], start: usize, length: usize) -> Option<()> {
-        let value = from.get(start..).and_then(|from| from.first_chunk::<MOVE>());
-        let place = self.bytes.get_mut(self.at..).and_then(|to| to.first_chunk_mut::<MOVE>());
-        match (value, place) {
-            (Some(value), Some(place)) if length <= MOVE => *place = *value,
-            _ => {
-                let place = self.bytes.get_mut(self.at..self.at.checked_add(length)?)?;
-                place.copy_from_slice(from.get(start..start.checked_add(length)?)?);
-            }
-        }
-        self.at += length;
-        Some(())
-    }
+    Some(at)
 }
 
 #[cfg(test)]
