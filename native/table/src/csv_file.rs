@@ -716,6 +716,7 @@ mod tests {
         let zone = || Some("+00:00".into());
         let kinds = [
             DataType::Int64,
+            DataType::UInt64,
             DataType::Float64,
             DataType::Boolean,
             DataType::Utf8,
@@ -781,6 +782,9 @@ mod tests {
                     text.push_str(if column > 0 { "," } else { "" });
                     text.push_str(match types.get(column).filter(|_| tame) {
                         Some(DataType::Int64) => ["12", "-3", ""][random.usize(0..3)],
+                        Some(DataType::UInt64) => {
+                            ["12", "18446744073709551615", "", "+3"][random.usize(0..4)]
+                        }
                         Some(DataType::Float64) => ["0.25", "-3e2", "7"][random.usize(0..3)],
                         Some(DataType::Boolean) => ["TRUE", "false", ""][random.usize(0..3)],
                         Some(DataType::Date32) => {

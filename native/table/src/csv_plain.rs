@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{Date32Builder, Int64Builder};
-use arrow_array::types::{Date32Type, Float64Type, Int64Type};
+use arrow_array::types::{Date32Type, Float64Type, Int64Type, UInt64Type};
 use arrow_array::{
     ArrayRef, RecordBatch, TimestampMicrosecondArray, TimestampMillisecondArray,
     TimestampNanosecondArray,
@@ -187,6 +187,13 @@ fn fill(column: &mut PlainColumn, records: &Records<'_>, place: usize) -> Option
     match column {
         // Numbers have a way of their own.
         PlainColumn::Int64(_) | PlainColumn::Float64(_) => None,
+        PlainColumn::UInt64(column) => records.texts(place)?.try_for_each(|field| {
+            column.append_option(match field? {
+                "" => None,
+                field => Some(UInt64Type::parse(field)?),
+            });
+            Some(())
+        }),
         PlainColumn::Boolean(column) => records.fields(place).try_for_each(|field| {
             column.append_option(match field {
                 [] => None,

@@ -463,6 +463,7 @@ mod tests {
         let within = object(&[("a", DataType::Int64), ("b", list(DataType::Float64))]);
         let kinds = [
             DataType::Int64,
+            DataType::UInt64,
             DataType::Float64,
             DataType::Boolean,
             DataType::Utf8,
@@ -534,6 +535,9 @@ mod tests {
                     }
                     let value = match types.get(column).filter(|_| tame) {
                         Some(DataType::Int64) => ["12", "-3", "null"][random.usize(0..3)],
+                        Some(DataType::UInt64) => {
+                            ["12", "18446744073709551615", "null"][random.usize(0..3)]
+                        }
                         Some(DataType::Float64) => ["0.25", "-3e2", "7"][random.usize(0..3)],
                         Some(DataType::Boolean) => ["true", "false", "null"][random.usize(0..3)],
                         Some(DataType::List(item)) => match item.data_type() {

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::types::{Float64Type, Int64Type};
+use arrow_array::types::{Float64Type, Int64Type, UInt64Type};
 use arrow_array::{ArrayRef, ListArray, RecordBatch, StructArray};
 use arrow_buffer::{NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_cast::parse::Parser;
@@ -444,6 +444,9 @@ impl<'a> Reader<'a> {
                 column.append_value(is);
             }
             Column::Plain(PlainColumn::Int64(column)) => column.append_value(self.integer()?),
+            Column::Plain(PlainColumn::UInt64(column)) => {
+                column.append_value(UInt64Type::parse(self.number()?)?);
+            }
             Column::Plain(PlainColumn::Float64(column)) => column.append_value(self.float()?),
             Column::List(lists) => {
                 self.take(b'[')?;

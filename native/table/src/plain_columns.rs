@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{BooleanBuilder, Float64Builder, Int64Builder, StringBuilder};
+use arrow_array::builder::{
+    BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, UInt64Builder,
+};
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef};
 use arrow_cast::parse::Parser;
@@ -15,6 +17,8 @@ use arrow_schema::DataType;
 pub(crate) enum PlainColumn {
     /// 64-bit integers.
     Int64(Int64Builder),
+    /// As well, without a sign.
+    UInt64(UInt64Builder),
     /// 64-bit floating-point numbers.
     Float64(Float64Builder),
     /// `true` and `false`.
@@ -28,6 +32,7 @@ impl PlainColumn {
     pub(crate) fn new(kind: &DataType, rows: usize) -> Option<Self> {
         Some(match kind {
             DataType::Int64 => Self::Int64(Int64Builder::with_capacity(rows)),
+            DataType::UInt64 => Self::UInt64(UInt64Builder::with_capacity(rows)),
             DataType::Float64 => Self::Float64(Float64Builder::with_capacity(rows)),
             DataType::Boolean => Self::Boolean(BooleanBuilder::with_capacity(rows)),
             DataType::Utf8 => Self::Text(StringBuilder::with_capacity(rows, 0)),
@@ -40,6 +45,7 @@ impl PlainColumn {
         use arrow_array::builder::ArrayBuilder;
         match self {
             Self::Int64(column) => column.len(),
+            Self::UInt64(column) => column.len(),
             Self::Float64(column) => column.len(),
             Self::Boolean(column) => column.len(),
             Self::Text(column) => column.len(),
@@ -50,6 +56,7 @@ impl PlainColumn {
     pub(crate) fn push_null(&mut self) {
         match self {
             Self::Int64(column) => column.append_null(),
+            Self::UInt64(column) => column.append_null(),
             Self::Float64(column) => column.append_null(),
             Self::Boolean(column) => column.append_null(),
             Self::Text(column) => column.append_null(),
@@ -60,6 +67,7 @@ impl PlainColumn {
     pub(crate) fn finish(self) -> ArrayRef {
         match self {
             Self::Int64(mut column) => Arc::new(column.finish()),
+            Self::UInt64(mut column) => Arc::new(column.finish()),
             Self::Float64(mut column) => Arc::new(column.finish()),
             Self::Boolean(mut column) => Arc::new(column.finish()),
             Self::Text(mut column) => {
